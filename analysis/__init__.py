@@ -1,0 +1,1 @@
+"""What the numbers say: metrics, statistics, reading MLflow, tables, figures, the report."""

@@ -1,0 +1,106 @@
+"""Without against with warm-up, condition by condition: the numbers every table and sentence uses.
+
+A comparison is made over a condition's complete pairs only; how many were planned, and what became
+of the others, stays with it. The difference is with − without. The tests and intervals are those of
+`analysis.stats`; Holm's correction runs over the conditions of one grid and one measure.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.results import StudyResults, pairs, planned_pairs
+from analysis.stats import RankTest, bootstrap_interval, holm, paired_test
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of the summary, its name in a table, and which way warm-up moves it in the paper."""
+
+    key: str
+    label: str
+    expected: int  # −1: lower with warm-up; +1: higher
+
+
+ECE = Measure("test_ece", "ECE", -1)
+ACCURACY = Measure("test_accuracy", "Accuracy", +1)
+NLL = Measure("test_nll", "NLL", -1)
+AUROC = Measure("ood_auroc", "OOD AUROC", +1)
+MEASURES = (ECE, ACCURACY, NLL, AUROC)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One measure of one condition over its complete pairs; without any, nothing is a number."""
+
+    condition: str
+    measure: Measure
+    planned: int  # pairs
+    lost: str  # what became of the pairs that are not complete, such as "1 diverged"
+    without: NDArray[np.float64]  # (pairs,)
+    with_: NDArray[np.float64]  # (pairs,)
+    test: RankTest | None
+    interval: tuple[float, float] | None  # 95 %, of the mean difference; None for fewer than 2
+    p_holm: float | None = None
+
+    @property
+    def n(self) -> int:
+        return int(self.without.size)
+
+    @property
+    def difference(self) -> float:
+        """Mean of with − without; NaN without a pair."""
+        return float((self.with_ - self.without).mean()) if self.n else float("nan")
+
+    @property
+    def moved(self) -> int:
+        """Pairs that moved the way the paper's do."""
+        return int((np.sign(self.with_ - self.without) == self.measure.expected).sum())
+
+    @property
+    def p_value(self) -> float | None:
+        return self.test.p_value if self.test else None
+
+
+def compare(results: StudyResults, condition: str, measure: Measure) -> Comparison:
+    """One condition against its controls, without Holm's correction."""
+    complete = [
+        (without.numbers[measure.key], with_.numbers[measure.key])
+        for without, with_ in pairs(results, condition)
+        if measure.key in without.numbers and measure.key in with_.numbers
+    ]
+    before, after = np.array(complete, dtype=np.float64).reshape(-1, 2).T
+    interval = bootstrap_interval(after - before) if len(complete) > 1 else None
+    return Comparison(
+        condition=condition,
+        measure=measure,
+        planned=len(planned_pairs(results, condition)),
+        lost=_lost(results, condition),
+        without=before,
+        with_=after,
+        test=paired_test(before, after) if complete else None,
+        interval=interval,
+    )
+
+
+def compare_grid(results: StudyResults, grid: str, measure: Measure) -> list[Comparison]:
+    """Every condition of a grid, with Holm's correction across them."""
+    rows = [compare(results, condition, measure) for condition in results.plan.grids[grid]]
+    adjusted = holm([row.p_value for row in rows])
+    return [
+        replace(row, p_holm=None if np.isnan(p) else float(p))
+        for row, p in zip(rows, adjusted, strict=True)
+    ]
+
+
+def _lost(results: StudyResults, condition: str) -> str:
+    """Why pairs are not complete, the warmed-up member's fate before its control's."""
+    fates: Counter[str] = Counter()
+    for without, with_ in planned_pairs(results, condition):
+        if with_.outcome != "finished":
+            fates[with_.outcome] += 1
+        elif without.outcome != "finished":
+            fates[f"control {without.outcome}"] += 1
+    return ", ".join(f"{count} {fate}" for fate, count in fates.items())

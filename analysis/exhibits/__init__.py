@@ -1,0 +1,30 @@
+"""The tables and figures a study ends in: a registry, exhibit name → function of its results.
+
+An exhibit reads results and returns values and drawings; it writes no file and trains nothing. A
+study file lists the exhibits it ends in by these names.
+"""
+
+from collections.abc import Callable, Mapping
+
+from analysis.exhibits.curves import curves
+from analysis.exhibits.exhibit import Drawing, Exhibit, Table
+from analysis.exhibits.reliability import reliability
+from analysis.exhibits.robustness import robustness
+from analysis.results import ResultsError, StudyResults
+
+EXHIBITS: Mapping[str, Callable[[StudyResults], Exhibit]] = {
+    "robustness": robustness,
+    "reliability": reliability,
+    "curves": curves,
+}
+
+
+def build_exhibits(results: StudyResults) -> list[Exhibit]:
+    """The exhibits the study's plan names, in its order."""
+    unknown = [name for name in results.plan.exhibits if name not in EXHIBITS]
+    if unknown:
+        raise ResultsError(f"no exhibit {unknown[0]!r}; there is {', '.join(EXHIBITS)}")
+    return [EXHIBITS[name](results) for name in results.plan.exhibits]
+
+
+__all__ = ["EXHIBITS", "Drawing", "Exhibit", "Table", "build_exhibits"]

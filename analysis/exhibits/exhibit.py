@@ -1,0 +1,107 @@
+"""What an exhibit is, the style its figures share, and the words every caption ends with."""
+
+import io
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.style
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.results import OUTCOMES, StudyResults, pairs, planned_pairs
+
+STYLE = Path(__file__).with_name("paper.mplstyle")
+
+#: Without and with warm-up; Okabe and Ito's colours, far apart in brightness too.
+WITHOUT, WITH, GAP = "#999999", "#0072b2", "#d55e00"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table as it is shown (texts), and the numbers behind it (for CSV)."""
+
+    name: str  # of its files
+    title: str
+    shown: pd.DataFrame
+    values: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure, and what it shows in words for those who cannot see it."""
+
+    name: str  # of its files
+    title: str
+    figure: Figure
+    description: str
+
+    def save(self, kind: str) -> bytes:
+        """The file's bytes; kind: svg or png. The same figure gives the same bytes."""
+        buffer = io.BytesIO()
+        with paper_style(), mpl.rc_context({"svg.hashsalt": self.name}):
+            metadata = {"Date": None} if kind == "svg" else None
+            self.figure.savefig(buffer, format=kind, metadata=metadata)
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """Tables and figures that answer one question, with a caption computed from the data."""
+
+    name: str
+    title: str
+    caption: str
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Drawing, ...] = ()
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """The paper's manner, for drawing and for saving alike."""
+    with mpl.style.context(STYLE):
+        yield
+
+
+def made_of(results: StudyResults) -> str:
+    """What a table or figure is made of: study, scale, data, pairs, losses, commit."""
+    plan = results.plan
+    counts = [len(pairs(results, c)) for c in plan.conditions()]
+    planned = [len(planned_pairs(results, c)) for c in plan.conditions()]
+    losses = ", ".join(f"{results.count(outcome)} {outcome}" for outcome in OUTCOMES[1:])
+    ood = f", out of distribution {plan.ood}" if plan.ood else ""
+    return (
+        f"Study {plan.study}, scale {plan.scale}, data {plan.data}{ood}; "
+        f"{_range(counts)} of {_range(planned)} pairs a condition; "
+        f"of {len(results.trials)} trials {losses}; commit {plan.commit}."
+    )
+
+
+def label(condition: str) -> str:
+    """A condition's name; the plain one has none."""
+    return condition or "control"
+
+
+def wrapped(text: str, width: int) -> str:
+    """A name in lines of at most `width` characters, three of them, for a figure."""
+    return textwrap.fill(text, width, max_lines=3, placeholder="…")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for the eye, with a true minus sign; a dash where there is none."""
+    if value != value:
+        return "—"
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def _range(counts: list[int]) -> str:
+    if not counts:
+        return "0"
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low}–{high}"

@@ -1,0 +1,95 @@
+"""A study's plan as the launch left it with the study's MLflow run: what was to be run, and why.
+
+The plan, not the runs, says which trials there should be: so a report can say what is missing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class PlanError(ValueError):
+    """The text is not a plan."""
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial, its place in the study, and the control it is compared with."""
+
+    trial_id: str
+    arm: str  # control or warmup
+    condition: str  # label of the cell's levels; "" for the plain control
+    cell: Mapping[str, Any]  # dotted field → level
+    replicate: int
+    pair: str  # the control's trial id; a control's own
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launch set out to do."""
+
+    study: str
+    title: str
+    answers: str  # the question, in words
+    makes: str  # the figure or table of the paper
+    scale: str
+    data: str
+    ood: str | None
+    commit: str
+    base: Mapping[str, Any]  # nested fields of the base trial
+    exhibits: tuple[str, ...]
+    replicates: int
+    grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
+    trials: tuple[PlannedTrial, ...]
+
+    def conditions(self) -> tuple[str, ...]:
+        """Every grid's conditions, each once, in order."""
+        return tuple(dict.fromkeys(c for grid in self.grids.values() for c in grid))
+
+
+def parse_plan(text: str) -> Plan:
+    """The plan in a `plan.json`; `PlanError` where it is not one."""
+    try:
+        fields = json.loads(text)
+        return Plan(
+            **{name: str(fields[name]) for name in ("study", "scale", "data")},
+            **{name: str(fields.get(name) or "") for name in ("title", "answers", "makes")},
+            ood=fields.get("ood"),
+            commit=str(fields.get("commit") or "unknown"),
+            base=fields["base"],
+            exhibits=tuple(fields["exhibits"]),
+            replicates=int(fields["replicates"]),
+            grids={name: tuple(labels) for name, labels in fields["grids"].items() if labels},
+            trials=tuple(PlannedTrial(**trial) for trial in fields["trials"]),
+        )
+    except KeyError as error:
+        raise PlanError(f"not a plan: {error.args[0]!r} is missing") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise PlanError(f"not a plan: {error}") from error
+
+
+def levels(plan: Plan, grid: str) -> dict[str, float]:
+    """Condition → number, for a grid named after the one numeric field it varies, such as `std`.
+
+    A condition that leaves the field alone has the base trial's. Empty where the grid is not one of
+    numbers, or one of its conditions has none.
+    """
+    cells = {trial.condition: trial.cell for trial in plan.trials if trial.arm != "control"}
+    chosen = [cells.get(condition, {}) for condition in plan.grids[grid]]
+    field = next((f for cell in chosen for f in cell if f.rsplit(".", 1)[-1] == grid), None)
+    if field is None:
+        return {}
+    default = _lookup(plan.base, field)
+    values = [cell.get(field, default) for cell in chosen]
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return {}
+    return dict(zip(plan.grids[grid], map(float, values), strict=True))
+
+
+def _lookup(fields: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        if not isinstance(fields, Mapping):
+            return None
+        fields = fields.get(part)
+    return fields

@@ -1,0 +1,242 @@
+"""Reading a study back from MLflow: its plan, and what became of each planned trial.
+
+Everything a report shows comes through here, from MLflow alone. Runs are searched once, whatever
+their number; records are read where they lie when artifacts are files of this machine, and
+downloaded by a few threads when they are not. All records stay in memory (0.2 MB a trial at laptop
+scale, 1 MB at the paper's). What cannot be found raises `ResultsError`, in one line that says what
+there is instead.
+"""
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
+from analysis.records import Record, RecordError, read_record
+from analysis.summary import summarise
+
+OUTCOMES = ("finished", "diverged", "failed", "missing")
+
+_PAGE = 1000  # runs a page
+_THREADS = 8
+
+
+class ResultsError(Exception):
+    """MLflow does not hold what was asked for."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What became of one planned trial."""
+
+    trial_id: str
+    arm: str
+    condition: str
+    replicate: int
+    pair: str  # the control's trial id
+    outcome: str  # finished, diverged, failed or missing
+    record: Record | None = None
+    run_id: str | None = None
+    note: str = ""  # why there is no record, where that needs saying
+
+    @cached_property
+    def numbers(self) -> Mapping[str, float]:
+        """Final metrics, see `analysis.summary`; empty unless the trial finished."""
+        return summarise(self.record) if self.record and self.outcome == "finished" else {}
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study's plan and the results of its planned trials, in the plan's order."""
+
+    plan: Plan
+    trials: tuple[TrialResult, ...]
+    parent_run_id: str
+    launched_at: str = ""
+
+    @cached_property
+    def by_id(self) -> Mapping[str, TrialResult]:
+        return {trial.trial_id: trial for trial in self.trials}
+
+    def count(self, outcome: str) -> int:
+        return sum(trial.outcome == outcome for trial in self.trials)
+
+
+Pair = tuple[TrialResult, TrialResult]
+
+
+def planned_pairs(results: StudyResults, condition: str) -> list[Pair]:
+    """(without, with) of every planned pair of a condition by replicate, finished or not."""
+    members = [t for t in results.trials if t.arm != "control" and t.condition == condition]
+    members.sort(key=lambda trial: trial.replicate)
+    return [(results.by_id[t.pair], t) for t in members if t.pair in results.by_id]
+
+
+def pairs(results: StudyResults, condition: str) -> list[Pair]:
+    """(without, with) of a condition's complete pairs, those both of whose trials finished."""
+    return [p for p in planned_pairs(results, condition) if all(t.outcome == "finished" for t in p)]
+
+
+def load_study(
+    client: MlflowClient,
+    study: str,
+    scale: str | None = None,
+    data: str | None = None,
+    parent_run_id: str | None = None,
+) -> StudyResults:
+    """The study's results; of the launch last begun that matches, where no parent run is named."""
+    parent = (
+        _named_parent(client, study, parent_run_id)
+        if parent_run_id
+        else _newest_parent(client, study, scale, data)
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = _plan(client, parent, Path(scratch))
+        runs = _best_runs(_children(client, parent))
+        with ThreadPoolExecutor(_THREADS) as pool:
+            trials = pool.map(
+                lambda t: _result(client, t, runs.get(t.trial_id), Path(scratch)), plan.trials
+            )
+            return StudyResults(
+                plan, tuple(trials), parent.info.run_id, parent.data.tags.get("launched_at", "")
+            )
+
+
+def _newest_parent(client: MlflowClient, study: str, scale: str | None, data: str | None) -> Run:
+    experiment = client.get_experiment_by_name(study)
+    if experiment is None:
+        names = [e.name for e in client.search_experiments() if e.name != "Default"]
+        raise ResultsError(f"no study {study!r} in MLflow; {_there_is(names)}")
+    launched = _search(client, experiment.experiment_id, "tags.kind = 'study'")
+    parents = [
+        run
+        for run in launched
+        if scale in (None, run.data.tags.get("scale")) and data in (None, run.data.tags.get("data"))
+    ]
+    if not parents:
+        asked = "".join((f" at scale {scale}" if scale else "", f" on data {data}" if data else ""))
+        have = [f"{r.data.tags.get('scale')} on {r.data.tags.get('data')}" for r in launched]
+        raise ResultsError(f"study {study!r} was never launched{asked}; {_there_is(have)}")
+    # launching again goes on under the same parent and renews its tag
+    return max(parents, key=lambda r: (r.data.tags.get("launched_at", ""), r.info.start_time))
+
+
+def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        raise ResultsError(f"no run {run_id!r} in MLflow") from error
+    if run.data.tags.get("kind") != "study" or run.data.tags.get("study", study) != study:
+        raise ResultsError(f"run {run_id} is not a launch of study {study!r}")
+    return run
+
+
+def _children(client: MlflowClient, parent: Run) -> list[Run]:
+    condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and tags.kind = 'trial'"
+    return _search(client, parent.info.experiment_id, condition)
+
+
+def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
+    """All matching runs, newest first."""
+    found: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            condition,
+            max_results=_PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def _best_runs(runs: Iterable[Run]) -> dict[str, Run]:
+    """Each trial's best run: one that finished before one that failed, the newest of equals."""
+    best: dict[str, Run] = {}
+    for run in runs:  # newest first
+        trial_id = run.data.tags.get("trial_id", "")
+        if trial_id not in best or _rank(run) < _rank(best[trial_id]):
+            best[trial_id] = run
+    return best
+
+
+def _rank(run: Run) -> int:
+    return OUTCOMES.index(_outcome(run))
+
+
+def _outcome(run: Run) -> str:
+    outcome = run.data.tags.get("outcome", "")
+    if run.info.status == "FINISHED" and outcome in ("finished", "diverged"):
+        return str(outcome)
+    return "failed" if run.info.status in ("FAILED", "KILLED") or outcome == "failed" else "missing"
+
+
+def _result(
+    client: MlflowClient, planned: PlannedTrial, run: Run | None, scratch: Path
+) -> TrialResult:
+    place: dict[str, Any] = {
+        "trial_id": planned.trial_id,
+        "arm": planned.arm,
+        "condition": planned.condition,
+        "replicate": planned.replicate,
+        "pair": planned.pair,
+    }
+    if run is None:
+        return TrialResult(**place, outcome="missing", note="not run")
+    place["run_id"] = run.info.run_id
+    outcome = _outcome(run)
+    if outcome == "missing":
+        return TrialResult(**place, outcome=outcome, note=f"its run is {run.info.status.lower()}")
+    if outcome == "failed":
+        return TrialResult(**place, outcome=outcome)
+    try:
+        record = read_record(_artifact(client, run, "record.npz", scratch))
+        if record.trial_id != planned.trial_id:
+            raise RecordError(f"the record is of another trial, {record.trial_id}")
+    except (MlflowException, OSError, RecordError) as error:
+        return TrialResult(**place, outcome="missing", note=_one_line(error))
+    return TrialResult(**place, outcome=record.status, record=record)
+
+
+def _plan(client: MlflowClient, parent: Run, scratch: Path) -> Plan:
+    try:
+        return parse_plan(_artifact(client, parent, "plan.json", scratch).read_text("utf-8"))
+    except (MlflowException, OSError, PlanError) as error:
+        reason = _one_line(error)
+        raise ResultsError(
+            f"run {parent.info.run_id} has no readable plan.json: {reason}"
+        ) from error
+
+
+def _artifact(client: MlflowClient, run: Run, name: str, scratch: Path) -> Path:
+    """A local path of a run's artifact: where it lies if that is here, else a download."""
+    root = urlparse(run.info.artifact_uri)
+    if root.scheme in ("", "file"):
+        path = Path(url2pathname(root.path)) / name
+        if path.is_file():
+            return path
+    folder = scratch / run.info.run_id
+    folder.mkdir(exist_ok=True)
+    return Path(client.download_artifacts(run.info.run_id, name, str(folder)))
+
+
+def _there_is(names: Sequence[str]) -> str:
+    return "there is " + ", ".join(sorted(set(names))) if names else "there is none"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

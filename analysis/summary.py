@@ -1,0 +1,42 @@
+"""A trial's final numbers, each defined once: the sweep logs them and the report shows them.
+
+Everything follows from the record's logits, so a new number needs no training. Per split: accuracy,
+mean confidence, gap = confidence − accuracy, ece (10 equal bins) and nll (nats per example). Out of
+distribution: mean confidence, and the AUROC of the maximum softmax probability against the test set
+(higher = more in-distribution; the test set is the positive class). A number that the record cannot
+give is absent, never made up: a diverged trial has none, a study without an OOD set no `ood_*`.
+"""
+
+from analysis.metrics.calibration import calibration_gap, expected_calibration_error
+from analysis.metrics.classification import (
+    accuracy,
+    confidence_and_correct,
+    negative_log_likelihood,
+    softmax,
+)
+from analysis.metrics.ood import auroc
+from analysis.records import Record
+
+SPLITS = ("validation", "test")
+
+
+def summarise(record: Record) -> dict[str, float]:
+    """Final metrics by name: {test,validation}_{accuracy,ece,nll,confidence,gap}, ood_*."""
+    numbers: dict[str, float] = {}
+    for split in SPLITS:
+        if split not in record.logits:
+            continue
+        logits, labels = record.logits[split], record.labels[split]
+        confidence, correct = confidence_and_correct(logits, labels)
+        numbers |= {
+            f"{split}_accuracy": accuracy(logits, labels),
+            f"{split}_ece": expected_calibration_error(confidence, correct),
+            f"{split}_nll": negative_log_likelihood(logits, labels),
+            f"{split}_confidence": float(confidence.mean()),
+            f"{split}_gap": calibration_gap(confidence, correct),
+        }
+    if {"test", "ood"} <= record.logits.keys():
+        known = softmax(record.logits["test"]).max(axis=1)
+        unknown = softmax(record.logits["ood"]).max(axis=1)
+        numbers |= {"ood_confidence": float(unknown.mean()), "ood_auroc": auroc(known, unknown)}
+    return numbers

@@ -1,0 +1,1 @@
+"""Which trials, where and when: studies, plan, Ray, MLflow, the command line."""

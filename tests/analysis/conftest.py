@@ -1,0 +1,260 @@
+"""Synthetic studies: records made of random logits, in memory and in a real MLflow store.
+
+The fixtures hand out the makers as a namespace, since test folders are not importable packages.
+"""
+
+import io
+import json
+import zlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+
+from analysis.plan import parse_plan
+from analysis.records import read_record
+from analysis.results import StudyResults, TrialResult
+
+DISTRIBUTIONS = (
+    "gaussian",
+    "uniform",
+    "laplace",
+    "student_t",
+    "exponential",
+    "bernoulli",
+    "sparse",
+    "pink",
+    "blurred",
+    "gratings",
+    "waves",
+    "blobs",
+    "constant",
+)
+STDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A synthetic study; outcomes: (condition, replicate) → what became of that trial."""
+
+    study: str = "synthetic"
+    distributions: tuple[str, ...] = ("gaussian", "uniform")
+    stds: tuple[float, ...] = (0.5, 1.0, 2.0)
+    replicates: int = 6
+    scale: str = "smoke"
+    data: str = "photos"
+    ood: str | None = "photos_ood"
+    commit: str = "0123456789abcdef"
+    exhibits: tuple[str, ...] = ("robustness", "reliability", "curves")
+    outcomes: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def std_label(std: float) -> str:
+    return "gaussian" if std == 1 else f"gaussian, std {std:g}"
+
+
+def make_plan(spec: Spec) -> dict[str, Any]:
+    cells: dict[str, dict[str, Any]] = {
+        name: {"warmup.noise.distribution": name} for name in spec.distributions
+    }
+    for std in spec.stds:
+        cells.setdefault(std_label(std), {"warmup.noise.std": std})
+    trials = []
+    for replicate in range(spec.replicates):
+        control = f"control{replicate}"
+        common = {"replicate": replicate, "pair": control}
+        trials.append(
+            {"trial_id": control, "arm": "control", "condition": "", "cell": {}, **common}
+        )
+        for place, (condition, cell) in enumerate(cells.items()):
+            trial_id = f"warm{place}x{replicate}"
+            trials.append(
+                {"trial_id": trial_id, "arm": "warmup", "condition": condition, "cell": cell}
+                | common
+            )
+    return {
+        "study": spec.study,
+        "title": "Robustness to the noise",
+        "answers": "Does it matter which noise a network is warmed up on?",
+        "makes": "Supplementary Figs 10, 11",
+        "scale": spec.scale,
+        "data": spec.data,
+        "ood": spec.ood,
+        "commit": spec.commit,
+        "base": {"warmup": {"noise": {"distribution": "gaussian", "std": 1.0}}},
+        "exhibits": list(spec.exhibits),
+        "replicates": spec.replicates,
+        "grids": {
+            "distribution": list(spec.distributions),
+            "std": [std_label(std) for std in spec.stds],
+        },
+        "trials": trials,
+    }
+
+
+def make_history(rng: np.random.Generator, warm: bool, ece: float) -> dict[str, np.ndarray]:
+    warmups = 5 if warm else 0
+    phase = ["untrained"] + ["warmup"] * warmups + ["task"] * 20
+    rows = len(phase)
+    step = np.cumsum([0] + [100] * warmups + [8] * 20)
+    learnt = np.clip(np.arange(rows) - warmups, 0, None) / 20
+    history = {
+        "phase": np.array(phase),
+        "epoch": np.arange(rows),
+        "step": step,
+        "examples": step * 64,
+        "seconds": step * 0.01,
+        "noise_loss": np.where(np.array(phase) == "warmup", 2.4, np.nan),
+    }
+    for split in ("train", "validation", "test"):
+        history[f"{split}_loss"] = 2.3 - learnt + rng.normal(0, 0.03, rows)
+        history[f"{split}_accuracy"] = 0.1 + 0.5 * learnt + rng.normal(0, 0.01, rows)
+        history[f"{split}_confidence"] = 0.1 + 0.5 * learnt
+        history[f"{split}_ece"] = np.abs(ece * learnt + rng.normal(0, 0.01, rows))
+    return history
+
+
+def make_record(
+    trial_id: str,
+    *,
+    sharpness: float = 1.0,
+    status: str = "finished",
+    warm: bool = False,
+    ood: bool = True,
+    examples: int = 400,
+    **meta: Any,
+) -> bytes:
+    """A record's bytes; a sharper network is as often right and surer of it."""
+    rng = np.random.default_rng(zlib.crc32(trial_id.encode()))
+    head = {
+        "format": 1,
+        "trial_id": trial_id,
+        "status": status,
+        "trial": {"warmup": {"noise": {"std": 1.0}}},
+        "device": "cpu",
+        "versions": {"torch": "2.14", "numpy": "2.4"},
+        "finished_at": 1.8e9,
+        "examples": {"warmup": 1000 * warm, "task": 500},
+        "seconds": {"warmup": 1.0, "task": 2.0, "total": 3.0},
+    } | meta
+    arrays: dict[str, np.ndarray] = {"meta": np.array(json.dumps(head))}
+    if status == "finished":
+        for split in ("validation", "test"):
+            labels = rng.integers(0, 10, examples)
+            logits = rng.normal(0, 1, (examples, 10))
+            logits[np.arange(examples), labels] += 1.6
+            arrays[f"{split}/logits"] = (logits * sharpness).astype(np.float32)
+            arrays[f"{split}/labels"] = labels
+        if ood:
+            noise = rng.normal(0, 1, (examples, 10)) * sharpness
+            arrays["ood/logits"] = noise.astype(np.float32)
+    history = make_history(rng, warm, 0.1 * sharpness)
+    arrays |= {f"history/{name}": column for name, column in history.items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def record_of(spec: Spec, trial: dict[str, Any], status: str = "finished") -> bytes:
+    warm = trial["arm"] != "control"
+    shift = 0.05 * trial["replicate"]
+    sharpness = (1.5 if warm else 2.6) + shift + 0.01 * len(trial["condition"])
+    return make_record(
+        trial["trial_id"], sharpness=sharpness, status=status, warm=warm, ood=spec.ood is not None
+    )
+
+
+def make_results(spec: Spec) -> StudyResults:
+    """The study as it would be read back, without MLflow."""
+    plan = make_plan(spec)
+    trials = []
+    for trial in plan["trials"]:
+        outcome = spec.outcomes.get((trial["condition"], trial["replicate"]), "finished")
+        kept = {k: v for k, v in trial.items() if k != "cell"}
+        record = None
+        if outcome in ("finished", "diverged"):
+            record = read_record(record_of(spec, trial, outcome))
+        trials.append(TrialResult(**kept, outcome=outcome, record=record))
+    return StudyResults(parse_plan(json.dumps(plan)), tuple(trials), "parent", "2026-11-24")
+
+
+def publish(client: MlflowClient, spec: Spec, folder: Path, launched_at: str = "2026") -> str:
+    """Writes the study into MLflow as the sweep does; the parent's run id."""
+    plan = make_plan(spec)
+    found = client.get_experiment_by_name(spec.study)
+    experiment = found.experiment_id if found else client.create_experiment(spec.study)
+    tags = {"kind": "study", "scale": spec.scale, "data": spec.data, "launched_at": launched_at}
+    parent = client.create_run(experiment, tags=tags | {"study": spec.study}).info.run_id
+    client.log_dict(parent, plan, "plan.json")
+    for trial in plan["trials"]:
+        outcome = spec.outcomes.get((trial["condition"], trial["replicate"]), "finished")
+        if outcome != "missing":
+            _publish_trial(client, spec, parent, experiment, trial, outcome, folder)
+    client.set_terminated(parent)
+    return parent
+
+
+def _publish_trial(
+    client: MlflowClient,
+    spec: Spec,
+    parent: str,
+    experiment: str,
+    trial: dict[str, Any],
+    outcome: str,
+    folder: Path,
+) -> None:
+    tags = {"mlflow.parentRunId": parent, "kind": "trial", "outcome": outcome}
+    tags |= {key: trial[key] for key in ("trial_id", "arm", "pair", "condition")}
+    run_id = client.create_run(experiment, tags=tags).info.run_id
+    client.log_batch(
+        run_id,
+        metrics=[Metric("test_accuracy", 0.5, 0, 0)],
+        params=[Param("seed", str(trial["replicate"]))],
+        tags=[RunTag("commit", spec.commit)],
+    )
+    if outcome in ("finished", "diverged"):
+        file = folder / "record.npz"
+        file.write_bytes(record_of(spec, trial, outcome))
+        client.log_artifact(run_id, str(file))
+    client.set_terminated(run_id, "FAILED" if outcome == "failed" else "FINISHED")
+
+
+FULL = Spec(distributions=DISTRIBUTIONS, stds=STDS)
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> SimpleNamespace:
+    return SimpleNamespace(
+        Spec=Spec,
+        plan=make_plan,
+        record=make_record,
+        results=make_results,
+        publish=publish,
+        replace=replace,
+        full=FULL,
+    )
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store on SQLite, shared by the tests that only add studies of their own."""
+
+    uri: str
+    client: MlflowClient
+    folder: Path
+    parent: str  # of the study `synthetic`
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(uri)
+    client.create_experiment("synthetic", (folder / "artifacts").as_uri())
+    outcomes = {("uniform", 1): "failed", ("uniform", 2): "missing", ("gaussian", 3): "diverged"}
+    return Store(uri, client, folder, publish(client, Spec(outcomes=outcomes), folder))

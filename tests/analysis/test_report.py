@@ -1,0 +1,148 @@
+"""The page needs nothing but itself, shows names as they are, and the command errs in one line."""
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from analysis.report import default_folder, main, publish_report, write_report
+from analysis.results import load_study
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = '<script>alert(1)</script> "$\\frac" & `x`'
+
+
+@pytest.fixture(scope="module")
+def report(synthetic, tmp_path_factory):
+    outcomes = {("gaussian", 1): "failed", ("uniform", 0): "diverged", ("uniform", 2): "missing"}
+    results = synthetic.results(synthetic.Spec(outcomes=outcomes))
+    return write_report(results, tmp_path_factory.mktemp("report"))
+
+
+def test_every_table_and_figure_has_its_files(report):
+    tables = {path.name for path in (report.parent / "tables").iterdir()}
+    for grid in ("distribution", "std"):
+        for kind in ("ece", "other"):
+            for ending in ("md", "csv", "tex"):
+                assert f"robustness-{grid}-{kind}.{ending}" in tables
+    assert {"reliability-bins.csv", "curves.csv"} <= tables
+    names = ["robustness-distribution", "robustness-std", "robustness-std-curve"]
+    names += ["reliability-distribution", "reliability-std", "curves"]
+    figures = {path.name for path in (report.parent / "figures").iterdir()}
+    assert figures == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
+    for path in (report.parent / "figures").glob("*.svg"):
+        ElementTree.parse(path)
+    assert report.read_text("utf-8").count("<svg") == len(names)
+
+
+def test_the_page_needs_nothing_but_itself(report):
+    page = report.read_text("utf-8")
+    assert not re.search(r"https?:|file:|@import|<script|<link|<iframe|<img|\bsrc\s*=", page)
+    assert set(re.findall(r'href="(.)', page)) <= {"#"}
+    assert set(re.findall(r"url\((.)", page)) <= {"#"}
+    assert len(page) < 2_000_000
+
+
+def test_the_page_says_what_it_found_and_what_was_lost(report):
+    page = report.read_text("utf-8")
+    first = re.search(r'<p class="finding">(.*?)</p>', page, re.DOTALL)
+    assert "Warm-up lowered the mean expected calibration error" in first[1]
+    assert "Of 30 planned trials 1 failed, 1 diverged, 1 missing" in " ".join(page.split())
+    rows = re.findall(r"<tr><td>(\w+)</td><td>warmup</td><td>(\d)</td><td>(\w+)</td>", page)
+    assert set(rows) == {
+        ("gaussian", "1", "failed"),
+        ("uniform", "0", "diverged"),
+        ("uniform", "2", "missing"),
+    }
+    for said in ("0123456789abcdef", "torch 2.14", "2027-01-15", "<dd>cpu</dd>"):
+        assert said in page
+
+
+def test_hostile_names_are_shown_not_obeyed(synthetic, tmp_path):
+    spec = synthetic.Spec(
+        distributions=(HOSTILE, "x" * 80), stds=(), replicates=2, study=HOSTILE, data="../../etc"
+    )
+    results = synthetic.results(spec)
+    folder = tmp_path / default_folder(results)
+    assert tmp_path in folder.resolve().parents
+    page = write_report(results, folder).read_text("utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    drawings = list(folder.rglob("*.svg"))
+    assert len(drawings) == 3
+    for path in drawings:
+        shown = "".join(ElementTree.parse(path).getroot().itertext())
+        assert "".join(HOSTILE.split()) in "".join(shown.split())
+
+
+def test_the_same_study_gives_the_same_files(synthetic, tmp_path):
+    results = synthetic.results(synthetic.Spec(replicates=2))
+    for name in ("a", "b"):
+        write_report(results, tmp_path / name)
+    for path in (tmp_path / "a").rglob("*.*"):
+        if path.name != "index.html":  # which says when it was made
+            assert (
+                path.read_bytes()
+                == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
+            )
+
+
+def test_the_command_writes_the_report_and_prints_where(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert main(["synthetic"]) == 0
+    assert capsys.readouterr().out == "reports/synthetic/smoke-photos/index.html\n"
+    assert (tmp_path / "reports/synthetic/smoke-photos/index.html").is_file()
+
+
+def test_a_published_report_is_among_the_parents_artifacts(store, tmp_path):
+    results = load_study(store.client, "synthetic")
+    write_report(results, tmp_path)
+    publish_report(store.client, results, tmp_path)
+    listed = {item.path for item in store.client.list_artifacts(store.parent, "report")}
+    assert listed == {"report/index.html", "report/tables", "report/figures"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nothing"], "no study 'nothing'"),
+        (["synthetic", "--scale", "paper"], "at scale paper; there is smoke on photos"),
+        (["synthetic", "--tracking-uri", "sqlite:///absent.db"], "nothing here"),
+        (["synthetic", "--tracking-uri", "sqlite:///text.db"], "not a database"),
+        (["synthetic", "--tracking-uri", "gopher://x"], "gopher"),
+        (["synthetic", "--out", "text.db"], "text.db"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    store, tmp_path, monkeypatch, capsys, arguments, says
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.db").write_text("this is a text, and no database" * 100)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert says in err
+    assert [path.name for path in tmp_path.iterdir()] == ["text.db"]
+
+
+def test_a_folder_without_mlflow_stays_empty(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.report", "noise_ablation"],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "nothing here" in done.stderr
+    assert list(tmp_path.iterdir()) == []

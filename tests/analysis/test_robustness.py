@@ -1,0 +1,183 @@
+"""The table's numbers are SciPy's and NumPy's own, and what is missing is said."""
+
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from analysis.comparison import ECE, compare, compare_grid
+from analysis.exhibits import EXHIBITS, build_exhibits
+from analysis.exhibits.exhibit import made_of, number
+from analysis.findings import findings, pairs_needed, smallest_p
+from analysis.results import ResultsError, pairs
+
+
+@pytest.fixture(scope="module")
+def study(synthetic):
+    return synthetic.results(synthetic.Spec(replicates=8))
+
+
+@pytest.fixture(scope="module")
+def broken(synthetic):
+    outcomes = {("uniform", r): "failed" for r in range(6)}
+    outcomes |= {("gaussian", 0): "diverged", ("gaussian", 1): "missing", ("", 5): "failed"}
+    return synthetic.results(synthetic.Spec(outcomes=outcomes))
+
+
+def table(results, name):
+    return next(t for t in EXHIBITS["robustness"](results).tables if t.name == name)
+
+
+def shown(results, name, condition):
+    frame = table(results, name).shown
+    return frame[frame["Condition"] == condition].iloc[0]
+
+
+def values(results, name, condition, metric="test_ece"):
+    frame = table(results, name).values
+    return frame[(frame["condition"] == condition) & (frame["metric"] == metric)].iloc[0]
+
+
+@pytest.mark.parametrize("metric", ["test_ece", "test_accuracy", "test_nll", "ood_auroc"])
+def test_the_numbers_are_those_of_the_pairs(study, metric):
+    name = "robustness-distribution-" + ("ece" if metric == "test_ece" else "other")
+    row = values(study, name, "uniform", metric)
+    both = [[t.numbers[metric] for t in pair] for pair in pairs(study, "uniform")]
+    before, after = np.array(both).T
+    assert row["pairs"] == 8
+    assert row["without_mean"] == pytest.approx(before.mean())
+    assert row["with_sd"] == pytest.approx(after.std(ddof=1))
+    assert row["difference"] == pytest.approx((after - before).mean())
+    assert row["interval_low"] < row["difference"] < row["interval_high"]
+    better = after < before if metric in ("test_ece", "test_nll") else after > before
+    assert row["moved_as_the_paper"] == better.sum()
+    outcome = wilcoxon(before, after, zero_method="wilcox", correction=False, method="approx")
+    assert row["w"] == outcome.statistic
+    assert row["p"] == pytest.approx(outcome.pvalue)
+
+
+def test_holm_runs_over_the_conditions_of_one_grid(study):
+    # all pairs fell: equal P values, so Holm multiplies each by the number of conditions
+    for grid, conditions in study.plan.grids.items():
+        for row in compare_grid(study, grid, ECE):
+            assert row.p_holm == pytest.approx(len(conditions) * row.p_value)
+
+
+def test_a_condition_may_stand_in_two_grids(study):
+    names = ("robustness-distribution-ece", "robustness-std-ece")
+    first, second = (shown(study, name, "gaussian") for name in names)
+    assert first["ECE with"] == second["ECE with"]
+    assert first["Holm P"] != second["Holm P"]
+
+
+def test_lost_pairs_are_said_and_counted_out(broken):
+    row = shown(broken, "robustness-distribution-ece", "gaussian")
+    assert row["Pairs"] == "3 of 6 (1 diverged, 1 missing, 1 control failed)"
+    assert row["As the paper"] == "3/3"
+    assert row["P"] == "n < 6"
+    assert (row["Holm P"], row["r"]) == ("—", "—")
+    numbers = values(broken, "robustness-distribution-ece", "gaussian")
+    assert (numbers["pairs"], numbers["pairs_planned"]) == (3, 6)
+    assert "fewer than 6" in numbers["note"]
+    expected = np.mean([with_.numbers["test_ece"] for _, with_ in pairs(broken, "gaussian")])
+    assert numbers["with_mean"] == pytest.approx(expected)
+
+
+def test_no_number_is_shown_where_no_pair_is_complete(broken):
+    row = shown(broken, "robustness-distribution-ece", "uniform")
+    assert row["Pairs"] == "0 of 6 (6 failed)"
+    assert set(row.drop(["Condition", "Pairs"])) == {"—"}
+    assert compare(broken, "uniform", ECE).test is None
+
+
+def test_without_an_ood_set_there_is_no_auroc(synthetic):
+    results = synthetic.results(synthetic.Spec(ood=None))
+    row = shown(results, "robustness-std-other", "gaussian")
+    assert row["OOD AUROC"] == "—"
+    assert row["Accuracy"] != "—"
+
+
+def test_captions_say_what_they_are_made_of(broken):
+    for exhibit in build_exhibits(broken):
+        assert exhibit.caption.endswith(made_of(broken))
+    said = made_of(broken)
+    assert "Study synthetic, scale smoke, data photos, out of distribution photos_ood" in said
+    assert "0–5 of 6 pairs a condition" in said
+    assert "of 30 trials 1 diverged, 7 failed, 1 missing" in said
+    assert "commit 0123456789abcdef" in said
+    assert "Wilcoxon" in EXHIBITS["robustness"](broken).caption
+
+
+@pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
+def test_a_study_without_any_pair_makes_exhibits_all_the_same(synthetic, outcome):
+    spec = synthetic.Spec(replicates=2, outcomes={("", r): outcome for r in range(2)})
+    results = synthetic.results(spec)
+    assert [exhibit.name for exhibit in build_exhibits(results)] == list(EXHIBITS)
+    assert findings(results) == ["No pair is complete yet: there is nothing to compare."]
+    for exhibit in build_exhibits(results):
+        for drawing in exhibit.figures:
+            assert drawing.save("svg")
+
+
+def test_findings_count_what_the_tables_show(study, broken):
+    distribution, std = findings(study)
+    assert "lowered the mean expected calibration error (ECE) in 2 of 2 noise distr" in distribution
+    assert "in every single pair in 2" in distribution
+    assert "P < .05 in 2 of 2." in distribution
+    assert "3 of 3 noise strengths" in std
+    distribution, _ = findings(broken)
+    assert "1 of 1 noise distributions" in distribution
+    assert "fewer than 6 pairs a condition, no P is given" in distribution
+    assert "1 more have no complete pair" in distribution
+
+
+@pytest.mark.parametrize("n", [6, 10, 30])
+def test_the_least_possible_p_is_that_of_differences_of_one_sign(n):
+    outcome = wilcoxon(np.arange(1, n + 1), method="approx", correction=False)
+    assert smallest_p(n) == pytest.approx(outcome.pvalue)
+
+
+def test_pairs_needed_is_the_least_number_that_passes():
+    assert smallest_p(pairs_needed(13)) * 13 < 0.05 <= smallest_p(pairs_needed(13) - 1) * 13
+
+
+def test_box_plots_show_every_pair(study):
+    drawing = next(
+        f for f in EXHIBITS["robustness"](study).figures if f.name == "robustness-distribution"
+    )
+    points = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "o"]
+    drawn = sorted(float(y) for line in points for y in line.get_ydata())
+    expected = [t.numbers["test_ece"] for c in ("gaussian", "uniform") for p in pairs(study, c)
+                for t in p]  # fmt: skip
+    assert drawn == pytest.approx(sorted(expected))
+    assert [text.get_text() for text in drawing.figure.axes[0].texts] == ["P = .012"] * 2
+
+
+def test_reliability_bins_hold_every_prediction_of_the_pairs(broken):
+    frame = EXHIBITS["reliability"](broken).tables[0].values
+    counts = frame.groupby("panel")["predictions"].sum()
+    assert counts["gaussian"] == 3 * 400
+    assert counts["without warm-up"] == 5 * 400
+    assert "uniform" not in counts
+    assert "not drawn: uniform" in EXHIBITS["reliability"](broken).caption
+
+
+def test_curves_start_the_task_at_step_zero_in_both_arms(study):
+    frame = EXHIBITS["curves"](study).tables[0].values
+    steps = frame.groupby("arm")["step"]
+    assert steps.max().nunique() == 1
+    assert steps.min().to_dict() == {"with warm-up, gaussian": -500, "without warm-up": 0}
+    assert (frame["networks"] == 8).all()
+
+
+def test_an_unknown_exhibit_is_answered_with_the_known_ones(synthetic):
+    results = synthetic.results(synthetic.Spec(replicates=1, exhibits=("oracle",)))
+    with pytest.raises(ResultsError, match=r"oracle.*robustness, reliability, curves"):
+        build_exhibits(results)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.12345, "0.123"), (-0.5, "−0.500"), (-0.0001, "0.000"), (float("nan"), "—")],
+)
+def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
+    assert number(value) == text

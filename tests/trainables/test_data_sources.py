@@ -1,0 +1,430 @@
+"""Sources of the user's own images: round trips, digests and every message."""
+
+import os
+import pickle
+import re
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+import torchvision.datasets as tv
+from PIL import Image
+
+from trainables.data.images import Images, Source, no_images, stated_normalisation
+from trainables.data.sources import ACCEPTED, DataError, load
+
+RNG = np.random.default_rng(0)
+X_TRAIN = RNG.integers(0, 256, (12, 6, 5, 3), np.uint8)
+Y_TRAIN = np.arange(12) % 3
+X_TEST = RNG.integers(0, 256, (4, 6, 5, 3), np.uint8)
+Y_TEST = np.array([2, 0, 1, 1])
+ARRAYS = {"x_train": X_TRAIN, "y_train": Y_TRAIN, "x_test": X_TEST, "y_test": Y_TEST}
+
+
+def archive(folder, **changes):
+    """Write the archive with some arrays replaced or, by None, left out; its source name."""
+    arrays = {key: array for key, array in (ARRAYS | changes).items() if array is not None}
+    np.savez(folder / "images.npz", **arrays)
+    return f"npz:{folder / 'images.npz'}"
+
+
+def image(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def class_folders(folder, images_per_class=10, classes=("ant", "bee")):
+    """PNG files in class folders; {file: pixels}."""
+    written = {}
+    for label in classes:
+        for number in range(images_per_class):
+            path = folder / label / f"{number}.png"
+            written[path] = RNG.integers(0, 256, (6, 5, 3), np.uint8)
+            image(path, written[path])
+    return written
+
+
+def as_stored(images):
+    """(n, height, width, channels)"""
+    return images.pixels.permute(0, 2, 3, 1).numpy()
+
+
+# --- npz ---------------------------------------------------------------------------------------
+
+
+def test_an_archive_comes_back_as_it_was_written(tmp_path):
+    name = archive(tmp_path)
+    source = load(name)
+    assert source.name == name
+    assert (as_stored(source.train) == X_TRAIN).all()
+    assert (as_stored(source.test) == X_TEST).all()
+    assert source.train.labels.tolist() == Y_TRAIN.tolist()
+    assert source.test.labels.tolist() == Y_TEST.tolist()
+    assert source.validation is None
+    assert source.shape == (3, 6, 5)
+    assert source.class_names == ("0", "1", "2")
+    for split in (source.train, source.test):
+        assert split.pixels.dtype == torch.uint8
+        assert split.pixels.is_contiguous()
+        assert split.labels.dtype == torch.int64
+
+
+def test_labels_may_be_a_column_of_any_integer_type(tmp_path):
+    column = archive(tmp_path, y_train=Y_TRAIN.astype(np.uint8)[:, None], y_test=Y_TEST[:, None])
+    assert load(column).train.labels.tolist() == Y_TRAIN.tolist()
+
+
+def test_grey_images_have_one_channel(tmp_path):
+    source = load(archive(tmp_path, x_train=X_TRAIN[..., 0], x_test=X_TEST[..., 0]))
+    assert source.shape == (1, 6, 5)
+    assert (source.train.pixels[:, 0].numpy() == X_TRAIN[..., 0]).all()
+
+
+def test_an_archive_of_test_images_only_has_an_empty_training_split(tmp_path):
+    source = load(archive(tmp_path, x_train=None, y_train=None))
+    assert len(source.train) == 0
+    assert source.train.pixels.shape == (0, 3, 6, 5)
+    assert len(source.test) == 4
+
+
+def test_validation_images_are_used_where_given(tmp_path):
+    source = load(archive(tmp_path, x_validation=X_TEST[:2], y_validation=Y_TEST[:2]))
+    assert (as_stored(source.validation) == X_TEST[:2]).all()
+
+
+def test_a_path_may_start_at_the_home_folder(tmp_path, monkeypatch):
+    archive(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load("npz:~/images.npz").classes == 3
+
+
+BAD_ARCHIVES = [
+    ({"x_test": None}, "key x_test is missing", "x_test and y_test"),
+    ({"y_train": None}, "key y_train is missing", "x_test and y_test"),
+    ({"x_test": None, "y_test": None}, "archive holds x_train, y_train", "give x_train"),
+    ({"x_train": X_TRAIN / 255}, "x_train: dtype float64", "uint8"),
+    ({"x_train": X_TRAIN.reshape(12, -1)}, "x_train: shape (12, 90)", "channels last"),
+    ({"x_train": X_TRAIN.transpose(0, 3, 1, 2)}, "x_train: shape (12, 3, 6, 5)", "channels last"),
+    ({"x_train": X_TRAIN[:0], "y_train": Y_TRAIN[:0]}, "holds no image", "at least one"),
+    ({"x_test": X_TEST[:, :5]}, "(3, 5, 5)", "one size"),
+    ({"x_test": X_TEST[..., 0]}, "(1, 6, 5)", "one size"),
+    ({"y_train": Y_TRAIN[:11]}, "12 images and y_train 11 labels", "one label per image"),
+    ({"y_train": Y_TRAIN.astype(float)}, "y_train: dtype float64", "integer"),
+    ({"y_train": Y_TRAIN > 0}, "y_train: dtype bool", "integer"),
+    ({"y_train": np.eye(3, dtype=int)[Y_TRAIN]}, "y_train: shape (12, 3)", "one-hot"),
+    ({"y_train": Y_TRAIN - 1}, "y_train: label -1", "from 0"),
+    ({"y_train": Y_TRAIN + 1}, "no image has label 0, the largest is 3", "without a gap"),
+    ({"y_train": Y_TRAIN * 2}, "no image has label 1, the largest is 4", "without a gap"),
+    ({"y_train": Y_TRAIN * 0}, "every label is 0", "at least 2 classes"),
+    ({"y_test": Y_TEST + 1}, "y_test: label 3 is out of range", "0 … 2"),
+    ({"y_test": np.array([0, 0, 0, 2**64 - 1], np.uint64)}, "label 18446744073709551615", "from 0"),
+    ({"x_train": None, "y_train": None, "y_test": Y_TEST * 10**9}, "label 2000000000", "0 … 3"),
+    ({"x_train": np.array([{}] * 12)}, "x_train cannot be read", "numpy.savez"),
+]
+
+
+@pytest.mark.parametrize(("changes", "value", "remedy"), BAD_ARCHIVES, ids=lambda v: str(v)[:40])
+def test_a_bad_archive_is_named_with_its_remedy(tmp_path, changes, value, remedy):
+    name = archive(tmp_path, **changes)
+    one_line(lambda: load(name), name, value, remedy)
+
+
+def test_files_that_are_no_archive(tmp_path):
+    path = tmp_path / "images.npz"
+    one_line(lambda: load(f"npz:{path}"), str(path), "no such file", ".npz")
+    one_line(lambda: load(f"npz:{tmp_path}"), str(tmp_path), "no such file", ".npz")
+    for content in (b"", b"text", b"PK\x03\x04 cut short", pickle.dumps([1])):
+        path.write_bytes(content)
+        one_line(lambda: load(f"npz:{path}"), str(path), "not a readable", "numpy.savez")
+    with path.open("wb") as file:
+        np.save(file, X_TEST)
+    one_line(lambda: load(f"npz:{path}"), str(path), "a single array", "numpy.savez")
+
+
+def test_a_damaged_member_is_named(tmp_path):
+    name = archive(tmp_path)
+    path = tmp_path / "images.npz"
+    content = bytearray(path.read_bytes())
+    where = content.index(X_TRAIN.tobytes())
+    content[where] ^= 255
+    path.write_bytes(content)
+    one_line(lambda: load(name), name, "x_train cannot be read", "numpy.savez")
+
+
+# --- folder ------------------------------------------------------------------------------------
+
+
+def test_class_folders_alone_are_split_four_to_one_in_each_class(tmp_path):
+    written = class_folders(tmp_path)
+    source = load(f"folder:{tmp_path}")
+    assert source.class_names == ("ant", "bee")
+    assert source.train.labels.bincount().tolist() == [8, 8]
+    assert source.test.labels.bincount().tolist() == [2, 2]
+    found = np.concatenate([as_stored(source.train), as_stored(source.test)])
+    labels = source.train.labels.tolist() + source.test.labels.tolist()
+    expected = {(p.tobytes(), source.class_names.index(f.parent.name)) for f, p in written.items()}
+    assert {(p.tobytes(), label) for p, label in zip(found, labels, strict=True)} == expected
+
+
+def test_given_splits_are_kept(tmp_path):
+    written = {s: class_folders(tmp_path / s, 3) for s in ("train", "validation", "test")}
+    source = load(f"folder:{tmp_path}")
+    for split, files in written.items():
+        images = getattr(source, split)
+        assert (as_stored(images) == np.stack(list(files.values()))).all()
+        assert images.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_agrees_with_torchvisions_image_folder(tmp_path):
+    class_folders(tmp_path / "train", 3)
+    class_folders(tmp_path / "test", 2)
+    image(tmp_path / "test/bee/deeper/grey.jpg", X_TEST[0, ..., 0])
+    (tmp_path / "test/bee/notes.txt").write_text("no image")
+    ours = load(f"folder:{tmp_path}").test
+    theirs = tv.ImageFolder(str(tmp_path / "test"))
+    assert as_stored(ours).tolist() == np.stack([np.asarray(i) for i, _ in theirs]).tolist()
+    assert ours.labels.tolist() == theirs.targets
+
+
+def test_a_test_folder_alone_serves_as_ood(tmp_path):
+    class_folders(tmp_path / "test", 3, ["any"])
+    source = load(f"folder:{tmp_path}")
+    assert source.train.pixels.shape == (0, 3, 6, 5)
+    assert len(source.test) == 3
+
+
+def test_a_folder_gives_the_same_images_wherever_it_lies(tmp_path):
+    class_folders(tmp_path / "here")
+    first = load(f"folder:{tmp_path / 'here'}").digest
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert load(f"folder:{tmp_path / 'there'}").digest == first
+
+
+def _missing(root):
+    root.rmdir()
+
+
+def _a_file(root):
+    root.rmdir()
+    root.write_text("")
+
+
+def _one_class(root):
+    class_folders(root, classes=["ant"])
+
+
+def _one_training_class(root):
+    class_folders(root / "train", classes=["ant"])
+    class_folders(root / "test", classes=["ant"])
+
+
+def _empty_class(root):
+    class_folders(root)
+    (root / "cow").mkdir()
+
+
+def _one_image(root):
+    class_folders(root)
+    image(root / "cow/1.png", X_TEST[0])
+
+
+def _no_test(root):
+    class_folders(root / "train")
+
+
+def _other_split(root):
+    class_folders(root / "train")
+    class_folders(root / "val")
+
+
+def _unknown_class(root):
+    class_folders(root / "train")
+    class_folders(root / "test", classes=["ant", "cow"])
+
+
+def _other_size(root):
+    class_folders(root / "train")
+    class_folders(root / "test")
+    image(root / "train/bee/large.png", X_TRAIN[0].repeat(2, axis=0))
+
+
+def _not_an_image(root):
+    class_folders(root)
+    for label in ("ant", "bee"):
+        (root / label / "text.png").write_text("no image")
+
+
+def _cut_short(root):
+    for path in class_folders(root / "train") | class_folders(root / "test"):
+        if path.name == "3.png":
+            path.write_bytes(path.read_bytes()[:80])
+
+
+BAD_FOLDERS = [
+    (_missing, "no such folder", "a folder per class"),
+    (_a_file, "no such folder", "a folder per class"),
+    (lambda root: None, "no class folder", "at least 2 folders"),
+    (_one_class, "only the class 'ant'", "at least 2 folders"),
+    (_one_training_class, "only the class 'ant'", "at least 2 folders"),
+    (_empty_class, "cow holds no image", ".png"),
+    (_one_image, "'cow' holds one image", "2 or more"),
+    (_no_test, "test/ holds no class folder", "test/<class>/"),
+    (_other_split, "'val' stands beside train", "rename it"),
+    (_unknown_class, "test/cow is no class of train/", "same class names"),
+    (_other_size, "large.png is 5×12 pixels and the first test image 5×6", "resize"),
+    (_not_an_image, "text.png cannot be decoded", "repair or remove"),
+    (_cut_short, "3.png cannot be decoded", "repair or remove"),
+]
+
+
+@pytest.mark.parametrize(("make", "value", "remedy"), BAD_FOLDERS, ids=lambda v: str(v)[:40])
+def test_a_bad_folder_is_named_with_its_remedy(tmp_path, make, value, remedy):
+    root = tmp_path / "images"
+    root.mkdir()
+    make(root)
+    one_line(lambda: load(f"folder:{root}"), f"folder:{root}: ", value, remedy)
+
+
+# --- names, downloads --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["imagenet", "", "Photos", "zip:a", "cifar10:x", "npz", "folder"])
+def test_an_unknown_name_lists_what_is_accepted(name):
+    one_line(lambda: load(name), repr(name), *ACCEPTED)
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+def test_a_name_without_its_path(kind):
+    one_line(lambda: load(f"{kind}:"), f"{kind}:", "the path is missing", f"{kind}:PATH")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "svhn"])
+def test_nothing_is_fetched_unless_allowed(tmp_path, name, monkeypatch):
+    def fetched(*_args, **_kwargs):
+        raise AssertionError("went to the network")
+
+    monkeypatch.setattr("urllib.request.urlopen", fetched)
+    one_line(lambda: load(name, tmp_path / "x"), f"{name}: ", "not found in", "--download", "npz:")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "svhn"])
+def test_a_download_without_internet_says_so(tmp_path, name, monkeypatch):
+    def offline(*_args, **_kwargs):
+        raise URLError("Name or service\nnot known")
+
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    one_line(lambda: load(name, tmp_path, download=True), "could not be fetched", "npz:")
+
+
+def test_cifar10_is_read_as_torchvision_keeps_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tv.CIFAR10, "_check_integrity", lambda self: True)  # not the real archive
+    monkeypatch.setattr(tv.CIFAR10, "meta", {**tv.CIFAR10.meta, "md5": None})
+    batches = tmp_path / "cifar-10-batches-py"
+    batches.mkdir()
+    rows = RNG.integers(0, 256, (60, 3072), np.uint8)
+    files = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+    for number, file in enumerate(files):
+        part = slice(10 * number, 10 * number + 10)
+        content = {"data": rows[part], "labels": list(range(10))}
+        (batches / file).write_bytes(pickle.dumps(content))
+    (batches / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}))
+    source = load("cifar10", tmp_path)
+    assert (source.train.pixels.flatten(1).numpy() == rows[:50]).all()
+    assert (source.test.pixels.flatten(1).numpy() == rows[50:]).all()
+    assert source.test.labels.tolist() == list(range(10))
+    assert (source.class_names, source.shape) == (tuple("abcdefghij"), (3, 32, 32))
+
+
+def test_svhn_is_read_as_torchvision_keeps_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(tv.SVHN, "_check_integrity", lambda self: True)  # not the real archive
+    digits = RNG.integers(0, 256, (32, 32, 3, 10), np.uint8)
+    labels = np.array([[10], *([d] for d in range(1, 10))])  # the files write the digit 0 as 10
+    for split in ("train", "test"):
+        scipy.io.savemat(tmp_path / f"{split}_32x32.mat", {"X": digits, "y": labels})
+    source = load("svhn", tmp_path)
+    assert (source.test.pixels.numpy() == digits.transpose(3, 2, 0, 1)).all()
+    assert source.test.labels.tolist() == list(range(10))
+    assert source.classes == 10
+
+
+# --- digest and constants ----------------------------------------------------------------------
+
+
+def small(name="a", classes=2, **splits):
+    images = Images(torch.arange(8, dtype=torch.uint8).view(2, 1, 2, 2), torch.tensor([0, 1]))
+    names = tuple(str(label) for label in range(classes))
+    kept = {"train": images, "validation": None, "test": images} | splits
+    return Source(name, class_names=names, **kept)
+
+
+def test_the_digest_depends_on_every_array_and_on_the_number_of_classes():
+    images = small().train
+    other_pixels = Images(images.pixels + 1, images.labels)
+    other_labels = Images(images.pixels, images.labels.flip(0))
+    other_shape = Images(images.pixels.view(2, 1, 1, 4), images.labels)
+    changes = [{}, {"classes": 3}, {"validation": images}, {"train": no_images((1, 2, 2))}]
+    for split in ("train", "validation", "test"):
+        changes += [{split: i} for i in (other_pixels, other_labels, other_shape)]
+    digests = [small(**change).digest for change in changes]
+    assert len(set(digests)) == len(digests)
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
+
+
+def test_the_digest_does_not_depend_on_the_name_or_on_memory_layout():
+    pixels = small().test.pixels
+    laid_out = Images(pixels.transpose(2, 3).contiguous().transpose(2, 3), small().test.labels)
+    assert small("a").digest == small("b").digest == small(test=laid_out).digest
+
+
+def test_the_digest_is_computed_once_and_travels_with_the_source():
+    source = small()
+    digest = source.digest
+    source.test.pixels.zero_()
+    assert source.digest == digest
+    assert pickle.loads(pickle.dumps(source)).digest == digest
+
+
+def test_constants_are_stated_for_known_sets_only():
+    (_, paper), (_, older) = (stated_normalisation(n) for n in ("cifar10", "cifar10-pixels"))
+    assert paper == (0.20220212, 0.19931542, 0.20086346)
+    assert older == (0.24703223, 0.24348513, 0.26158784)
+    assert stated_normalisation("npz:images.npz") is None
+
+
+@pytest.fixture(scope="module")
+def real_data():
+    """A folder with the real cifar10.npz and svhn.npz."""
+    folder = os.environ.get("REAL_IMAGES")
+    if not folder:
+        pytest.skip("REAL_IMAGES names no folder with cifar10.npz and svhn.npz")
+    return Path(folder)
+
+
+def test_real_cifar10_has_the_papers_mean(real_data):
+    source = load(f"npz:{real_data / 'cifar10.npz'}")
+    assert source.train.labels.bincount().tolist() == [5000] * 10
+    assert source.test.labels.bincount().tolist() == [1000] * 10
+    mean, _ = stated_normalisation("cifar10")
+    _, std = stated_normalisation("cifar10-pixels")
+    some = source.train.pixels[::10].double() / 255
+    assert some.mean(dim=(0, 2, 3)).tolist() == pytest.approx(mean, abs=0.01)
+    assert some.std(dim=(0, 2, 3)).tolist() == pytest.approx(std, abs=0.01)
+
+
+def test_real_svhn_has_test_images_only(real_data):
+    source = load(f"npz:{real_data / 'svhn.npz'}")
+    assert (len(source.train), len(source.test)) == (0, 10_000)
+    assert source.classes == 10
+
+
+def one_line(action, *parts):
+    """The action raises a DataError of one line that holds every part."""
+    with pytest.raises(DataError) as raised:
+        action()
+    message = str(raised.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message

@@ -1,0 +1,1 @@
+"""One network's life: data, noise, models, warm-up, training, measuring."""

@@ -1,0 +1,240 @@
+"""One network's life, from its first weights to its record.
+
+untrained → warm-up (its own, or the one that a trial with the same warm-up has left) → task →
+record. The network is measured when untrained and after every epoch of both phases. A life can be
+cut short at any moment: it goes on from its last checkpoint and ends in the same numbers.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trainables.data.images import Source
+from trainables.models.build import build
+from trainables.noise import sample
+from trainables.preparation import TaskData, prepare
+from trainables.record import History, write_record
+from trainables.seeds import generator
+from trainables.state import pack, unpack
+from trainables.storage import Storage
+from trainables.training import (
+    Batches,
+    Diverged,
+    Outputs,
+    evaluate,
+    make_optimizer,
+    measure,
+    shuffled,
+    train_epoch,
+)
+from trainables.trial import Trial, Warmup
+
+CHECKPOINT_SECONDS = 15.0
+
+# Called after every step with the examples behind the network and those trained on just now.
+OnExamples = Callable[[int, int], None]
+
+
+def record_key(trial_id: str) -> str:
+    """Where a trial's record is stored."""
+    return f"records/{trial_id}"
+
+
+def run_trial(
+    trial: Trial,
+    source: Source,
+    ood: Source | None,
+    storage: Storage,
+    device: torch.device,
+    on_examples: OnExamples = lambda done, new: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> str:
+    """Live one trial and store its record, unless that is stored already.
+
+    Args:
+        on_examples: told after every step of the examples behind the network, and of the new ones.
+        checkpoint_seconds: a checkpoint is written after the first epoch that ends so long after
+            the last one; 0 writes one after every epoch.
+
+    Returns:
+        the key under which the record is stored.
+    """
+    key = record_key(trial.trial_id)
+    if storage.get(key) is None:
+        data = prepare(trial, source, ood, device)
+        life = _Life(trial, data, storage, device, on_examples, checkpoint_seconds)
+        storage.put(key, life.record())
+        storage.delete(life.checkpoint_key)
+    return key
+
+
+@dataclass(frozen=True)
+class _Phase:
+    name: str
+    epochs: int
+    optimizer: torch.optim.Optimizer
+    random: torch.Generator  # what the mini-batches of an epoch are drawn from
+    batches: Callable[[], Batches]
+
+
+class _Life:
+    def __init__(
+        self,
+        trial: Trial,
+        data: TaskData,
+        storage: Storage,
+        device: torch.device,
+        on_examples: OnExamples,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.trial = trial
+        self.data = data
+        self.storage = storage
+        self.device = device
+        self.on_examples = on_examples
+        self.checkpoint_seconds = checkpoint_seconds
+        self.checkpoint_key = f"checkpoints/{trial.trial_id}"
+        self.checkpoint_at = time.perf_counter()
+        self.network = build(trial, device)
+        self.history: History = []
+        self.seconds: dict[str, float] = {}  # by activity: warmup, task, evaluation
+        self.step = 0
+        self.examples = 0
+        self.outputs: dict[str, Outputs] = {}  # of the latest measurement
+
+    def record(self) -> bytes:
+        """Live to the end, and say what came of it."""
+        status = "finished"
+        try:
+            self._live()
+        except Diverged:
+            status, self.outputs = "diverged", {}
+        return write_record(
+            self.trial, status, self.history, self.outputs, self.seconds, self.device
+        )
+
+    def _live(self) -> None:
+        saved = self.storage.get(self.checkpoint_key)
+        checkpoint = None if saved is None else unpack(saved, self.device)
+        if checkpoint is None or checkpoint["phase"] == "warmup":
+            self._grow_up(checkpoint)
+            checkpoint = None
+        self._run(self._task(), checkpoint)
+        if self.data.ood is not None:
+            self.outputs["ood"] = evaluate(self.network, self.data.ood)
+
+    def _grow_up(self, checkpoint: dict[str, Any] | None) -> None:
+        """From the first weights to the start of the task."""
+        if self.trial.warmup is None:
+            self._measure("untrained", 0, {})
+            return
+        shared = f"warmups/{self.trial.warmup_key}/{self.trial.measured_key}"
+        saved = self.storage.get(shared)
+        if saved is not None:
+            self._restore(unpack(saved, self.device))
+            return
+        if checkpoint is None:
+            self._measure("untrained", 0, {})
+        self._run(self._warmup(self.trial.warmup), checkpoint)
+        self.storage.put(shared, pack(self._state()))
+
+    def _warmup(self, settings: Warmup) -> _Phase:
+        noise, facts = settings.noise, self.trial.facts
+        random = generator(self.trial.seed, "noise", self.device)
+        shape, classes = (settings.batch, *facts.shape), facts.classes
+
+        def batches() -> Batches:
+            for _ in range(settings.steps_per_epoch):
+                inputs = sample(noise.distribution, shape, random, noise.mean, noise.std)
+                yield (
+                    inputs,
+                    torch.randint(classes, shape[:1], generator=random, device=self.device),
+                )
+
+        optimizer = make_optimizer(self.network, settings.optimizer)
+        return _Phase("warmup", settings.epochs, optimizer, random, batches)
+
+    def _task(self) -> _Phase:
+        settings = self.trial.task
+        order = generator(self.trial.seed, "order")
+        return _Phase(
+            "task",
+            settings.epochs,
+            make_optimizer(self.network, settings.optimizer),
+            order,
+            lambda: shuffled(self.data.train, settings.batch, order),
+        )
+
+    def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> None:
+        """Train and measure epoch by epoch, from the checkpoint where there is one."""
+        done = 0 if checkpoint is None else self._resume(phase, checkpoint)
+        for epoch in range(done + 1, phase.epochs + 1):
+            started = time.perf_counter()
+            steps = train_epoch(self.network, phase.optimizer, phase.batches(), self._count)
+            self._spent(phase.name, started)
+            self._measure(phase.name, epoch, {"noise": steps} if phase.name == "warmup" else {})
+            if epoch < phase.epochs:
+                self._checkpoint_if_due(phase, epoch)
+
+    def _measure(self, phase: str, epoch: int, said: dict[str, Outputs]) -> None:
+        started = time.perf_counter()
+        splits = {"validation": self.data.validation, "test": self.data.test}
+        self.outputs = {name: evaluate(self.network, split) for name, split in splits.items()}
+        said = said | self.outputs
+        if phase == "task":
+            said["train"] = evaluate(self.network, self.data.train)
+        metrics = {
+            f"{name}_{metric}": value
+            for name, outputs in said.items()
+            for metric, value in measure(outputs).items()
+        }
+        self._spent("evaluation", started)
+        counts = {"epoch": epoch, "step": self.step, "examples": self.examples}
+        seconds = sum(self.seconds.values())
+        self.history.append({"phase": phase, **counts, "seconds": seconds, **metrics})
+
+    def _count(self, examples: int) -> None:
+        self.step += 1
+        self.examples += examples
+        self.on_examples(self.examples, examples)
+
+    def _spent(self, activity: str, since: float) -> None:
+        now = time.perf_counter()
+        self.seconds[activity] = self.seconds.get(activity, 0.0) + now - since
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "network": self.network.state_dict(),
+            "history": self.history,
+            "seconds": self.seconds,
+            "step": self.step,
+            "examples": self.examples,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.history = state["history"]
+        self.seconds = state["seconds"]
+        self.step = state["step"]
+        self.examples = state["examples"]
+
+    def _checkpoint_if_due(self, phase: _Phase, epoch: int) -> None:
+        if time.perf_counter() - self.checkpoint_at < self.checkpoint_seconds:
+            return
+        state = self._state() | {
+            "phase": phase.name,
+            "epoch": epoch,
+            "optimizer": phase.optimizer.state_dict(),
+            "random": phase.random.get_state(),
+        }
+        self.storage.put(self.checkpoint_key, pack(state))
+        self.checkpoint_at = time.perf_counter()
+
+    def _resume(self, phase: _Phase, checkpoint: dict[str, Any]) -> int:
+        self._restore(checkpoint)
+        phase.optimizer.load_state_dict(checkpoint["optimizer"])
+        phase.random.set_state(checkpoint["random"].cpu())
+        return int(checkpoint["epoch"])

@@ -1,0 +1,90 @@
+"""The record: what a trial leaves, as one compressed `.npz` file that NumPy alone can read.
+
+    meta                            JSON: trial, id, status, device, versions, seconds, examples
+    {validation,test}/logits        float32 (n, classes);  …/labels  int64 (n,)
+    ood/logits                      float32 (n, classes), where the trial has an OOD set
+    history/phase                   text (rows,): untrained, warmup or task
+    history/{epoch,step,examples}   int64 (rows,), counted from the network's first step
+    history/{seconds,<metric>}      float64 (rows,), NaN where a metric was not measured
+
+A diverged trial leaves its history and no logits. Logits are the record: whatever follows from
+them is computed from them, later and again, without training.
+"""
+
+import importlib.metadata
+import io
+import json
+import platform
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainables.training import Outputs
+from trainables.trial import Trial
+
+FORMAT = 1
+_COUNTS = ("epoch", "step", "examples")
+
+History = list[dict[str, Any]]
+
+
+def write_record(
+    trial: Trial,
+    status: str,
+    history: History,
+    outputs: dict[str, Outputs],
+    seconds: dict[str, float],
+    device: torch.device,
+) -> bytes:
+    """The record's bytes.
+
+    Args:
+        status: `finished` or `diverged`.
+        history: a row for the untrained network and each epoch of both phases.
+        outputs: by split; labels of the OOD images are not kept, they mean nothing.
+        seconds: by activity: warmup, task, evaluation.
+    """
+    meta = {
+        "format": FORMAT,
+        "trial_id": trial.trial_id,
+        "status": status,
+        "trial": trial.model_dump(mode="json"),
+        "device": device_name(device),
+        "versions": versions(),
+        "finished_at": time.time(),
+        "examples": {"warmup": trial.warmup_examples, "task": trial.task_examples},
+        "seconds": seconds | {"total": sum(seconds.values())},
+    }
+    arrays = {"meta": np.array(json.dumps(meta)), **_history_arrays(history)}
+    for split, said in outputs.items():
+        arrays[f"{split}/logits"] = said.logits.numpy()
+        if split != "ood":
+            arrays[f"{split}/labels"] = said.labels.numpy()
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or the GPU's model."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result may depend on."""
+    names = ("torch", "torchvision", "numpy", "scikit-image", "scikit-learn")
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in names
+    }
+
+
+def _history_arrays(history: History) -> dict[str, np.ndarray]:
+    columns = dict.fromkeys(name for row in history for name in row)
+    arrays = {}
+    for name in columns:
+        values = [row.get(name, float("nan")) for row in history]
+        dtype = np.str_ if name == "phase" else np.int64 if name in _COUNTS else np.float64
+        arrays[f"history/{name}"] = np.array(values, dtype=dtype)
+    return arrays

@@ -1,0 +1,72 @@
+"""Durable objects by key: records, shared warm-ups and checkpoints.
+
+An object is written whole or not at all, and carries the digest of its payload: a damaged one is
+set aside and counts as absent, so that it is computed again. Keys are relative paths such as
+`records/3f2a…`; they cannot leave the storage folder.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_KEY = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+_MAGIC = b"warmup-sweep sha256 "
+
+
+class Storage:
+    """A folder of objects; on a cluster, one that all nodes share."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def put(self, key: str, payload: bytes) -> None:
+        """Write the object under `key`, durably and atomically.
+
+        Raises:
+            OSError: it could not be written; nothing is left under `key` but what was there.
+        """
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(_header(payload))
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+
+    def get(self, key: str) -> bytes | None:
+        """The object's payload; None where there is none or it is damaged."""
+        path = self._path(key)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        header, newline, payload = content.partition(b"\n")
+        if newline and header + newline == _header(payload):
+            return payload
+        log.warning("%s is damaged; set aside, to be computed again", path)
+        os.replace(path, path.with_name(f".damaged-{path.name}"))
+        return None
+
+    def delete(self, key: str) -> None:
+        """Remove the object, where there is one."""
+        self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"storage key {key!r}: only letters, digits, _ and - between slashes")
+        return self.root / key
+
+
+def _header(payload: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
