@@ -2,7 +2,7 @@
 
 A record is an `.npz` file that NumPy alone can read, format 1:
 
-    meta                      JSON: trial id, status, trial, device, versions, examples, seconds
+    meta                      JSON: trial id and fields, status, device, versions, commit, costs
     {validation,test}/logits  float32 (n, classes);  …/labels  int64 (n,)
     ood/logits                float32 (m, classes), where there is an out-of-distribution set
     history/phase             text (rows,): untrained, warmup or task
@@ -44,6 +44,7 @@ class Record:
     trial: Mapping[str, Any]  # the trial's fields, nested
     device: str
     versions: Mapping[str, str]
+    commit: str  # of the code that ran the trial
     finished_at: float  # seconds since 1970, UTC
     examples: Mapping[str, int]  # by phase
     seconds: Mapping[str, float]  # by phase, and in total
@@ -96,6 +97,7 @@ def _record(arrays: Mapping[str, NDArray[Any]]) -> Record:
         trial=meta["trial"],
         device=str(meta["device"]),
         versions=meta["versions"],
+        commit=str(meta.get("commit", "unknown")),
         finished_at=float(meta["finished_at"]),
         examples=meta["examples"],
         seconds=meta["seconds"],

@@ -16,7 +16,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 if TYPE_CHECKING:  # slow to import: --help and a typing error need neither
     from mlflow.tracking import MlflowClient
@@ -113,11 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse_absent_database(uri: str) -> None:
     """MLflow would make an empty one: looking must not leave anything behind."""
     from analysis.results import ResultsError
+    from analysis.store import absent_database
 
-    match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
-    if match and not Path(unquote(match[1])).is_file():
+    absent = absent_database(uri)
+    if absent:
         raise ResultsError(
-            f"there is nothing here: no MLflow database {unquote(match[1])}; launch a study first, "
+            f"there is nothing here: no MLflow database {absent}; launch a study first, "
             "or say where MLflow is with --tracking-uri or MLFLOW_TRACKING_URI"
         )
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -23,11 +21,11 @@ from mlflow.tracking import MlflowClient
 
 from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
 from analysis.records import Record, RecordError, read_record
+from analysis.store import all_runs, local_artifact
 from analysis.summary import summarise
 
 OUTCOMES = ("finished", "diverged", "failed", "missing")
 
-_PAGE = 1000  # runs a page
 _THREADS = 8
 
 
@@ -117,7 +115,7 @@ def _newest_parent(client: MlflowClient, study: str, scale: str | None, data: st
     if experiment is None:
         names = [e.name for e in client.search_experiments() if e.name != "Default"]
         raise ResultsError(f"no study {study!r} in MLflow; {_there_is(names)}")
-    launched = _search(client, experiment.experiment_id, "tags.kind = 'study'")
+    launched = all_runs(client, [experiment.experiment_id], "tags.kind = 'study'")
     parents = [
         run
         for run in launched
@@ -143,25 +141,7 @@ def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
 
 def _children(client: MlflowClient, parent: Run) -> list[Run]:
     condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and tags.kind = 'trial'"
-    return _search(client, parent.info.experiment_id, condition)
-
-
-def _search(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
-    """All matching runs, newest first."""
-    found: list[Run] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment_id],
-            condition,
-            max_results=_PAGE,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        found += page
-        token = page.token
-        if not token:
-            return found
+    return all_runs(client, [parent.info.experiment_id], condition)
 
 
 def _best_runs(runs: Iterable[Run]) -> dict[str, Run]:
@@ -224,11 +204,9 @@ def _plan(client: MlflowClient, parent: Run, scratch: Path) -> Plan:
 
 def _artifact(client: MlflowClient, run: Run, name: str, scratch: Path) -> Path:
     """A local path of a run's artifact: where it lies if that is here, else a download."""
-    root = urlparse(run.info.artifact_uri)
-    if root.scheme in ("", "file"):
-        path = Path(url2pathname(root.path)) / name
-        if path.is_file():
-            return path
+    local = local_artifact(run, name)
+    if local is not None and local.is_file():
+        return local
     folder = scratch / run.info.run_id
     folder.mkdir(exist_ok=True)
     return Path(client.download_artifacts(run.info.run_id, name, str(folder)))

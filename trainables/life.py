@@ -43,6 +43,12 @@ def record_key(trial_id: str) -> str:
     return f"records/{trial_id}"
 
 
+def warmup_storage_key(trial: Trial) -> str:
+    """Where the warmed-up network of a trial is stored, with its history: the network's own key,
+    and that of the images it was measured on along the way."""
+    return f"warmups/{trial.warmup_key}/{trial.measured_key}"
+
+
 def run_trial(
     trial: Trial,
     source: Source,
@@ -51,6 +57,7 @@ def run_trial(
     device: torch.device,
     on_examples: OnExamples = lambda done, new: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    commit: str = "unknown",
 ) -> str:
     """Live one trial and store its record, unless that is stored already.
 
@@ -58,6 +65,7 @@ def run_trial(
         on_examples: told after every step of the examples behind the network, and of the new ones.
         checkpoint_seconds: a checkpoint is written after the first epoch that ends so long after
             the last one; 0 writes one after every epoch.
+        commit: of the code, for the record.
 
     Returns:
         the key under which the record is stored.
@@ -66,7 +74,7 @@ def run_trial(
     if storage.get(key) is None:
         data = prepare(trial, source, ood, device)
         life = _Life(trial, data, storage, device, on_examples, checkpoint_seconds)
-        storage.put(key, life.record())
+        storage.put(key, life.record(commit))
         storage.delete(life.checkpoint_key)
     return key
 
@@ -105,7 +113,7 @@ class _Life:
         self.examples = 0
         self.outputs: dict[str, Outputs] = {}  # of the latest measurement
 
-    def record(self) -> bytes:
+    def record(self, commit: str) -> bytes:
         """Live to the end, and say what came of it."""
         status = "finished"
         try:
@@ -113,7 +121,7 @@ class _Life:
         except Diverged:
             status, self.outputs = "diverged", {}
         return write_record(
-            self.trial, status, self.history, self.outputs, self.seconds, self.device
+            self.trial, status, self.history, self.outputs, self.seconds, self.device, commit
         )
 
     def _live(self) -> None:
@@ -131,7 +139,7 @@ class _Life:
         if self.trial.warmup is None:
             self._measure("untrained", 0, {})
             return
-        shared = f"warmups/{self.trial.warmup_key}/{self.trial.measured_key}"
+        shared = warmup_storage_key(self.trial)
         saved = self.storage.get(shared)
         if saved is not None:
             self._restore(unpack(saved, self.device))

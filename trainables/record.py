@@ -1,6 +1,6 @@
 """The record: what a trial leaves, as one compressed `.npz` file that NumPy alone can read.
 
-    meta                            JSON: trial, id, status, device, versions, seconds, examples
+    meta                            JSON: trial id and fields, status, device, code, costs
     {validation,test}/logits        float32 (n, classes);  …/labels  int64 (n,)
     ood/logits                      float32 (n, classes), where the trial has an OOD set
     history/phase                   text (rows,): untrained, warmup or task
@@ -37,6 +37,7 @@ def write_record(
     outputs: dict[str, Outputs],
     seconds: dict[str, float],
     device: torch.device,
+    commit: str = "unknown",
 ) -> bytes:
     """The record's bytes.
 
@@ -45,6 +46,7 @@ def write_record(
         history: a row for the untrained network and each epoch of both phases.
         outputs: by split; labels of the OOD images are not kept, they mean nothing.
         seconds: by activity: warmup, task, evaluation.
+        commit: of the code that ran the trial.
     """
     meta = {
         "format": FORMAT,
@@ -53,6 +55,7 @@ def write_record(
         "trial": trial.model_dump(mode="json"),
         "device": device_name(device),
         "versions": versions(),
+        "commit": commit,
         "finished_at": time.time(),
         "examples": {"warmup": trial.warmup_examples, "task": trial.task_examples},
         "seconds": seconds | {"total": sum(seconds.values())},

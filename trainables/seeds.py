@@ -11,9 +11,7 @@ import torch
 Purpose = Literal["weights", "subset", "order", "noise", "validation", "test", "ood"]
 
 
-def generator(
-    seed: int, purpose: Purpose, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def generator(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator of its own for one purpose of one seed, on `device`."""
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     made = torch.Generator(device=device)

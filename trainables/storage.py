@@ -58,6 +58,10 @@ class Storage:
         os.replace(path, path.with_name(f".damaged-{path.name}"))
         return None
 
+    def __contains__(self, key: str) -> bool:
+        """Whether an object is there; only `get` says whether it is whole."""
+        return self._path(key).is_file()
+
     def delete(self, key: str) -> None:
         """Remove the object, where there is one."""
         self._path(key).unlink(missing_ok=True)

@@ -71,7 +71,7 @@ def shuffled(split: Split, batch: int, order: torch.Generator) -> Batches:
     """The split's mini-batches in a new random order; a last one of a single example is dropped,
     since batch normalisation cannot train on it."""
     indices = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
-    for chosen in indices.split(batch):
+    for chosen in torch.split(indices, batch):
         if len(chosen) > 1:
             yield split.inputs[chosen], split.labels[chosen]
 
@@ -81,7 +81,7 @@ def evaluate(network: nn.Module, split: Split) -> Outputs:
     """The network's logits for a split, in eval mode."""
     network.eval()
     return _outputs(
-        [network(inputs) for inputs in split.inputs.split(EVALUATION_BATCH)], [split.labels]
+        [network(inputs) for inputs in torch.split(split.inputs, EVALUATION_BATCH)], [split.labels]
     )
 
 

@@ -142,7 +142,9 @@ class Trial(Frozen):
     @model_validator(mode="after")
     def _arm_and_warmup_agree(self) -> Self:
         if (self.arm == "warmup") != (self.warmup is not None):
-            raise ValueError(f"arm: {self.arm} {'needs a' if self.warmup is None else 'has no'} warmup")
+            raise ValueError(
+                f"arm: {self.arm} {'needs a' if self.warmup is None else 'has no'} warmup"
+            )
         return self
 
     @property

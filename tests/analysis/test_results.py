@@ -6,7 +6,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from analysis import results as module
+from analysis import store as module
 from analysis.plan import PlanError, levels, parse_plan
 from analysis.results import ResultsError, load_study, pairs, planned_pairs
 
@@ -35,7 +35,7 @@ def test_a_pair_joins_a_trial_with_the_control_of_its_replicate(store):
 
 
 def test_paging_loses_no_trial(store, monkeypatch):
-    monkeypatch.setattr(module, "_PAGE", 7)
+    monkeypatch.setattr(module, "PAGE", 7)
     study = load_study(store.client, "synthetic")
     assert study.count("finished") == 27
 

@@ -6,10 +6,14 @@ images under another name or path give the same trial.
 """
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Channels = tuple[float, ...]
@@ -28,6 +32,16 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # NumPy arrays travel out of band: processes that are sent the images share one copy
+        return _from_arrays, (self.pixels.numpy(), self.labels.numpy())
+
+
+def _from_arrays(pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Images:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # shared memory is read-only, as images are
+        return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
 
 
 def no_images(shape: tuple[int, ...]) -> Images:

@@ -6,9 +6,10 @@ and 10 classes: depth 2 789,770; 3 856,074; 4 922,378; 5 988,682; 6 1,054,986.
 """
 
 import math
+from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def mlp(
@@ -22,25 +23,15 @@ def mlp(
     """
     widths = [math.prod(shape), *[width] * (depth - 1)]
     layers: list[nn.Module] = [nn.Flatten()]
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [_linear(fan_in, fan_out, weights), nn.ReLU(), nn.BatchNorm1d(fan_out)]
     return nn.Sequential(*layers, _linear(widths[-1], classes, weights))
 
 
 def _linear(fan_in: int, fan_out: int, weights: torch.Generator) -> nn.Linear:
     # skip_init: the global random state is neither read nor moved
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)  # type: ignore[assignment]
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         layer.weight.normal_(0.0, math.sqrt(2.0 / fan_in), generator=weights)
         layer.bias.zero_()
     return layer
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Number of trained parameters."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def state_on_cpu(network: nn.Module) -> dict[str, Tensor]:
-    """A copy of the network's parameters and running statistics on the CPU."""
-    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,48 @@
+"""What everyone asks of an MLflow store: all runs of a kind, where a file lies, is it there at all.
+
+Nothing here writes, and where there is no database none is made.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+from urllib.request import url2pathname
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+PAGE = 1000  # runs a request
+
+
+def all_runs(client: MlflowClient, experiment_ids: Sequence[str], condition: str) -> list[Run]:
+    """Every run that meets MLflow's filter, newest first, however many there are."""
+    found: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            list(experiment_ids),
+            condition,
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def local_artifact(run: Run, name: str) -> Path | None:
+    """Where a run's artifact lies if artifacts are files of this machine; it need not be there."""
+    root = urlparse(run.info.artifact_uri)
+    if root.scheme not in ("", "file"):
+        return None
+    return Path(url2pathname(root.path)) / name
+
+
+def absent_database(tracking_uri: str) -> Path | None:
+    """The SQLite file that the URI names, where there is none yet: MLflow would make it."""
+    match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", tracking_uri)
+    path = Path(unquote(match[1])) if match else None
+    return path if path and not path.is_file() else None

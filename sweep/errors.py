@@ -1,0 +1,34 @@
+"""What the user gave cannot be used: told in one line before anything runs, with exit code 2."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class InputError(ValueError):
+    """One line with the field, its value and the remedy."""
+
+
+def explain(error: ValidationError, within: str = "") -> str:
+    """The first of pydantic's complaints as one line: field, value and what would be accepted."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    where = ".".join(filter(None, (within, field))) or "value"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where}: no such field{more}"
+    said = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{where}: must be given{more}"
+    if isinstance(first["input"], dict) or (first["type"] == "value_error" and ":" in said):
+        return f"{where}: {said}{more}" if field else f"{said}{more}"
+    return f"{where}: {first['input']!r} is refused: {said}{more}"
+
+
+def choices(wanted: str, known: Iterable[Any]) -> str:
+    """What there is instead, the likeliest first: `did you mean …?` or the whole list."""
+    names = [str(name) for name in known]
+    close = get_close_matches(wanted, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names) or 'none'}"

@@ -1,0 +1,247 @@
+"""Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from analysis.findings import findings
+from analysis.records import RecordError
+from analysis.report import default_folder, publish_report, write_report
+from analysis.results import ResultsError, load_study
+from analysis.store import absent_database, local_artifact
+from sweep.commit import code_commit
+from sweep.errors import InputError
+from sweep.guard import guarded
+from sweep.ledger import RECORD, read_ledger
+from sweep.lock import exclusive
+from sweep.options import Options
+from sweep.outbox import Outbox, Parcel
+from sweep.planning import PlannedTrial, StudyPlan
+from sweep.progress import Display
+from sweep.publishing import Publisher, last_line
+from sweep.worklist import Worklist, sort_out
+from trainables.data.images import Source
+from trainables.life import record_key
+from trainables.storage import Storage
+
+_AWAY = (MlflowException, SQLAlchemyError, OSError)
+
+
+def connect(create: bool = True) -> MlflowClient | None:
+    """A client of the MLflow in force, which answers.
+
+    Args:
+        create: whether a database that is not there yet may be made; where it may not, None.
+
+    Raises:
+        InputError: it does not answer.
+    """
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*noload.*")
+    uri = mlflow.get_tracking_uri()
+    if not create and absent_database(uri):
+        return None
+    try:
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except _AWAY as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"--tracking-uri {_without_password(uri)}: MLflow does not answer ({reason}); "
+            "start it, or give another"
+        ) from error
+    return client
+
+
+def execute(
+    plan: StudyPlan, sources: Mapping[str, Source], options: Options, console: Console
+) -> int:
+    """Do what is left of the plan, and make the report.
+
+    Returns:
+        0, or 1 where some trial failed or could not be published.
+    """
+    with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
+        client = connect()
+    assert client is not None
+    with exclusive(options.storage, plan.study.name):
+        ledger = read_ledger(client, plan)
+        work = sort_out(plan, ledger, Storage(options.storage))
+        _announce(work, plan, console)
+        publisher = Publisher(client, plan, ledger, sources, code_commit())
+        with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
+            launch = _Launch(plan, sources, options, console, client, publisher)
+            return launch.carry_out(work)
+
+
+def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
+    parts = [f"{len(work.to_run)} to run", f"{len(work.done)} done already"]
+    if work.adopted:
+        parts.append(f"{len(work.adopted)} adopted from other studies")
+    if work.stored:
+        parts.append(f"{len(work.stored)} stored and to be published")
+    console.print(
+        f"{plan.study.name}, scale {plan.scale}, data {plan.base.data.source}: "
+        f"{len(plan.trials)} trials, {', '.join(parts)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@dataclass
+class _Launch:
+    plan: StudyPlan
+    sources: Mapping[str, Source]
+    options: Options
+    console: Console
+    client: MlflowClient
+    publisher: Publisher
+    failed: list[str] = field(default_factory=list)  # trial ids
+
+    def carry_out(self, work: Worklist) -> int:
+        """To the end, whatever that is; the parent run's status says which."""
+        outbox = Outbox(self.publisher)
+        status = "FAILED"
+        try:
+            self._publish_what_is_there(work, outbox)
+            if work.to_run:
+                self._run(work, outbox)
+            outbox.close()
+            page = self._report()
+            good = not (self.failed or outbox.waiting or outbox.refused) and page is not None
+            status = "FINISHED" if good else "FAILED"
+            self._sum_up(outbox, page)
+            return 0 if good else 1
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            outbox.close()
+            self._end(status)
+
+    def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
+        for planned, run in work.adopted:
+            outbox.put(Parcel(planned, partial(self._adopted, planned, run), origin=run))
+        for planned in work.stored:
+            outbox.put(Parcel(planned, partial(self._stored, planned)))
+
+    def _run(self, work: Worklist, outbox: Outbox) -> None:
+        from sweep.running import run_trials  # late: Ray takes two seconds to import
+
+        reused = len(self.plan.trials) - len(work.to_run)
+        with Display(self.console, work.examples, len(self.plan.trials), reused) as display:
+            run_trials(
+                [planned.trial for planned in work.to_run],
+                self.sources,
+                self.options.storage,
+                self.options.resources,
+                code_commit(),
+                _Watch(self, display, outbox),
+            )
+
+    def stored_parcel(self, trial_id: str) -> Parcel:
+        planned = self.plan.by_id[trial_id]
+        return Parcel(planned, partial(self._stored, planned))
+
+    def _stored(self, planned: PlannedTrial) -> bytes:
+        payload = Storage(self.options.storage).get(record_key(planned.trial_id))
+        if payload is None:
+            raise RecordError(
+                f"no record in {self.options.storage}; is that a folder that all nodes share?"
+            )
+        return payload
+
+    def _adopted(self, planned: PlannedTrial, run: Run) -> bytes:
+        """From storage if it is there, else from the run it was published with."""
+        payload = Storage(self.options.storage).get(record_key(planned.trial_id))
+        if payload is not None:
+            return payload
+        path = local_artifact(run, RECORD)
+        if path is None:
+            path = Path(self.client.download_artifacts(run.info.run_id, RECORD))
+        return path.read_bytes()
+
+    def _report(self) -> Path | None:
+        """The report, written and among the parent's artifacts; None where MLflow is away."""
+        try:
+            results = load_study(
+                self.client, self.plan.study.name, parent_run_id=self.publisher.parent_id
+            )
+            folder = default_folder(results)
+            page = write_report(results, folder)
+            publish_report(self.client, results, folder)
+        except (ResultsError, *_AWAY) as error:
+            self._say(f"no report: {' '.join(str(error).split())}")
+            return None
+        for paragraph in findings(results):
+            self._say(f"\n{paragraph}")
+        return page
+
+    def _sum_up(self, outbox: Outbox, page: Path | None) -> None:
+        if self.failed:
+            self._say(f"{len(self.failed)} trials failed; the same command tries them again")
+        for refusal in outbox.refused:
+            self._say(f"not published: {refusal}")
+        if outbox.waiting:
+            self._say(
+                f"{len(outbox.waiting)} trials are stored but not published, for MLflow does not "
+                f"answer ({outbox.reason}); the same command publishes them when it does"
+            )
+        if page:
+            self._say(f"\nReport: {page}\nRuns: `mlflow ui` in this folder")
+
+    def _end(self, status: str) -> None:
+        try:
+            self.publisher.close(status)
+        except _AWAY as error:
+            self._say(f"MLflow was not told of the end: {' '.join(str(error).split())}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Watch:
+    """Passes on what happens to the trials, to the display and to the outbox."""
+
+    def __init__(self, launch: _Launch, display: Display, outbox: Outbox) -> None:
+        self._launch = launch
+        self._display = display
+        self._outbox = outbox
+
+    def started(self, trial_id: str) -> None:
+        self._display.started(trial_id)
+
+    def trained(self, trial_id: str, examples: int) -> None:
+        self._display.trained(trial_id, examples)
+
+    def finished(self, trial_id: str) -> None:
+        self._display.finished(trial_id)
+        self._outbox.put(self._launch.stored_parcel(trial_id))
+
+    def retried(self, trial_id: str, error: str) -> None:
+        self._display.retried(trial_id, self._name(trial_id), last_line(error))
+
+    def failed(self, trial_id: str, error: str) -> None:
+        self._display.failed(trial_id, self._name(trial_id), last_line(error))
+        self._launch.failed.append(trial_id)
+        planned = self._launch.plan.by_id[trial_id]
+        self._outbox.put(Parcel(planned, bytes, error=error))
+
+    def _name(self, trial_id: str) -> str:
+        return self._launch.plan.by_id[trial_id].name
+
+
+def _without_password(uri: str) -> str:
+    head, at, tail = uri.rpartition("@")
+    return f"{head.partition('://')[0]}://…@{tail}" if at else uri

@@ -1,0 +1,84 @@
+"""Run a study from its file to its report: `python -m sweep.launch noise_ablation`.
+
+Launching is idempotent. It plans the study's trials, asks MLflow which are finished, and does the
+rest: what other studies have run is adopted, what is stored is published, what is left is run.
+After a crash, with more replicates, after an outage: the same command finishes the work.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from sweep.errors import InputError
+from sweep.options import Options, parse_options
+
+if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from sweep.planning import StudyPlan
+    from sweep.sources import Sources
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit code."""
+    options = None
+    try:
+        options = parse_options(arguments)
+        signal.signal(signal.SIGTERM, _interrupt)
+        return _launch(options, Console())
+    except ValueError as error:
+        from trainables.data.images import DataError
+
+        if not isinstance(error, InputError | DataError):
+            raise
+        print(f"launch: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("launch: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _launch(options: Options, console: Console) -> int:
+    if options.tracking_uri:
+        os.environ["MLFLOW_TRACKING_URI"] = options.tracking_uri
+    # a server that is down is told of within seconds; MLflow's own default is minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    if options.list_studies:
+        from sweep.listing import list_studies
+
+        list_studies(console)
+        return 0
+    plan, sources = _plan(options)
+    if options.dry_run:
+        from sweep.listing import show_plan
+
+        show_plan(console, plan, options)
+        return 0
+    from sweep.execution import execute
+
+    return execute(plan, sources.loaded, options, console)
+
+
+def _plan(options: Options) -> "tuple[StudyPlan, Sources]":
+    """Everything that can be wrong with what was asked comes out here, before anything runs."""
+    from sweep.planning import make_plan
+    from sweep.resources import check_resources
+    from sweep.sources import Sources
+    from sweep.study import load_study
+
+    study = load_study(options.study or "")
+    check_resources(options.resources)
+    sources = Sources(download=options.download)
+    plan = make_plan(study, sources.look, options.scale, options.replicates, options.overrides)
+    return plan, sources
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What there is to run, and what a launch would do: for reading before anything runs."""
+
+import os
+
+from rich.console import Console
+from rich.table import Table
+
+from sweep.estimate import seconds_by_measuring, seconds_from_runs
+from sweep.execution import connect
+from sweep.ledger import Ledger, read_ledger
+from sweep.options import Options
+from sweep.planning import StudyPlan
+from sweep.progress import duration
+from sweep.study import load_study, shipped
+from sweep.worklist import sort_out
+from trainables.storage import Storage
+
+
+def list_studies(console: Console) -> None:
+    """Every study: what it answers, which figure or table it makes, its scales."""
+    table = Table(box=None, padding=(0, 2, 1, 0))
+    for column in ("Study", "What it answers", "Makes", "Scales"):
+        table.add_column(column, overflow="fold")
+    for name in shipped():
+        study = load_study(name)
+        scales = "\n".join(f"{scale}: {sized.about}" for scale, sized in study.scales.items())
+        table.add_row(name, f"{study.title}. {study.answers}", study.makes, scales)
+    console.print(table)
+
+
+def show_plan(console: Console, plan: StudyPlan, options: Options) -> None:
+    """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
+
+    Nothing is written: where there is no MLflow database, none is made.
+    """
+    client = connect(create=False)
+    ledger = read_ledger(client, plan) if client else Ledger()
+    work = sort_out(plan, ledger, Storage(options.storage))
+    at_a_time = options.resources.concurrency or _local_slots(options)
+    seconds = seconds_from_runs(work, ledger.done.values())
+    source = "at the pace of the finished trials"
+    if seconds is None:
+        seconds, source = seconds_by_measuring(work), "by a short measurement on this CPU"
+    data = plan.base.data
+    ood = f", out of distribution {data.ood}" if data.ood else ""
+    rows = {
+        "Study": f"{plan.study.name}: {plan.study.title}",
+        "Scale": f"{plan.scale} ({plan.study.scales[plan.scale].about or 'no description'})",
+        "Data": f"{data.source}{ood}",
+        "Conditions": "; ".join(
+            f"{len(conditions)} of {grid}" for grid, conditions in plan.grids.items()
+        ),
+        "Pairs": f"{plan.replicates} a condition",
+        "Trials": str(len(plan.trials)),
+        "  done": str(len(work.done)),
+        "  done elsewhere": f"{len(work.adopted)} by another study or scale: to be adopted",
+        "  stored": f"{len(work.stored)} to be published",
+        "  to run": str(len(work.to_run)),
+        "Shared warm-ups": f"{work.shared_warmups} trials take one that is, or will be, stored",
+        "Examples": f"{work.examples_to_train:,} to be trained on",
+        "Time left": f"{duration(seconds / at_a_time)}, {at_a_time} trials at a time ({source})"
+        if work.to_run
+        else "nothing to run",
+    }
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, text in rows.items():
+        table.add_row(name, text)
+    console.print(table, highlight=False)
+
+
+def _local_slots(options: Options) -> int:
+    return max(1, int((os.cpu_count() or 1) / max(options.resources.cpus, 1e-9)))

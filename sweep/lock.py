@@ -1,0 +1,36 @@
+"""One launch at a time where two would get in each other's way.
+
+The operating system holds the lock and lets it go when the process ends, however it ends.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sweep.errors import InputError
+
+
+@contextmanager
+def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
+    """Hold the lock `name` of a storage folder.
+
+    Raises:
+        InputError: another process holds it, and we are not to wait.
+    """
+    folder = storage / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            file.seek(0)
+            raise InputError(
+                f"study {name}: process {file.read().strip() or '?'} is running it with the "
+                f"storage {storage}; wait for it, stop it, or give another --storage"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

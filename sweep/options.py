@@ -1,0 +1,195 @@
+"""The command line of `python -m sweep.launch`: what may be asked, and what its words mean."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweep.errors import InputError
+from sweep.resources import Resources
+
+DESCRIPTION = """\
+Run a study: paired, replicated trials with and without warm-up, on this machine or a Ray cluster,
+into MLflow and a report. The same command goes on after a crash, and runs nothing twice.
+
+  python -m sweep.launch noise_ablation
+      the study at scale laptop: embedded photographs, minutes on two CPU cores, no download
+  python -m sweep.launch noise_ablation --dry-run
+      what that would do, what is done already, and how long the rest will take
+  python -m sweep.launch noise_ablation --replicates 30 --set task.epochs=60 --data npz:mine.npz
+      more pairs, a changed trial, images of your own
+  python -m sweep.launch noise_ablation --scale paper --download --address HOST:6379
+      the paper's numbers on CIFAR-10 and SVHN, on a Ray cluster
+  python -m sweep.launch my_study.yaml
+      a study of your own; copy one of sweep/studies/ to begin with
+  python -m sweep.launch --list
+      the studies, what each answers, and which figure or table it makes
+
+Afterwards `mlflow ui` in the same folder shows everything, and `python -m analysis.report STUDY`
+makes the report again."""
+
+EPILOG = """\
+data sets: photos, photos_ood (embedded), cifar10, svhn (torchvision), npz:PATH, folder:PATH
+exit codes: 0 all is well, 1 some trial failed or could not be published, 2 bad input,
+130 interrupted: the same command goes on"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    study: str | None
+    list_studies: bool
+    dry_run: bool
+    scale: str | None
+    replicates: int | None
+    overrides: dict[str, Any] = field(default_factory=dict)  # dotted field → value
+    download: bool = False
+    tracking_uri: str | None = None
+    storage: Path = Path("sweep_storage")
+    resources: Resources = field(default_factory=Resources)
+
+
+def parse_options(arguments: Sequence[str] | None) -> Options:
+    """The options; argparse itself ends the process with code 2 where the words are wrong.
+
+    Raises:
+        InputError: a --set is not FIELD=VALUE.
+    """
+    asked = _parser().parse_args(arguments)
+    if not asked.list and asked.study is None:
+        raise InputError("give a STUDY, or --list to see them")
+    overrides = dict(_assignment(text) for text in asked.set)
+    if asked.data is not None:
+        overrides["data.source"] = asked.data
+    if asked.ood is not None:
+        overrides["data.ood"] = None if asked.ood == "none" else asked.ood
+    return Options(
+        study=asked.study,
+        list_studies=asked.list,
+        dry_run=asked.dry_run,
+        scale=asked.scale,
+        replicates=asked.replicates,
+        overrides=overrides,
+        download=asked.download,
+        tracking_uri=asked.tracking_uri,
+        storage=asked.storage.expanduser().absolute(),
+        resources=Resources(
+            address=asked.address,
+            concurrency=asked.concurrency,
+            cpus=asked.cpus_per_trial,
+            gpus=asked.gpus_per_trial,
+            retries=asked.retries,
+        ),
+    )
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set {text}: write FIELD=VALUE, such as --set task.epochs=60")
+    try:
+        return name, _value(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text}: the value is not YAML") from error
+
+
+def _value(text: str) -> Any:
+    """As YAML reads it, and 1e-4 as a number, which YAML takes for a text."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few: give 1 or more")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number}: give 0 or more")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: give 0 or more")
+    return number
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line, as everywhere in this program."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"launch: {message} (--help explains)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        "python -m sweep.launch",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("study", metavar="STUDY", nargs="?", help="a name of --list, or the path of a YAML file")
+    add("--list", action="store_true", help="show the studies and end")
+    add("--dry-run", action="store_true", help="show the plan and end; nothing is written")
+
+    what = parser.add_argument_group("what is run")
+    add = what.add_argument
+    add("--scale", help="smoke, laptop or paper, where the study has them; default: laptop")
+    add("--replicates", type=_at_least_one, metavar="N", help="pairs a condition")
+    add("--data", metavar="DATA", help="in-distribution images; see below")
+    add("--ood", metavar="DATA", help="out-of-distribution images, or none")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field of every trial, such as task.optimizer.lr=1e-4; repeatable",
+    )
+    add("--download", action="store_true", help="cifar10 and svhn may be fetched if missing")
+
+    where = parser.add_argument_group("where it runs")
+    add = where.add_argument
+    add("--address", metavar="HOST:PORT", help="of a Ray cluster; default: RAY_ADDRESS, else local")
+    add("--concurrency", type=_at_least_one, metavar="N", help="trials at a time; default: all fit")
+    add("--cpus-per-trial", type=_share, default=1.0, metavar="N", help="default: 1")
+    add(
+        "--gpus-per-trial",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="such as 0.25, four trials a GPU; default: 0, train on the CPU",
+    )
+    add("--retries", type=_count, default=2, metavar="N", help="of a failed trial; default: 2")
+
+    kept = parser.add_argument_group("where results are kept")
+    add = kept.add_argument
+    add(
+        "--tracking-uri",
+        metavar="URI",
+        help="where MLflow is; default: MLFLOW_TRACKING_URI, else mlflow.db in this folder",
+    )
+    add(
+        "--storage",
+        type=Path,
+        default=Path("sweep_storage"),
+        metavar="DIR",
+        help="records, warmed-up networks, checkpoints; for a cluster, a folder that all nodes "
+        "share; default: sweep_storage",
+    )
+    return parser

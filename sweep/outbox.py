@@ -1,0 +1,77 @@
+"""Publishing beside the training: a thread that takes finished trials to MLflow one by one.
+
+Training never waits for MLflow. What could not be published stays in storage, is tried again when
+the next trial comes and once more at the end, and then waits for the next launch.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from analysis.records import RecordError
+from sweep.planning import PlannedTrial
+from sweep.publishing import Publisher
+
+_AWAY = (MlflowException, SQLAlchemyError, OSError)  # what MLflow raises when it cannot be reached
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One trial to publish."""
+
+    planned: PlannedTrial
+    payload: Callable[[], bytes]  # its record, fetched when it is needed
+    origin: Run | None = None
+    error: str | None = None  # of a trial that failed: there is no record
+
+
+class Outbox:
+    """Publishes parcels in the order they come."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
+        self.published = 0
+        self.waiting: list[Parcel] = []  # could not be published
+        self.reason = ""  # why, of the last
+        self.refused: list[str] = []  # will never be published as they are, and why
+        self._thread.start()
+
+    def put(self, parcel: Parcel) -> None:
+        self._parcels.put(parcel)
+
+    def close(self) -> None:
+        """Publish what is left, and return when that is done or has failed."""
+        self._parcels.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (parcel := self._parcels.get()) is not None:
+            self.waiting.append(parcel)
+            self._deliver()
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self.waiting:
+            try:
+                self._publish(self.waiting[0])
+            except _AWAY as error:
+                self.reason = " ".join(str(error).split()) or type(error).__name__
+                return
+            del self.waiting[0]
+
+    def _publish(self, parcel: Parcel) -> None:
+        if parcel.error is not None:
+            self._publisher.publish_failure(parcel.planned, parcel.error)
+            return
+        try:
+            self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
+            self.published += 1
+        except RecordError as error:
+            self.refused.append(f"{parcel.planned.name}: {error}")

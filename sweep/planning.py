@@ -1,0 +1,202 @@
+"""From a study to its plan: every trial there should be, its place in the study, and its pair.
+
+Planning is a pure function of the study, what the command line changes, and the facts of the data.
+A replicate's seed is the base seed plus its index; the cells of all grids and their controls share
+it. A trial that several cells or grids ask for is planned once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from sweep.errors import InputError
+from sweep.fields import Fields, flat, get_field, parse_trial, with_fields
+from sweep.study import Study
+from trainables.trial import Trial
+
+Cell = dict[str, Any]  # dotted field → level
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial and its place in the study."""
+
+    trial: Trial
+    condition: str  # label of its cell's levels; "" for the plain control
+    cell: Mapping[str, Any]
+    replicate: int
+    pair: str  # the control's trial id; a control's own
+
+    @cached_property
+    def trial_id(self) -> str:
+        return self.trial.trial_id
+
+    @property
+    def name(self) -> str:
+        """For people: what a table or a list shows."""
+        if self.trial.arm == "control":
+            return f"{self.condition or 'control'} #{self.replicate}"
+        return f"{self.condition} #{self.replicate}"
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a launch sets out to do."""
+
+    study: Study
+    scale: str
+    base: Trial
+    replicates: int
+    grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
+    trials: tuple[PlannedTrial, ...]  # replicate by replicate, controls first
+
+    @cached_property
+    def by_id(self) -> Mapping[str, PlannedTrial]:
+        return {planned.trial_id: planned for planned in self.trials}
+
+    def as_json(self, commit: str) -> dict[str, Any]:
+        """The `plan.json` that `analysis.plan` reads."""
+        return {
+            "study": self.study.name,
+            "title": self.study.title,
+            "answers": self.study.answers,
+            "makes": self.study.makes,
+            "scale": self.scale,
+            "data": self.base.data.source,
+            "ood": self.base.data.ood,
+            "commit": commit,
+            "base": self.base.model_dump(mode="json"),
+            "exhibits": list(self.study.exhibits),
+            "replicates": self.replicates,
+            "grids": {grid: list(labels) for grid, labels in self.grids.items()},
+            "trials": [
+                {
+                    "trial_id": planned.trial_id,
+                    "arm": planned.trial.arm,
+                    "condition": planned.condition,
+                    "cell": dict(planned.cell),
+                    "replicate": planned.replicate,
+                    "pair": planned.pair,
+                }
+                for planned in self.trials
+            ],
+        }
+
+
+def make_plan(
+    study: Study,
+    look: Callable[[Trial], Trial],
+    scale: str | None = None,
+    replicates: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> StudyPlan:
+    """The study's plan.
+
+    Args:
+        look: fills in the facts of a trial's data.
+        scale: `laptop` where the study has it and nothing else is asked.
+        replicates: in place of the scale's.
+        overrides: dotted field → value, over the base and the scale.
+
+    Raises:
+        InputError: a field or level is not one of a trial's, or two conditions look alike.
+    """
+    scale, sized = study.scale(scale)
+    count = sized.replicates if replicates is None else replicates
+    if count < 1:
+        raise InputError(f"--replicates {count}: give at least 1")
+    base = with_fields({}, {**study.base, **sized.set, **(overrides or {})})
+    base_trial = look(parse_trial(base))
+    trials: dict[str, PlannedTrial] = {}
+    grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
+    labels = _Labels(study, base_trial)
+    for replicate in range(count):
+        for grid, cell in _cells(study):
+            fields = with_fields(base, cell)
+            fields["seed"] = base_trial.seed + replicate
+            trial = look(parse_trial(fields))
+            control = trial.control()
+            pair = control.trial_id
+            for member in dict.fromkeys((control, trial)):
+                if member.trial_id not in trials:
+                    levels = _levels(study, member)
+                    label = labels.of(member, levels)
+                    trials[member.trial_id] = PlannedTrial(member, label, levels, replicate, pair)
+            if trial.arm != "control":
+                grids[grid][trials[trial.trial_id].condition] = None
+    ordered = sorted(trials.values(), key=lambda p: (p.replicate, p.trial.arm != "control"))
+    conditions = {grid: tuple(found) for grid, found in grids.items()}
+    return StudyPlan(study, scale, base_trial, count, conditions, tuple(ordered))
+
+
+def _cells(study: Study) -> Iterator[tuple[str, Cell]]:
+    """Every cell of every grid."""
+    for grid, factors in study.grids.items():
+        for levels in product(*factors.values()):
+            yield grid, dict(zip(factors, levels, strict=True))
+
+
+def _levels(study: Study, trial: Trial) -> Cell:
+    """The trial's own value in every field that the study varies; a control has no noise."""
+    fields = trial.model_dump(mode="json")
+    varied = (f for f in study.factors if trial.warmup or not f.startswith("warmup"))
+    return {field: get_field(fields, field) for field in varied if field != "seed"}
+
+
+class _Labels:
+    """Names conditions by their levels, and sees to it that no two share a name.
+
+    Text is shown as it is, other levels with their field: `gaussian, std 0.5`. A number that is the
+    base's is left out, unless every grid varies its field.
+    """
+
+    def __init__(self, study: Study, base: Trial) -> None:
+        self._base: Fields = base.model_dump(mode="json")
+        self._names = short_names(study.factors)
+        grids = study.grids.values()
+        self._always = {f for f in study.factors if all(f in grid for grid in grids)}
+        self._taken: dict[str, str] = {}  # label → the levels it stands for
+
+    def of(self, trial: Trial, levels: Cell) -> str:
+        parts = [
+            self._part(field, level)
+            for field, level in levels.items()
+            if isinstance(level, str)
+            or field in self._always
+            or level != get_field(self._base, field)
+        ]
+        label = ", ".join(parts) or ("" if trial.arm == "control" else "base")
+        if trial.arm == "control":
+            return label
+        meant = repr(levels)
+        if self._taken.setdefault(label, meant) != meant:
+            raise InputError(f"grids: two conditions are both named {label!r}; vary one field less")
+        return label
+
+    def _part(self, field: str, level: Any) -> str:
+        if isinstance(level, str):
+            return level
+        if isinstance(level, float):
+            level = f"{level:g}" if float(f"{level:g}") == level else repr(level)
+        return f"{self._names[field]} {'none' if level is None else level}"
+
+
+def short_names(fields: tuple[str, ...]) -> dict[str, str]:
+    """Each dotted field's shortest ending that no other of them has."""
+    names = {}
+    for field in fields:
+        parts = field.split(".")
+        for start in range(len(parts) - 1, -1, -1):
+            name = ".".join(parts[start:])
+            if sum(other == name or other.endswith(f".{name}") for other in fields) == 1:
+                break
+        names[field] = name
+    return names
+
+
+def changed_fields(plan: StudyPlan) -> dict[str, Any]:
+    """The base trial's plain fields by dotted name, without the data's facts."""
+    fields = plan.base.model_dump(mode="json", exclude={"data": {"facts"}})
+    return flat(fields)

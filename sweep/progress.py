@@ -1,0 +1,146 @@
+"""Progress of a launch: a live line on a terminal, a plain line now and then elsewhere.
+
+All console output of a running study comes from here.
+"""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+PLAIN_SECONDS = 15.0  # between lines where there is no terminal
+RATE_SECONDS = 60.0  # the rate, and the time left, are those of the last minute
+
+
+class Display:
+    """Counts trials and examples, and says how far they are."""
+
+    def __init__(
+        self, console: Console, examples: Mapping[str, int], total: int, reused: int
+    ) -> None:
+        """examples: trial id of those to run → what they train on; total: all planned trials;
+        reused: those that need not be run."""
+        self._console = console
+        self._expected = dict(examples)
+        self._total, self._reused = total, reused
+        self._seen: dict[str, int] = {}
+        self._running: set[str] = set()
+        self._done = self._failed = 0
+        self._rate = _Rate()
+        self._spoke_at = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(bar_width=24), console=self._console
+            )
+            self._task = self._bar.add_task(self.line(), total=sum(self._expected.values()))
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+        elif self._expected:
+            self._console.print(self.line(), highlight=False, soft_wrap=True)
+
+    def started(self, trial_id: str) -> None:
+        self._running.add(trial_id)
+        self._rate.start()
+        self._show()
+
+    def trained(self, trial_id: str, examples: int) -> None:
+        self._seen[trial_id] = min(self._seen.get(trial_id, 0) + examples, self._expected[trial_id])
+        self._rate.add(examples)
+        self._show()
+
+    def finished(self, trial_id: str) -> None:
+        self._running.discard(trial_id)
+        self._seen[trial_id] = self._expected[trial_id]  # what it found in a checkpoint, too
+        self._done += 1
+        self._show()
+
+    def retried(self, trial_id: str, name: str, error: str) -> None:
+        self._running.discard(trial_id)
+        self.say(f"{name}: failed, tried again from its checkpoint: {error}")
+
+    def failed(self, trial_id: str, name: str, error: str) -> None:
+        self._running.discard(trial_id)
+        self._expected.pop(trial_id, None)
+        self._seen.pop(trial_id, None)
+        self._failed += 1
+        self.say(f"{name}: failed for good: {error}")
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._show()
+
+    def line(self) -> str:
+        """How far we are: `57/114 done, 40 reused, 2 running, 0 failed · 16,000 examples/s · …`"""
+        parts = [
+            f"{self._done + self._reused}/{self._total} done",
+            f"{self._reused} reused",
+            f"{len(self._running)} running",
+            f"{self._failed} failed",
+        ]
+        line = ", ".join(parts)
+        rate = self._rate.per_second()
+        left = sum(self._expected.values()) - sum(self._seen.values())
+        if rate:
+            line += f" · {rate:,.0f} examples/s"
+            if left:
+                line += f" · {duration(left / rate)} left"
+        return line
+
+    def _show(self) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task,
+                description=self.line(),
+                completed=sum(self._seen.values()),
+                total=sum(self._expected.values()),
+            )
+        elif time.monotonic() - self._spoke_at > PLAIN_SECONDS:
+            self._spoke_at = time.monotonic()
+            self._console.print(self.line(), highlight=False, soft_wrap=True)
+
+
+class _Rate:
+    """Examples per second of the last minute."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._seen: list[tuple[float, int]] = []  # (when, examples)
+
+    def start(self) -> None:
+        if self._started is None:
+            self._started = time.monotonic()
+
+    def add(self, examples: int) -> None:
+        now = time.monotonic()
+        self._seen.append((now, examples))
+        self._seen = [(t, n) for t, n in self._seen if now - t <= RATE_SECONDS]
+
+    def per_second(self) -> float:
+        if self._started is None or not self._seen:
+            return 0.0
+        since = max(self._started, time.monotonic() - RATE_SECONDS)
+        return sum(n for t, n in self._seen if t >= since) / max(time.monotonic() - since, 1e-3)
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: 42 s, 6 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

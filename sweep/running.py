@@ -1,0 +1,177 @@
+"""Running trials on Ray Tune: a local instance or a cluster, the same code.
+
+Which trials there are, which are done and what becomes of them is not Ray's business here: it
+places them, reuses its workers, and starts a failed one again, which goes on from its checkpoint.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+
+from sweep.errors import InputError
+from sweep.resources import Resources
+from trainables.data.images import Source
+from trainables.trial import Trial
+from trainables.tune import live
+
+# Tune writes CSV, JSON and TensorBoard files for each trial unless told not to, answers Ctrl-C by
+# waiting for the trials, and prints a banner that no verbosity silences.
+TUNE_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+class Watcher(Protocol):
+    """What is told of the trials while they run, from the driver's thread."""
+
+    def started(self, trial_id: str) -> None: ...
+    def trained(self, trial_id: str, examples: int) -> None: ...
+    def finished(self, trial_id: str) -> None: ...
+    def retried(self, trial_id: str, error: str) -> None: ...
+    def failed(self, trial_id: str, error: str) -> None: ...
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    sources: Mapping[str, Source],
+    storage: Path,
+    resources: Resources,
+    commit: str,
+    watcher: Watcher,
+) -> None:
+    """Run every trial to its end, good or bad, and tell the watcher.
+
+    Raises:
+        InputError: no node of the cluster can ever run a trial.
+        KeyboardInterrupt: passed on; what has finished is stored, what has not has its checkpoint.
+    """
+    with _ray(resources), _scratch(storage) as scratch:
+        _check_feasible(resources)
+        trainable = tune.with_resources(
+            tune.with_parameters(
+                live,
+                sources=dict(sources),
+                storage=str(storage),
+                device=resources.device,
+                commit=commit,
+            ),
+            {"cpu": resources.cpus, "gpu": resources.gpus},
+        )
+        configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
+        tune.Tuner(
+            trainable,
+            param_space={"work": tune.grid_search(configs)},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True, max_concurrent_trials=resources.concurrency
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(scratch),
+                failure_config=tune.FailureConfig(max_failures=resources.retries),
+                callbacks=[_Tell(watcher)],
+                verbose=0,
+            ),
+        ).fit()
+
+
+@contextmanager
+def _scratch(storage: Path) -> Iterator[Path]:
+    """A folder for what Tune keeps of its own; nothing here is read again."""
+    storage.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix="ray-", dir=storage, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+class _Tell(tune.Callback):
+    """Passes Tune's events on to the watcher."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its settings for a restore, which is never made
+
+    def on_trial_start(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        self._watcher.started(_id(trial))
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        self._watcher.trained(_id(trial), int(result.get("examples", 0)))
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        self._watcher.finished(_id(trial))
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        self._watcher.retried(_id(trial), _error(trial))
+
+    def on_trial_error(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        self._watcher.failed(_id(trial), _error(trial))
+
+
+def _id(trial: TuneTrial) -> str:
+    return str(trial.config["work"]["id"])
+
+
+def _error(trial: TuneTrial) -> str:
+    return str(trial.get_error() or "unknown")
+
+
+@contextmanager
+def _ray(resources: Resources) -> Iterator[None]:
+    """Connected to Ray; a local instance ends with the context, a cluster goes on."""
+    os.environ |= TUNE_SETTINGS
+    local = not (resources.address or os.environ.get("RAY_ADDRESS"))
+    try:
+        ray.init(
+            address="local" if local else resources.address,
+            include_dashboard=False if local else None,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    except ConnectionError as error:
+        raise InputError(
+            f"--address {resources.address}: {' '.join(str(error).split())}"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_feasible(resources: Resources) -> None:
+    """That some node can run a trial: Ray would wait for one without a word."""
+    need = {"CPU": resources.cpus, "GPU": resources.gpus}
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes = [node["Resources"] for node in alive]
+    if not any(all(node.get(k, 0.0) >= v for k, v in need.items()) for node in nodes):
+        have = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
+        raise InputError(
+            f"a trial needs {resources.cpus:g} CPUs and {resources.gpus:g} GPUs on one node; "
+            f"the nodes have {have}: lower --cpus-per-trial or --gpus-per-trial"
+        )

@@ -1,0 +1,139 @@
+"""A study file: a base trial, the factors varied, the scales it is run at, and its exhibits.
+
+    title: Robustness to the noise
+    answers: Does it matter which noise a network is warmed up on?
+    makes: Supplementary Figs 10, 11
+    base:                                   # dotted fields of a trial; what is left out keeps its
+      task.optimizer.lr: 2.0e-5             # default
+    grids:                                  # each the product of its fields' levels
+      distribution:
+        warmup.noise.distribution: [gaussian, uniform]
+      std:
+        warmup.noise.std: [0.5, 1, 2]
+    exhibits: [robustness, reliability, curves]
+    scales:
+      laptop:
+        about: two CPU cores, 6 minutes
+        replicates: 6
+        set: {data.examples: 500}           # over the base
+
+The file's own name is the study's. Files are read with YAML's safe loader.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from sweep.errors import InputError, choices, explain
+
+STUDIES = Path(__file__).with_name("studies")
+DEFAULT_SCALE = "laptop"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Levels = Annotated[list[Any], Field(min_length=1)]
+Grid = Annotated[dict[str, Levels], Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Scale(_Part):
+    """How large the study is run."""
+
+    about: str = ""  # data, hardware and time, in a few words
+    replicates: int = Field(ge=1)
+    set: dict[str, Any] = {}  # dotted field → value, over the study's base
+
+
+class Study(_Part):
+    """A named experiment, as its file says it."""
+
+    name: Name
+    title: Sentence
+    answers: Sentence  # the question, in words
+    makes: str = ""  # the figure or table of the paper
+    base: dict[str, Any] = {}  # dotted field → value, over a trial's defaults
+    grids: Annotated[dict[Name, Grid], Field(min_length=1)]
+    exhibits: Annotated[list[str], Field(min_length=1)]
+    scales: Annotated[dict[Name, Scale], Field(min_length=1)]
+
+    def scale(self, name: str | None) -> tuple[str, Scale]:
+        """The scale by its name; without one, `laptop`, or the file's first.
+
+        Raises:
+            InputError: the study has no such scale.
+        """
+        if name is None:
+            name = DEFAULT_SCALE if DEFAULT_SCALE in self.scales else next(iter(self.scales))
+        if name not in self.scales:
+            raise InputError(
+                f"--scale {name}: study {self.name} has none; {choices(name, self.scales)}"
+            )
+        return name, self.scales[name]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Every dotted field that a grid varies, in the file's order."""
+        return tuple(dict.fromkeys(field for grid in self.grids.values() for field in grid))
+
+
+def shipped() -> dict[str, Path]:
+    """The project's own studies: name → file."""
+    return {path.stem: path for path in sorted(STUDIES.glob("*.yaml"))}
+
+
+def load_study(name: str) -> Study:
+    """A study by its name, or by the path of the user's own file.
+
+    Raises:
+        InputError: there is no such study, or its file says something that cannot be.
+    """
+    own = Path(name)
+    if own.suffix in (".yaml", ".yml"):
+        return _read(own)
+    studies = shipped()
+    if name not in studies:
+        raise InputError(
+            f"study {name!r} is unknown; {choices(name, studies)} "
+            "(a file of your own is given by its path, my_study.yaml)"
+        )
+    return _read(studies[name])
+
+
+def _check_exhibits(path: Path, study: Study) -> None:
+    from analysis.exhibits import EXHIBITS  # late: Matplotlib takes a second to import
+
+    for name in study.exhibits:
+        if name not in EXHIBITS:
+            raise InputError(f"{path}: exhibits: {name!r} is unknown; {choices(name, EXHIBITS)}")
+
+
+def _read(path: Path) -> Study:
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({type(error).__name__}); check the path"
+        ) from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: is not YAML: {reason}") from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: must hold the fields of a study, such as title, grids and scales"
+        )
+    try:
+        study = Study.model_validate({"name": path.stem} | content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            wanted = str(first["loc"][0])
+            known = choices(wanted, Study.model_fields)
+            raise InputError(f"{path}: {wanted}: no such field; {known}") from error
+        raise InputError(f"{path}: {explain(error)}") from error
+    _check_exhibits(path, study)
+    return study

@@ -1,0 +1,78 @@
+"""What is left to do of a plan: trial by trial, what MLflow and the storage already hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from mlflow.entities import Run
+
+from sweep.ledger import Ledger
+from sweep.planning import PlannedTrial, StudyPlan
+from trainables.life import record_key, warmup_storage_key
+from trainables.storage import Storage
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """Every planned trial in one of four states, in the plan's order."""
+
+    done: tuple[PlannedTrial, ...]  # in this study's MLflow runs
+    adopted: tuple[tuple[PlannedTrial, Run], ...]  # in another study's or scale's
+    stored: tuple[PlannedTrial, ...]  # run, and not published yet
+    to_run: tuple[PlannedTrial, ...]
+    examples: dict[str, int]  # trial id of `to_run` → examples to be trained on
+    shared_warmups: int  # warm-ups that trials of `to_run` need not compute themselves
+
+    @cached_property
+    def examples_to_train(self) -> int:
+        return sum(self.examples.values())
+
+
+def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage) -> Worklist:
+    """The state of every planned trial.
+
+    The trials to run are ordered replicate by replicate, so that a study that is cut short is
+    complete in its first replicates; within a replicate, the first to need a warm-up comes before
+    those that will share it.
+    """
+    done, adopted, stored, to_run = [], [], [], []
+    for planned in plan.trials:
+        if planned.trial_id in ledger.done:
+            done.append(planned)
+        elif planned.trial_id in ledger.elsewhere:
+            adopted.append((planned, ledger.elsewhere[planned.trial_id]))
+        elif storage.get(record_key(planned.trial_id)) is not None:  # whole, not only there
+            stored.append(planned)
+        else:
+            to_run.append(planned)
+    leaders, followers = _by_warmup(to_run, storage)
+    follows = {planned.trial_id for planned in followers}
+    to_run.sort(key=lambda planned: (planned.replicate, planned.trial_id in follows))
+    examples = {
+        planned.trial_id: planned.trial.task_examples
+        + (0 if planned.trial_id in follows else planned.trial.warmup_examples)
+        for planned in (*leaders, *followers)
+    }
+    return Worklist(
+        tuple(done), tuple(adopted), tuple(stored), tuple(to_run), examples, len(followers)
+    )
+
+
+def _by_warmup(
+    trials: list[PlannedTrial], storage: Storage
+) -> tuple[list[PlannedTrial], list[PlannedTrial]]:
+    """(those that warm up themselves or not at all, those that find their warm-up done)."""
+    leaders, followers = [], []
+    led: set[str] = set()
+    for planned, key in _warmup_keys(trials):
+        if key is not None and (key in led or key in storage):
+            followers.append(planned)
+        else:
+            leaders.append(planned)
+            led |= {key} if key else set()
+    return leaders, followers
+
+
+def _warmup_keys(trials: list[PlannedTrial]) -> Iterator[tuple[PlannedTrial, str | None]]:
+    for planned in trials:
+        yield planned, warmup_storage_key(planned.trial) if planned.trial.warmup else None

@@ -1,0 +1,69 @@
+"""One network's life as a Ray Tune trainable: the only file here that knows Ray.
+
+A worker process is reused for many trials, so each sets what the last one may have left otherwise.
+Nothing is reported but progress: what a trial leaves is in storage, under its own id.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from ray import tune
+
+from trainables.data.images import Source
+from trainables.life import run_trial
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+REPORT_SECONDS = 1.0  # a report costs the worker a round trip to the driver
+
+
+def live(
+    config: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    storage: str,
+    device: str,
+    commit: str,
+) -> None:
+    """Live the trial in `config["work"]["trial"]`.
+
+    Args:
+        sources: decoded data sets by name, from Ray's object store.
+        storage: a folder that every node sees.
+        device: `cpu`, or `cuda` for the GPU that Ray has given the worker.
+        commit: of the code, for the record.
+
+    Reports `examples`: those trained on since the last report.
+    """
+    # two processes of two threads each are five times slower than of one each, on two cores
+    torch.set_num_threads(1)
+    trial = Trial.model_validate(config["work"]["trial"])
+    ood = trial.data.ood
+    reporter = _Reporter()
+    run_trial(
+        trial,
+        sources[trial.data.source],
+        None if ood is None else sources[ood],
+        Storage(storage),
+        torch.device(device),
+        reporter.count,
+        commit=commit,
+    )
+    reporter.send()
+
+
+class _Reporter:
+    def __init__(self) -> None:
+        self._examples = 0
+        self._sent_at = time.perf_counter()
+
+    def count(self, _: int, new: int) -> None:
+        self._examples += new
+        if time.perf_counter() - self._sent_at > REPORT_SECONDS:
+            self.send()
+
+    def send(self) -> None:
+        tune.report({"examples": self._examples})
+        self._examples = 0
+        self._sent_at = time.perf_counter()
