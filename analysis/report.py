@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
     from analysis.results import ResultsError, load_study
+    from analysis.store import one_line
 
     uri = mlflow.get_tracking_uri()
     try:
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = load_study(client, asked.study, asked.scale, asked.data)
         print(write_report(results, asked.out or default_folder(results)))
     except (ResultsError, MlflowException, SQLAlchemyError, OSError) as error:
-        print(f"report: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"report: {one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -21,7 +21,7 @@ from mlflow.tracking import MlflowClient
 
 from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
 from analysis.records import Record, RecordError, read_record
-from analysis.store import all_runs, local_artifact
+from analysis.store import all_runs, local_artifact, one_line
 from analysis.summary import summarise
 
 OUTCOMES = ("finished", "diverged", "failed", "missing")
@@ -188,7 +188,7 @@ def _result(
         if record.trial_id != planned.trial_id:
             raise RecordError(f"the record is of another trial, {record.trial_id}")
     except (MlflowException, OSError, RecordError) as error:
-        return TrialResult(**place, outcome="missing", note=_one_line(error))
+        return TrialResult(**place, outcome="missing", note=one_line(error))
     return TrialResult(**place, outcome=record.status, record=record)
 
 
@@ -196,7 +196,7 @@ def _plan(client: MlflowClient, parent: Run, scratch: Path) -> Plan:
     try:
         return parse_plan(_artifact(client, parent, "plan.json", scratch).read_text("utf-8"))
     except (MlflowException, OSError, PlanError) as error:
-        reason = _one_line(error)
+        reason = one_line(error)
         raise ResultsError(
             f"run {parent.info.run_id} has no readable plan.json: {reason}"
         ) from error
@@ -214,7 +214,3 @@ def _artifact(client: MlflowClient, run: Run, name: str, scratch: Path) -> Path:
 
 def _there_is(names: Sequence[str]) -> str:
     return "there is " + ", ".join(sorted(set(names))) if names else "there is none"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -5,15 +5,21 @@ from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 
 class InputError(ValueError):
     """One line with the field, its value and the remedy."""
 
 
+def complaint(error: ValidationError) -> ErrorDetails:
+    """The one of pydantic's complaints to begin with: a misspelt field explains a missing one."""
+    return next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
+
+
 def explain(error: ValidationError, within: str = "") -> str:
-    """The first of pydantic's complaints as one line: field, value and what would be accepted."""
-    first = error.errors()[0]
+    """A complaint of pydantic's as one line: field, value and what would be accepted."""
+    first = complaint(error)
     field = ".".join(str(part) for part in first["loc"])
     where = ".".join(filter(None, (within, field))) or "value"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

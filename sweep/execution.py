@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import mlflow
+import torch
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -18,7 +19,7 @@ from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study
-from analysis.store import absent_database, local_artifact
+from analysis.store import absent_database, local_artifact, one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.guard import guarded
@@ -56,9 +57,9 @@ def connect(create: bool = True) -> MlflowClient | None:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     except _AWAY as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)[:300]
         raise InputError(
-            f"--tracking-uri {_without_password(uri)}: MLflow does not answer ({reason}); "
+            f"--tracking-uri {without_passwords(uri)}: MLflow does not answer ({reason}); "
             "start it, or give another"
         ) from error
     return client
@@ -77,7 +78,8 @@ def execute(
     assert client is not None
     with exclusive(options.storage, plan.study.name):
         ledger = read_ledger(client, plan)
-        work = sort_out(plan, ledger, Storage(options.storage))
+        device = torch.device(options.resources.device)
+        work = sort_out(plan, ledger, Storage(options.storage), device)
         _announce(work, plan, console)
         publisher = Publisher(client, plan, ledger, sources, code_commit())
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
@@ -182,7 +184,7 @@ class _Launch:
             page = write_report(results, folder)
             publish_report(self.client, results, folder)
         except (ResultsError, *_AWAY) as error:
-            self._say(f"no report: {' '.join(str(error).split())}")
+            self._say(f"no report: {one_line(error)}")
             return None
         for paragraph in findings(results):
             self._say(f"\n{paragraph}")
@@ -205,7 +207,7 @@ class _Launch:
         try:
             self.publisher.close(status)
         except _AWAY as error:
-            self._say(f"MLflow was not told of the end: {' '.join(str(error).split())}")
+            self._say(f"MLflow was not told of the end: {one_line(error)}")
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -240,8 +242,3 @@ class _Watch:
 
     def _name(self, trial_id: str) -> str:
         return self._launch.plan.by_id[trial_id].name
-
-
-def _without_password(uri: str) -> str:
-    head, at, tail = uri.rpartition("@")
-    return f"{head.partition('://')[0]}://…@{tail}" if at else uri

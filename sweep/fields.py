@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from sweep.errors import InputError, choices, explain
+from sweep.errors import InputError, choices, complaint, explain
 from trainables.trial import Trial
 
 Fields = dict[str, Any]
@@ -78,7 +78,7 @@ def parse_trial(fields: Fields) -> Trial:
     try:
         return Trial.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = complaint(error)
         if first["type"] == "extra_forbidden":
             raise InputError(_unknown([str(part) for part in first["loc"]])) from error
         raise InputError(explain(error)) from error

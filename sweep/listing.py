@@ -2,6 +2,7 @@
 
 import os
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -35,7 +36,7 @@ def show_plan(console: Console, plan: StudyPlan, options: Options) -> None:
     """
     client = connect(create=False)
     ledger = read_ledger(client, plan) if client else Ledger()
-    work = sort_out(plan, ledger, Storage(options.storage))
+    work = sort_out(plan, ledger, Storage(options.storage), torch.device(options.resources.device))
     at_a_time = options.resources.concurrency or _local_slots(options)
     seconds = seconds_from_runs(work, ledger.done.values())
     source = "at the pace of the finished trials"

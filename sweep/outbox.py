@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from analysis.records import RecordError
+from analysis.store import one_line
 from sweep.planning import PlannedTrial
 from sweep.publishing import Publisher
 
@@ -62,7 +63,7 @@ class Outbox:
             try:
                 self._publish(self.waiting[0])
             except _AWAY as error:
-                self.reason = " ".join(str(error).split()) or type(error).__name__
+                self.reason = one_line(error)
                 return
             del self.waiting[0]
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 PLAIN_SECONDS = 15.0  # between lines where there is no terminal
+SETTLING_SECONDS = 10.0  # before a rate is worth saying
 RATE_SECONDS = 60.0  # the rate, and the time left, are those of the last minute
 
 
@@ -133,10 +134,12 @@ class _Rate:
         self._seen = [(t, n) for t, n in self._seen if now - t <= RATE_SECONDS]
 
     def per_second(self) -> float:
-        if self._started is None or not self._seen:
+        """0 where it is too early to say."""
+        now = time.monotonic()
+        if self._started is None or now - self._started < SETTLING_SECONDS:
             return 0.0
-        since = max(self._started, time.monotonic() - RATE_SECONDS)
-        return sum(n for t, n in self._seen if t >= since) / max(time.monotonic() - since, 1e-3)
+        since = max(self._started, now - RATE_SECONDS)
+        return sum(n for t, n in self._seen if t >= since) / (now - since)
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,9 @@ places them, reuses its workers, and starts a failed one again, which goes on fr
 
 import logging
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,13 +141,16 @@ def _id(trial: TuneTrial) -> str:
 
 
 def _error(trial: TuneTrial) -> str:
-    return str(trial.get_error() or "unknown")
+    """The trial's traceback; Tune's `get_error` looks where it will only be copied to later."""
+    path = Path(trial.error_file or "")
+    return path.read_text("utf-8", errors="replace") if path.is_file() else "unknown"
 
 
 @contextmanager
 def _ray(resources: Resources) -> Iterator[None]:
     """Connected to Ray; a local instance ends with the context, a cluster goes on."""
     os.environ |= TUNE_SETTINGS
+    on_termination = signal.getsignal(signal.SIGTERM)
     local = not (resources.address or os.environ.get("RAY_ADDRESS"))
     try:
         ray.init(
@@ -158,6 +163,8 @@ def _ray(resources: Resources) -> Iterator[None]:
         raise InputError(
             f"--address {resources.address}: {' '.join(str(error).split())}"
         ) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in place, which aborts
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from sweep.errors import InputError, choices, explain
+from sweep.errors import InputError, choices, complaint, explain
 
 STUDIES = Path(__file__).with_name("studies")
 DEFAULT_SCALE = "laptop"
@@ -129,7 +129,7 @@ def _read(path: Path) -> Study:
     try:
         study = Study.model_validate({"name": path.stem} | content)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = complaint(error)
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             wanted = str(first["loc"][0])
             known = choices(wanted, Study.model_fields)

@@ -1,14 +1,14 @@
 """What is left to do of a plan: trial by trial, what MLflow and the storage already hold."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from mlflow.entities import Run
 
 from sweep.ledger import Ledger
 from sweep.planning import PlannedTrial, StudyPlan
-from trainables.life import record_key, warmup_storage_key
+from trainables.life import record_key, warmup_key
 from trainables.storage import Storage
 
 
@@ -28,7 +28,7 @@ class Worklist:
         return sum(self.examples.values())
 
 
-def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage) -> Worklist:
+def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.device) -> Worklist:
     """The state of every planned trial.
 
     The trials to run are ordered replicate by replicate, so that a study that is cut short is
@@ -45,7 +45,7 @@ def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage) -> Worklist:
             stored.append(planned)
         else:
             to_run.append(planned)
-    leaders, followers = _by_warmup(to_run, storage)
+    leaders, followers = _by_warmup(to_run, storage, device)
     follows = {planned.trial_id for planned in followers}
     to_run.sort(key=lambda planned: (planned.replicate, planned.trial_id in follows))
     examples = {
@@ -59,20 +59,16 @@ def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage) -> Worklist:
 
 
 def _by_warmup(
-    trials: list[PlannedTrial], storage: Storage
+    trials: list[PlannedTrial], storage: Storage, device: torch.device
 ) -> tuple[list[PlannedTrial], list[PlannedTrial]]:
     """(those that warm up themselves or not at all, those that find their warm-up done)."""
     leaders, followers = [], []
     led: set[str] = set()
-    for planned, key in _warmup_keys(trials):
+    for planned in trials:
+        key = warmup_key(planned.trial, device) if planned.trial.warmup else None
         if key is not None and (key in led or key in storage):
             followers.append(planned)
         else:
             leaders.append(planned)
             led |= {key} if key else set()
     return leaders, followers
-
-
-def _warmup_keys(trials: list[PlannedTrial]) -> Iterator[tuple[PlannedTrial, str | None]]:
-    for planned in trials:
-        yield planned, warmup_storage_key(planned.trial) if planned.trial.warmup else None

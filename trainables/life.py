@@ -25,6 +25,7 @@ from trainables.training import (
     Diverged,
     Outputs,
     evaluate,
+    finite,
     make_optimizer,
     measure,
     shuffled,
@@ -43,10 +44,16 @@ def record_key(trial_id: str) -> str:
     return f"records/{trial_id}"
 
 
-def warmup_storage_key(trial: Trial) -> str:
-    """Where the warmed-up network of a trial is stored, with its history: the network's own key,
-    and that of the images it was measured on along the way."""
-    return f"warmups/{trial.warmup_key}/{trial.measured_key}"
+def warmup_key(trial: Trial, device: torch.device) -> str:
+    """Where a warmed-up network is stored with its history: the network's own key, and that of the
+    images it was measured on along the way. Kinds of device draw other noise and round otherwise.
+    """
+    return f"warmups/{device.type}/{trial.warmup_key}/{trial.measured_key}"
+
+
+def checkpoint_key(trial: Trial, device: torch.device) -> str:
+    """Where an unfinished trial is stored."""
+    return f"checkpoints/{device.type}/{trial.trial_id}"
 
 
 def run_trial(
@@ -75,7 +82,7 @@ def run_trial(
         data = prepare(trial, source, ood, device)
         life = _Life(trial, data, storage, device, on_examples, checkpoint_seconds)
         storage.put(key, life.record(commit))
-        storage.delete(life.checkpoint_key)
+    storage.delete(checkpoint_key(trial, device))
     return key
 
 
@@ -104,7 +111,7 @@ class _Life:
         self.device = device
         self.on_examples = on_examples
         self.checkpoint_seconds = checkpoint_seconds
-        self.checkpoint_key = f"checkpoints/{trial.trial_id}"
+        self.checkpoint_key = checkpoint_key(trial, device)
         self.checkpoint_at = time.perf_counter()
         self.network = build(trial, device)
         self.history: History = []
@@ -132,14 +139,14 @@ class _Life:
             checkpoint = None
         self._run(self._task(), checkpoint)
         if self.data.ood is not None:
-            self.outputs["ood"] = evaluate(self.network, self.data.ood)
+            self.outputs["ood"] = finite(evaluate(self.network, self.data.ood))
 
     def _grow_up(self, checkpoint: dict[str, Any] | None) -> None:
         """From the first weights to the start of the task."""
         if self.trial.warmup is None:
             self._measure("untrained", 0, {})
             return
-        shared = warmup_storage_key(self.trial)
+        shared = warmup_key(self.trial, self.device)
         saved = self.storage.get(shared)
         if saved is not None:
             self._restore(unpack(saved, self.device))

@@ -74,7 +74,7 @@ def sample(
         )
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
         raise ValueError(f"noise needs a finite mean and a finite std ≥ 0, got {mean} and {std}")
-    return mean + std * DISTRIBUTIONS[distribution].draw(shape, generator)
+    return (mean + std * DISTRIBUTIONS[distribution].draw(shape, generator)).contiguous()
 
 
 def _uniform(shape: Shape, generator: Generator) -> Tensor:

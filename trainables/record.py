@@ -57,7 +57,7 @@ def write_record(
         "versions": versions(),
         "commit": commit,
         "finished_at": time.time(),
-        "examples": {"warmup": trial.warmup_examples, "task": trial.task_examples},
+        "examples": _examples(history),
         "seconds": seconds | {"total": sum(seconds.values())},
     }
     arrays = {"meta": np.array(json.dumps(meta)), **_history_arrays(history)}
@@ -83,8 +83,16 @@ def versions() -> dict[str, str]:
     }
 
 
+def _examples(history: History) -> dict[str, int]:
+    """Trained on in each phase, up to the last measurement."""
+    behind = {row["phase"]: int(row["examples"]) for row in history}  # the last of each phase
+    warmup = behind.get("warmup", 0)
+    return {"warmup": warmup, "task": max(0, behind.get("task", warmup) - warmup)}
+
+
 def _history_arrays(history: History) -> dict[str, np.ndarray]:
-    columns = dict.fromkeys(name for row in history for name in row)
+    always = ("phase", *_COUNTS, "seconds")  # of a network that diverged before its first row, too
+    columns = dict.fromkeys((*always, *(name for row in history for name in row)))
     arrays = {}
     for name in columns:
         values = [row.get(name, float("nan")) for row in history]

@@ -5,6 +5,7 @@ set aside and counts as absent, so that it is computed again. Keys are relative 
 `records/3f2a…`; they cannot leave the storage folder.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -40,6 +41,7 @@ class Storage:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(unfinished, path)
+            _sync(path.parent)
         except BaseException:
             Path(unfinished).unlink(missing_ok=True)
             raise
@@ -55,7 +57,8 @@ class Storage:
         if newline and header + newline == _header(payload):
             return payload
         log.warning("%s is damaged; set aside, to be computed again", path)
-        os.replace(path, path.with_name(f".damaged-{path.name}"))
+        with contextlib.suppress(FileNotFoundError):  # another reader was faster
+            os.replace(path, path.with_name(f".damaged-{path.name}"))
         return None
 
     def __contains__(self, key: str) -> bool:
@@ -70,6 +73,15 @@ class Storage:
         if not _KEY.fullmatch(key):
             raise ValueError(f"storage key {key!r}: only letters, digits, _ and - between slashes")
         return self.root / key
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable, as fsync of a file does its content."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _header(payload: bytes) -> bytes:

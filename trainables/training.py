@@ -91,9 +91,7 @@ def measure(outputs: Outputs) -> dict[str, float]:
     Raises:
         Diverged: an output is not finite.
     """
-    if not bool(torch.isfinite(outputs.logits).all()):
-        raise Diverged("the network's outputs are no longer finite")
-    logits, labels = outputs.logits.numpy(), outputs.labels.numpy()
+    logits, labels = finite(outputs).logits.numpy(), outputs.labels.numpy()
     confidence, correct = confidence_and_correct(logits, labels)
     return {
         "loss": negative_log_likelihood(logits, labels),
@@ -101,6 +99,13 @@ def measure(outputs: Outputs) -> dict[str, float]:
         "confidence": float(confidence.mean()),
         "ece": expected_calibration_error(confidence, correct),
     }
+
+
+def finite(outputs: Outputs) -> Outputs:
+    """The outputs, where all are finite; else `Diverged` is raised."""
+    if not bool(torch.isfinite(outputs.logits).all()):
+        raise Diverged("the network's outputs are no longer finite")
+    return outputs
 
 
 def _outputs(logits: list[Tensor], labels: list[Tensor]) -> Outputs:

@@ -11,7 +11,15 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from trainables.noise import DISTRIBUTIONS
 
@@ -20,6 +28,7 @@ from trainables.noise import DISTRIBUTIONS
 RECIPE = 1
 
 Channels = tuple[float, ...]
+Number = Annotated[float, AfterValidator(lambda x: x + 0.0)]  # −0 is 0, in the id too
 
 
 class Frozen(BaseModel):
@@ -39,7 +48,7 @@ class Noise(Frozen):
     """Distribution of the warm-up's inputs, with its mean and std per element."""
 
     distribution: str = "gaussian"
-    mean: float = 0.0
+    mean: Number = 0.0
     std: float = Field(1.0, gt=0)
 
     @field_validator("distribution")
@@ -55,7 +64,7 @@ class Optimizer(Frozen):
 
     name: Literal["adam"] = "adam"
     lr: float = Field(gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: Number = Field(0.0, ge=0)
 
 
 class Warmup(Frozen):
@@ -203,7 +212,8 @@ class Trial(Frozen):
     @property
     def task_examples(self) -> int:
         """Examples the task trains on."""
-        return self.task.epochs * self.data.examples
+        lone = self.data.examples % self.task.batch == 1
+        return self.task.epochs * (self.data.examples - lone)
 
 
 def _hash(*values: dict[str, Any]) -> str:

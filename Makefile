@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make noise_ablation` and `make test`.
+# Needed beforehand: Python 3.11 or newer with pip, make and git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help noise_ablation test test-slow lint format benchmark clean
+
+help: ## this list
+	@grep -E '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
+
+noise_ablation: .venv/installed ## run the main study at laptop scale; says where the report is
+	$(BIN)/python -m sweep.launch noise_ablation
+
+test: .venv/installed ## the tests, without the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: .venv/installed ## proofs of minutes: kill -9 in mid-study, CIFAR-10 (REAL_IMAGES=folder)
+	$(BIN)/python -m pytest -m slow --timeout 5400
+
+lint: .venv/installed ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: .venv/installed ## what a trial and a study cost beside a bare PyTorch loop
+	$(BIN)/python -m benchmarks.overhead
+
+clean: ## remove the environment and caches; results stay
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,135 @@
+"""A study small enough to be launched often, and launches of it as a user makes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from analysis.results import StudyResults, load_study
+
+ROOT = Path(__file__).parents[2]
+
+TINY = {
+    "title": "Tiny",
+    "answers": "Does it run?",
+    "makes": "Nothing",
+    "base": {
+        "model.depth": 2,
+        "model.width": 16,
+        "data.examples": 64,
+        "data.validation": 50,
+        "data.test": 100,
+        "data.ood_examples": 100,
+        "warmup.examples": 512,
+        "warmup.epochs": 2,
+        "warmup.batch": 32,
+        "task.batch": 32,
+        "task.epochs": 3,
+        "task.optimizer.lr": 1e-3,
+    },
+    "grids": {
+        "distribution": {"warmup.noise.distribution": ["gaussian", "pink"]},
+        "std": {"warmup.noise.std": [0.5, 1.0]},
+    },
+    "exhibits": ["robustness", "reliability", "curves"],
+    "scales": {
+        "laptop": {"replicates": 2},
+        "long": {"replicates": 1, "set": {"task.epochs": 4000}},
+    },
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "RAY"))}
+    return clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | more
+
+
+@dataclass
+class Place:
+    """A folder in which a user launches studies."""
+
+    folder: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def write(self, name: str, **changes: object) -> str:
+        """A study file, the tiny one with some fields changed; its path."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(TINY | changes), "utf-8")
+        return path.name
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sweep.launch", *arguments],
+            cwd=self.folder,
+            env=environment(**env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def launch(self, *arguments: str, code: int = 0, **env: str) -> str:
+        """Launch and wait; what it printed."""
+        process = self.start(*arguments, **env)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+        return out + err
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+
+    def results(self, study: str) -> StudyResults:
+        return load_study(self.client, study)
+
+    def wait_for(self, there: Callable[[], bool], seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while not there():
+            assert time.monotonic() < end, "it did not come"
+            time.sleep(0.05)
+
+    def stored(self, kind: str) -> set[str]:
+        folder = self.folder / "sweep_storage" / kind
+        return {p.name for p in folder.glob("*") if not p.name.startswith(".")}
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                try:
+                    process.wait(timeout=30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    here = Place(tmp_path)
+    yield here
+    here.end()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A place where the tiny study has been launched once, uninterrupted. Only to be looked at."""
+    here = Place(tmp_path_factory.mktemp("finished"))
+    study = here.write("tiny")
+    said = here.launch(study)
+    yield SimpleNamespace(place=here, said=said, results=here.results("tiny"))
+    here.end()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict[str, object]:
+    return TINY

@@ -1,0 +1,323 @@
+"""A launch as a user makes it, with real Ray and real MLflow: what it leaves and what it spares."""
+
+import itertools
+import json
+import os
+import signal
+from collections import Counter
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from analysis.metrics.calibration import expected_calibration_error
+from analysis.metrics.classification import confidence_and_correct
+from analysis.records import read_record
+from sweep.fields import flat
+from sweep.planning import make_plan
+from sweep.sources import Sources
+from sweep.study import load_study
+from trainables.life import run_trial
+from trainables.storage import Storage
+
+TRIALS = 8  # of the tiny study: two replicates of a control and three conditions
+
+
+def plan_of(place, study="tiny.yaml", **arguments):
+    sources = Sources()
+    plan = make_plan(load_study(str(place.folder / study)), sources.look, **arguments)
+    return plan, sources
+
+
+def children(place, study="tiny"):
+    client = place.client
+    experiment = client.get_experiment_by_name(study)
+    return client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
+
+
+def parents(place, study="tiny"):
+    client = place.client
+    experiment = client.get_experiment_by_name(study)
+    return client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
+
+
+def same_numbers(one, two):
+    """Bit-identical logits and histories, but for seconds."""
+    for split in one.logits:
+        assert np.array_equal(one.logits[split], two.logits[split])
+    for name in one.history.columns.drop("seconds"):
+        assert one.history[name].equals(two.history[name]), name
+
+
+# What it leaves
+
+
+def test_every_planned_trial_is_finished_and_the_report_is_there(finished):
+    assert finished.results.count("finished") == TRIALS == len(finished.results.trials)
+    assert "8 trials, 8 to run, 0 done already" in finished.said
+    page = finished.place.folder / "reports/tiny/laptop-photos/index.html"
+    assert f"Report: {page.relative_to(finished.place.folder)}" in finished.said
+    assert "<svg" in page.read_text("utf-8")
+
+
+def test_mlflow_needs_no_flags_in_the_same_folder(finished):
+    assert (finished.place.folder / "mlflow.db").is_file()
+    assert all(
+        str(finished.place.folder) in run.info.artifact_uri for run in children(finished.place)
+    )
+
+
+def test_trials_are_nested_named_and_finished_and_so_is_their_parent(finished):
+    (parent,) = parents(finished.place)
+    runs = children(finished.place)
+    assert len(runs) == TRIALS
+    assert parent.info.status == "FINISHED"
+    assert parent.info.run_name == "tiny, laptop, photos"
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
+    assert Counter(run.info.run_name for run in runs) == Counter(
+        f"{name} #{replicate}"
+        for name in ("control", "gaussian", "pink", "gaussian, std 0.5")
+        for replicate in (0, 1)
+    )
+    artifacts = {a.path for a in finished.place.client.list_artifacts(parent.info.run_id)}
+    assert artifacts == {"plan.json", "report"}
+
+
+def test_every_field_of_the_trial_is_a_parameter(finished):
+    plan, _ = plan_of(finished.place)
+    for run in children(finished.place):
+        trial = plan.by_id[run.data.tags["trial_id"]].trial
+        expected = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in flat(trial.model_dump(mode="json")).items()
+        }
+        assert run.data.params == expected
+
+
+def test_tags_say_arm_pair_cell_commit_and_versions(finished):
+    for run in children(finished.place):
+        tags = run.data.tags
+        assert tags["arm"] == ("control" if run.info.run_name.startswith("control") else "warmup")
+        assert (tags["pair"] == tags["trial_id"]) == (tags["arm"] == "control")
+        assert tags["outcome"] == "finished"
+        assert tags["device"] == "cpu"
+        assert tags["commit"]
+        assert tags["version.torch"] == torch.__version__.split("+")[0]
+        assert json.loads(tags["cell"]).keys() <= {
+            "warmup.noise.distribution",
+            "warmup.noise.std",
+        }
+
+
+def test_the_history_is_there_by_optimizer_step_over_both_phases(finished):
+    results = finished.results
+    for trial in results.trials:
+        history = trial.record.history
+        for metric in ("test_loss", "test_ece", "validation_accuracy", "train_loss", "noise_loss"):
+            logged = finished.place.client.get_metric_history(trial.run_id, metric)
+            if metric not in history:
+                assert not logged
+                continue
+            measured = history.dropna(subset=[metric])
+            assert [m.step for m in logged] == measured["step"].tolist()
+            assert [m.value for m in logged] == measured[metric].tolist()
+            assert all(a.timestamp <= b.timestamp for a, b in itertools.pairwise(logged))
+    warmed = next(t for t in results.trials if t.arm == "warmup").record.history
+    assert warmed["phase"].tolist() == ["untrained"] + ["warmup"] * 2 + ["task"] * 3
+    assert warmed["step"].tolist() == [0, 8, 16, 18, 20, 22]
+
+
+def test_the_summary_follows_from_the_logits(finished):
+    trial = finished.results.trials[-1]
+    run = finished.place.client.get_run(trial.run_id)
+    said = confidence_and_correct(trial.record.logits["test"], trial.record.labels["test"])
+    assert run.data.metrics["test_ece"] == expected_calibration_error(*said)
+    assert run.data.metrics["examples_warmup"] == 512
+    assert run.data.metrics["seconds_total"] > 0
+
+
+def test_data_sets_are_logged_with_their_digests(finished):
+    _, sources = plan_of(finished.place)
+    for run in children(finished.place) + parents(finished.place):
+        logged = {
+            entry.dataset.name: (entry.dataset.digest, entry.tags[0].value)
+            for entry in run.inputs.dataset_inputs
+        }
+        assert logged == {
+            "photos": (sources.get("photos").digest[:16], "training"),
+            "photos_ood": (sources.get("photos_ood").digest[:16], "out-of-distribution"),
+        }
+
+
+def test_nothing_but_records_and_warm_ups_is_kept(finished):
+    assert len(finished.place.stored("records")) == TRIALS
+    assert len(finished.place.stored("warmups")) == 6
+    assert not finished.place.stored("checkpoints")
+    kept = {path.name for path in (finished.place.folder / "sweep_storage").iterdir()}
+    assert kept - {"checkpoints"} == {"records", "warmups", "locks"}
+
+
+# The same trial, the same numbers
+
+
+def test_a_trial_run_alone_gives_bit_identical_numbers(finished, tmp_path):
+    torch.set_num_threads(1)
+    plan, sources = plan_of(finished.place)
+    storage = Storage(tmp_path)
+    for planned in reversed(plan.trials):  # and in another order
+        key = run_trial(
+            planned.trial,
+            sources.get("photos"),
+            sources.get("photos_ood"),
+            storage,
+            torch.device("cpu"),
+        )
+        alone = read_record(storage.get(key))
+        same_numbers(alone, finished.results.by_id[planned.trial_id].record)
+
+
+def test_one_trial_at_a_time_gives_the_numbers_of_two_at_a_time(finished, place):
+    place.launch(place.write("tiny"), "--concurrency", "1")
+    for trial in place.results("tiny").trials:
+        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+
+
+# What it spares
+
+
+@pytest.fixture
+def copied(finished, place):
+    """A place where the tiny study is finished, to go on from."""
+    place.launch(place.write("tiny"))
+    return place
+
+
+def test_launching_again_runs_nothing_and_more_replicates_run_only_new_pairs(copied):
+    before = {run.info.run_id: run.info.end_time for run in children(copied)}
+    dry = copied.launch("tiny.yaml", "--dry-run")
+    assert "nothing to run" in dry
+    said = copied.launch("tiny.yaml")
+    assert "0 to run, 8 done already" in said
+    assert {run.info.run_id: run.info.end_time for run in children(copied)} == before
+
+    said = copied.launch("tiny.yaml", "--replicates", "3")
+    assert "12 trials, 4 to run, 8 done already" in said
+    new = [run for run in children(copied) if run.info.run_id not in before]
+    assert {run.data.tags["replicate"] for run in new} == {"2"}
+    assert len(new) == 4
+    assert len(parents(copied)) == 1
+    assert copied.results("tiny").count("finished") == 12
+
+
+def test_what_another_study_has_run_is_adopted_with_its_origin(copied):
+    other = copied.write("other", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
+    said = copied.launch(other)
+    assert "6 trials, 0 to run, 0 done already, 6 adopted from other studies" in said
+    origins = {run.data.tags["trial_id"]: run.info.run_id for run in children(copied)}
+    for run in children(copied, "other"):
+        tags = run.data.tags
+        assert tags["adopted_from_run"] == origins[tags["trial_id"]]
+        assert tags["adopted_from_study"] == "tiny"
+    one, two = copied.results("tiny"), copied.results("other")
+    for trial in two.trials:
+        same_numbers(trial.record, one.by_id[trial.trial_id].record)
+    # the same once more, without the storage: from the runs' own records
+    copied.folder.joinpath("sweep_storage").rename(copied.folder / "gone")
+    third = copied.write("third", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
+    assert "0 to run, 0 done already, 6 adopted" in copied.launch(third)
+    assert copied.results("third").count("finished") == 6
+
+
+# What goes wrong
+
+
+def test_a_launch_killed_in_mid_study_leaves_true_statuses_and_the_next_finishes(finished, place):
+    study = place.write("tiny")
+    first = place.start(study, "--concurrency", "1")
+    place.wait_for(lambda: len(place.stored("records")) >= 3)
+    first.kill()  # SIGKILL: it can say nothing
+    first.wait()
+    place.wait_for(lambda: parents(place)[0].info.status == "KILLED", 30)
+    assert "RUNNING" not in {run.info.status for run in children(place)}
+
+    done = len(place.stored("records"))
+    said = place.launch(study)
+    assert f"{TRIALS} trials, " in said
+    assert done < TRIALS or "0 to run" in said
+    runs = children(place)
+    assert len(runs) == TRIALS == len({run.data.tags["trial_id"] for run in runs})
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    for trial in place.results("tiny").trials:
+        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_launch_says_so_and_a_long_trial_keeps_its_checkpoint(place, number):
+    study = place.write("tiny")
+    process = place.start(study, "--scale", "long")
+    place.wait_for(lambda: place.stored("checkpoints"))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
+    (parent,) = parents(place)
+    assert parent.info.status == "KILLED"
+    assert not [run for run in children(place) if run.info.status == "RUNNING"]
+    assert place.stored("checkpoints")
+
+
+def test_two_launches_of_a_study_do_not_get_in_each_others_way(place):
+    study = place.write("tiny")
+    first = place.start(study, "--scale", "long")
+    place.wait_for(lambda: (place.folder / "sweep_storage/locks/tiny").is_file())
+    place.wait_for(lambda: (place.folder / "sweep_storage/locks/tiny").read_text() != "")
+    said = place.launch(study, "--scale", "long", code=2)
+    assert f"process {first.pid} is running it" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_trial_that_fails_is_failed_in_mlflow_and_is_tried_again_by_the_next_launch(place):
+    study = place.write("tiny")
+    obstacle = place.folder / "sweep_storage/warmups"
+    obstacle.parent.mkdir()
+    obstacle.write_text("a file where a folder must be")  # so no warm-up can be stored
+    said = place.launch(study, "--retries", "0", code=1)
+    assert "6 trials failed; the same command tries them again" in said
+    runs = children(place)
+    assert Counter(run.info.status for run in runs) == {"FINISHED": 2, "FAILED": 6}
+    failed = [run for run in runs if run.info.status == "FAILED"]
+    assert {run.data.tags["outcome"] for run in failed} == {"failed"}
+    assert all("Error" in run.data.tags["error"] for run in failed)
+    assert [a.path for a in place.client.list_artifacts(failed[0].info.run_id)] == ["error.txt"]
+    assert parents(place)[0].info.status == "FAILED"
+    page = (place.folder / "reports/tiny/laptop-photos/index.html").read_text("utf-8")
+    assert "6 failed" in page
+
+    obstacle.unlink()
+    assert "6 to run, 2 done already" in place.launch(study)
+    assert place.results("tiny").count("finished") == TRIALS
+    assert parents(place)[0].info.status == "FINISHED"
+
+
+def test_a_worker_that_dies_is_replaced_and_its_trial_goes_on_from_its_checkpoint(place):
+    study = place.write("tiny")
+    process = place.start(
+        study, "--scale", "long", "--concurrency", "1", "--set", "task.epochs=1500"
+    )
+    place.wait_for(lambda: place.stored("checkpoints"))
+    for pid in workers_of(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    assert "failed, tried again from its checkpoint" in out
+    assert place.results("tiny").count("finished") == 4
+
+
+def workers_of(driver: int) -> list[int]:
+    """Process ids of the Ray workers below a driver that are training."""
+    below = psutil.Process(driver).children(recursive=True)
+    return [
+        p.pid for p in below if "ray::" in " ".join(p.cmdline()) and "IDLE" not in p.cmdline()[0]
+    ]

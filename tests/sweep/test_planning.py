@@ -1,0 +1,134 @@
+"""The plan: every pair once, one control for all noise, names that tell conditions apart."""
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.plan import levels, parse_plan
+from sweep.errors import InputError
+from sweep.planning import make_plan, short_names
+from sweep.study import Study, load_study
+from trainables.trial import DataFacts
+
+FACTS = DataFacts(
+    digest="0" * 64, ood_digest="1" * 64, shape=(3, 32, 32), classes=10, mean=(0.5,), std=(0.2,)
+)
+
+
+def look(trial):
+    return trial.model_copy(update={"data": trial.data.model_copy(update={"facts": FACTS})})
+
+
+def study_of(tiny, **changes):
+    return Study.model_validate({"name": "tiny"} | tiny | changes)
+
+
+def test_one_control_a_replicate_serves_every_noise_condition():
+    plan = make_plan(load_study("noise_ablation"), look)
+    controls = [p for p in plan.trials if p.trial.arm == "control"]
+    warmed = [p for p in plan.trials if p.trial.arm == "warmup"]
+    assert len(controls) == 6
+    assert len(warmed) == 6 * 18  # thirteen distributions and six strengths, σ = 1 in both grids
+    assert {p.condition for p in controls} == {""}
+    for planned in warmed:
+        control = plan.by_id[planned.pair]
+        assert control.trial == planned.trial.control()
+        assert control.replicate == planned.replicate
+    assert len({p.trial_id for p in plan.trials}) == len(plan.trials)
+
+
+def test_replicates_are_seeds_and_more_of_them_change_none(tiny):
+    study = study_of(tiny)
+    two, three = (make_plan(study, look, replicates=count) for count in (2, 3))
+    assert two.trials == three.trials[: len(two.trials)]
+    assert {p.trial.seed for p in three.trials if p.replicate == 2} == {2}
+    moved = make_plan(study, look, overrides={"seed": 10})
+    assert {p.trial.seed for p in moved.trials} == {10, 11}
+
+
+def test_the_plan_is_what_the_report_reads(tiny):
+    plan = make_plan(study_of(tiny), look)
+    read = parse_plan(json.dumps(plan.as_json("abc")))
+    assert read.grids == {
+        "distribution": ("gaussian", "pink"),
+        "std": ("gaussian, std 0.5", "gaussian"),
+    }
+    assert levels(read, "std") == {"gaussian, std 0.5": 0.5, "gaussian": 1.0}
+    assert [t.trial_id for t in read.trials] == [p.trial_id for p in plan.trials]
+    assert (read.study, read.scale, read.data, read.ood) == (
+        "tiny",
+        "laptop",
+        "photos",
+        "photos_ood",
+    )
+
+
+def test_cells_of_a_grid_are_the_product_of_its_levels_and_each_has_its_own_control(tiny):
+    grid = {"model.depth": [2, 3], "data.examples": [32, 64]}
+    plan = make_plan(study_of(tiny, grids={"size": grid}), look, replicates=1)
+    product = {f"depth {d}, examples {n}" for d, n in itertools.product([2, 3], [32, 64])}
+    assert set(plan.grids["size"]) == product
+    controls = [p for p in plan.trials if p.trial.arm == "control"]
+    assert {p.condition for p in controls} == product
+    for planned in plan.trials:
+        assert plan.by_id[planned.pair].condition == planned.condition
+
+
+def test_overrides_change_the_base_and_not_what_is_varied(tiny):
+    plan = make_plan(study_of(tiny), look, overrides={"task.epochs": 7, "data.ood": None})
+    assert {p.trial.task.epochs for p in plan.trials} == {7}
+    assert {p.trial.data.ood for p in plan.trials} == {None}
+    assert len(plan.grids["distribution"]) == 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    stds=st.lists(st.floats(0.01, 10), min_size=1, max_size=4, unique=True),
+    epochs=st.lists(st.integers(1, 50), min_size=1, max_size=3, unique=True),
+    replicates=st.integers(1, 3),
+)
+def test_conditions_and_trials_are_one_to_one(tiny, stds, epochs, replicates):
+    grids = {
+        "a": {"warmup.noise.std": stds, "task.epochs": epochs},
+        "b": {"warmup.noise.std": stds},
+    }
+    plan = make_plan(study_of(tiny, grids=grids), look, replicates=replicates)
+    warmed = [p for p in plan.trials if p.trial.arm == "warmup"]
+    cells = {json.dumps(dict(p.cell), sort_keys=True): p.condition for p in warmed}
+    assert len(set(cells.values())) == len(cells)
+    assert len(warmed) == replicates * len(cells)
+    named = {condition for grid in plan.grids.values() for condition in grid}
+    assert named == set(cells.values())
+
+
+def test_short_names_are_the_shortest_that_differ():
+    assert short_names(("task.optimizer.lr", "warmup.optimizer.lr", "seed")) == {
+        "task.optimizer.lr": "task.optimizer.lr",
+        "warmup.optimizer.lr": "warmup.optimizer.lr",
+        "seed": "seed",
+    }
+    assert short_names(("warmup.noise.std", "model.depth")) == {
+        "warmup.noise.std": "std",
+        "model.depth": "depth",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "says"),
+    [
+        ({"base": {"task.epoch": 3}}, {}, "task.epoch: no such field"),
+        ({"grids": {"a": {"warmup.noise.stdev": [1]}}}, {}, "warmup.noise.stdev: no such field"),
+        ({"grids": {"a": {"warmup.noise.std": [1, 0]}}}, {}, "warmup.noise.std: 0 is refused"),
+        ({}, {"overrides": {"task.epochs": -1}}, "task.epochs: -1 is refused"),
+        ({}, {"scale": "paper"}, "--scale paper"),
+        ({}, {"replicates": 0}, "--replicates 0"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_told_in_one_line(tiny, changes, arguments, says):
+    with pytest.raises(InputError) as caught:
+        make_plan(study_of(tiny, **changes), look, **arguments)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,93 @@
+"""The data are looked at once, and what they cannot give is told before anything runs."""
+
+import numpy as np
+import pytest
+
+from sweep.errors import InputError
+from sweep.fields import parse_trial, with_fields
+from sweep.sources import Sources
+from trainables.data.images import DataError
+
+
+def trial(**changes):
+    dotted = {name.replace("__", "."): value for name, value in changes.items()}
+    return parse_trial(with_fields({}, {"data.validation": 20, "data.examples": 50} | dotted))
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return Sources()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("npz")
+    rng = np.random.default_rng(0)
+
+    def write(name, shape=(80, 8, 8), tests=30):
+        x = rng.integers(0, 256, shape, np.uint8)
+        y = np.arange(shape[0]) % 4
+        path = folder / f"{name}.npz"
+        np.savez(path, x_train=x, y_train=y, x_test=x[:tests], y_test=y[:tests])
+        return f"npz:{path}"
+
+    return write
+
+
+def test_facts_are_those_of_the_data(sources):
+    facts = sources.look(trial()).facts
+    photos = sources.get("photos")
+    assert (facts.digest, facts.shape, facts.classes) == (photos.digest, (3, 32, 32), 10)
+    assert facts.ood_digest == sources.get("photos_ood").digest
+    assert facts.mean is not None
+    assert sources.look(trial(data__ood=None)).facts.ood_digest is None
+
+
+def test_a_set_without_stated_constants_takes_those_of_the_subset(sources, archive):
+    grey = {"data__source": archive("grey"), "data__ood": None}
+    assert sources.look(trial(**grey)).facts.mean is None
+    assert sources.look(trial(data__normalisation="subset")).facts.std is None
+    assert sources.look(trial(data__normalisation="cifar10")).facts.mean[0] == 0.49139968
+    with pytest.raises(InputError, match=r"is for 3 channels and npz:.* has 1; use subset"):
+        sources.look(trial(**grey, data__normalisation="cifar10"))
+
+
+def test_a_name_is_loaded_once(sources):
+    assert sources.get("photos") is sources.get("photos")
+
+
+def test_the_same_images_under_another_name_are_the_same_trial(sources, archive):
+    one, two = archive("one"), None
+    two = one.replace("one.npz", "two.npz")
+    from pathlib import Path
+    from shutil import copy
+
+    copy(Path(one[4:]), Path(two[4:]))
+    ids = {sources.look(trial(data__source=s, data__ood=None)).trial_id for s in (one, two)}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data__examples": 4001}, "data.examples: 4001 asked for, photos has 4000"),
+        ({"data__validation": 1001}, "data.validation: 1001 asked for, photos has 1000"),
+        ({"data__test": 2001}, "data.test: 2001 asked for, photos has 2000"),
+        ({"data__ood_examples": 2001}, "data.ood_examples: 2001 asked for, photos_ood has 2000"),
+        ({"data__source": "photos_ood"}, "photos_ood holds no training images"),
+        ({"data__source": "grey"}, "data.ood: images of photos_ood are"),
+        ({"data__source": "grey", "data__ood": None, "data__examples": 61}, "has 60; give at most"),
+    ],
+)
+def test_more_than_there_is_is_refused(sources, archive, changes, says):
+    if changes.get("data__source") == "grey":
+        changes = changes | {"data__source": archive("small")}
+    with pytest.raises(InputError) as caught:
+        sources.look(trial(**changes))
+    assert says in str(caught.value)
+
+
+def test_cifar10_is_not_fetched_unless_allowed(tmp_path):
+    with pytest.raises(DataError, match="allow fetching it with --download"):
+        Sources(tmp_path).look(trial(data__source="cifar10"))
+    assert not any(tmp_path.iterdir())

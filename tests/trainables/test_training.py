@@ -1,0 +1,326 @@
+"""The training loop against a hand-written one, bit for bit; Adam and metrics against others'."""
+
+import copy
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassCalibrationError
+
+from trainables.models.mlp import mlp
+from trainables.preparation import Split
+from trainables.seeds import generator
+from trainables.training import (
+    EVALUATION_BATCH,
+    Diverged,
+    Outputs,
+    evaluate,
+    make_optimizer,
+    measure,
+    shuffled,
+    train_epoch,
+)
+from trainables.trial import Optimizer
+
+SETTINGS = Optimizer(lr=1e-3, weight_decay=1e-2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    return mlp((3, 8, 8), 4, 4, 32, generator(seed, "weights"))
+
+
+def images(count: int, seed: int = 0) -> Split:
+    """Images with something to learn: their brightness follows the label."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (count,), generator=random)
+    noise = torch.randn(count, 3, 8, 8, generator=random)
+    return Split(noise + labels.view(-1, 1, 1, 1), labels)
+
+
+def numbered(count: int) -> Split:
+    """Each example's input and label are its own number."""
+    numbers = torch.arange(count)
+    return Split(numbers.float().view(-1, 1, 1, 1), numbers)
+
+
+def batches_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
+    return list(zip(split.inputs.split(size), split.labels.split(size), strict=True))
+
+
+def assert_same_state(one: nn.Module, other: nn.Module) -> None:
+    there = other.state_dict()
+    assert one.state_dict().keys() == there.keys()
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, there[name]), name
+
+
+def nothing(examples: int) -> None: ...
+
+
+# One epoch
+
+
+def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit() -> None:
+    ours, theirs = network(), network()
+    split, held_out = images(150), images(50, seed=1)
+    our_optimizer = make_optimizer(ours, SETTINGS)
+    their_optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, weight_decay=1e-2, fused=True)
+    for _ in range(3):
+        said = train_epoch(ours, our_optimizer, iter(batches_of(split, 32)), nothing)
+        evaluate(ours, held_out)
+
+        logits_of_steps = []
+        theirs.train()
+        for inputs, labels in batches_of(split, 32):
+            logits = theirs(inputs)
+            loss = F.cross_entropy(logits, labels)
+            their_optimizer.zero_grad()
+            loss.backward()
+            their_optimizer.step()
+            logits_of_steps.append(logits.detach())
+        theirs.eval()
+        with torch.no_grad():
+            theirs(held_out.inputs)
+
+        assert_same_state(ours, theirs)
+        assert torch.equal(said.logits, torch.cat(logits_of_steps))
+        assert torch.equal(said.labels, split.labels)
+    assert not torch.equal(ours.state_dict()["1.weight"], network().state_dict()["1.weight"])
+
+
+def test_what_a_step_says_is_said_before_its_update_and_in_training_mode() -> None:
+    made, split = network(), images(16)
+    before = copy.deepcopy(made).train()(split.inputs).detach()
+    said = train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(split, 16)), nothing)
+    assert torch.equal(said.logits, before)
+    assert not said.logits.requires_grad
+
+
+def test_every_step_is_told_with_its_examples_after_it_was_made() -> None:
+    made, told, weights = network(), [], []
+
+    def tick(examples: int) -> None:
+        told.append(examples)
+        weights.append(made.state_dict()["1.weight"].clone())
+
+    train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(images(70), 32)), tick)
+    assert told == [32, 32, 6]
+    states = [network().state_dict()["1.weight"], *weights]
+    assert all(not torch.equal(a, b) for a, b in pairwise(states))
+    assert torch.equal(weights[-1], made.state_dict()["1.weight"])
+
+
+def test_training_moves_and_reads_no_global_random_state() -> None:
+    states = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.random.get_rng_state()
+        made = network()
+        batches = shuffled(images(64), 16, generator(0, "order"))
+        train_epoch(made, make_optimizer(made, SETTINGS), batches, nothing)
+        assert torch.equal(torch.random.get_rng_state(), before)
+        states.append(made)
+    assert_same_state(*states)
+
+
+# The optimizer
+
+
+def adam_by_hand(
+    parameters: list[np.ndarray],
+    gradients: Iterator[list[np.ndarray]],
+    lr: float,
+    weight_decay: float,
+) -> None:
+    """Kingma & Ba 2015, algorithm 1, in place, with L2 added to the gradient."""
+    first = [np.zeros_like(p) for p in parameters]
+    second = [np.zeros_like(p) for p in parameters]
+    for t, of_step in enumerate(gradients, start=1):
+        for p, g, m, v in zip(parameters, of_step, first, second, strict=True):
+            g = g + weight_decay * p
+            m *= 0.9
+            m += 0.1 * g
+            v *= 0.999
+            v += 0.001 * g**2
+            p -= lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-6)], ids=str
+)
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-3, 0.5])
+def test_the_optimizer_is_adam_with_l2_in_the_gradient(
+    weight_decay: float, dtype: torch.dtype, tolerance: float
+) -> None:
+    """A linear softmax classifier, whose gradient is (softmax − one-hot)ᵀ x / n, by hand."""
+    random = np.random.default_rng(0)
+    inputs, labels = random.normal(size=(5, 12, 7)), random.integers(3, size=(5, 12))
+    weight, bias = random.normal(size=(3, 7)), random.normal(size=3)
+    layer = nn.Linear(7, 3, dtype=dtype)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
+
+    def gradients() -> Iterator[list[np.ndarray]]:
+        for x, y in zip(inputs, labels, strict=True):
+            odds = np.exp(x @ weight.T + bias)
+            error = (odds / odds.sum(axis=1, keepdims=True) - np.eye(3)[y]) / len(y)
+            yield [error.T @ x, error.sum(axis=0)]
+
+    steps = zip(torch.tensor(inputs, dtype=dtype), torch.tensor(labels), strict=True)
+    optimizer = make_optimizer(layer, Optimizer(lr=0.01, weight_decay=weight_decay))
+    train_epoch(layer, optimizer, steps, nothing)
+    adam_by_hand([weight, bias], gradients(), 0.01, weight_decay)
+    np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(layer.bias.detach().numpy(), bias, rtol=0, atol=tolerance)
+
+
+def test_a_new_optimizer_has_no_state_and_trains_every_parameter() -> None:
+    made = network()
+    optimizer = make_optimizer(made, SETTINGS)
+    assert not optimizer.state
+    (group,) = optimizer.param_groups
+    assert [id(p) for p in group["params"]] == [id(p) for p in made.parameters()]
+
+
+# Mini-batches
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 60), batch=st.integers(2, 20), seed=st.integers(0, 2**32))
+def test_an_epoch_visits_each_example_once_but_a_lone_last_one(
+    count: int, batch: int, seed: int
+) -> None:
+    made = list(shuffled(numbered(count), batch, torch.Generator().manual_seed(seed)))
+    visited = [int(label) for _, labels in made for label in labels]
+    assert len(set(visited)) == len(visited)
+    assert set(visited) <= set(range(count))
+    whole, rest = divmod(count, batch)
+    assert [len(labels) for _, labels in made] == [batch] * whole + ([rest] if rest > 1 else [])
+    for inputs, labels in made:
+        assert torch.equal(inputs.flatten().long(), labels)
+
+
+def order_of(batches: Iterator[tuple[Tensor, Tensor]]) -> list[int]:
+    return [int(label) for _, labels in batches for label in labels]
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all() -> None:
+    one, other = (torch.Generator().manual_seed(1) for _ in range(2))
+    outside = torch.random.get_rng_state()
+    epochs = [order_of(shuffled(numbered(40), 8, one)) for _ in range(4)]
+    assert [order_of(shuffled(numbered(40), 8, other)) for _ in range(4)] == epochs
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert torch.equal(torch.random.get_rng_state(), outside)
+
+
+def test_any_example_may_be_the_one_that_is_dropped() -> None:
+    random = torch.Generator().manual_seed(0)
+    dropped = [set(range(5)) - set(order_of(shuffled(numbered(5), 2, random))) for _ in range(200)]
+    counts = [dropped.count({number}) for number in range(5)]
+    assert sum(counts) == 200
+    assert min(counts) > 40 - 5 * math.sqrt(200 * 0.2 * 0.8)
+
+
+# Evaluating
+
+
+def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
+    made = network()
+    train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(images(64), 16)), nothing)
+    before, outside = copy.deepcopy(made), torch.random.get_rng_state()
+    gradients = [p.grad.clone() for p in made.parameters()]
+    split = images(30, seed=2)
+    said = evaluate(made, split)
+    assert_same_state(made, before)
+    assert torch.equal(torch.random.get_rng_state(), outside)
+    assert all(map(torch.equal, [p.grad for p in made.parameters()], gradients))
+    assert not said.logits.requires_grad
+
+    before.eval()
+    assert torch.equal(said.logits, before(split.inputs))
+    assert not torch.allclose(said.logits, before.train()(split.inputs), atol=1e-3)
+    assert torch.equal(said.labels, split.labels)
+
+
+def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated() -> None:
+    made, split = network().eval(), images(2 * EVALUATION_BATCH + 7)
+    said = evaluate(made, split)
+    assert (said.logits.shape, said.logits.dtype) == ((2007, 4), torch.float32)
+    assert torch.equal(said.labels, split.labels)
+    for at in (0, 999, 1000, 2006):
+        alone = made(split.inputs[at : at + 1])
+        torch.testing.assert_close(said.logits[at : at + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
+    made = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Dropout(0.5))
+    split = images(20)
+    assert torch.equal(evaluate(made, split).logits, evaluate(made, split).logits)
+    said = train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(split, 20)), nothing)
+    assert (said.logits == 0).any()
+
+
+# Measuring
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 300),
+    classes=st.integers(2, 12),
+    scale=st.floats(0.1, 5),
+)
+def test_metrics_agree_with_torch_and_torchmetrics(
+    seed: int, count: int, classes: int, scale: float
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(count, classes, generator=random)
+    labels = torch.randint(classes, (count,), generator=random)
+    measured = measure(Outputs(logits, labels))
+
+    probabilities = logits.double().softmax(dim=1)
+    confidence, predicted = probabilities.max(dim=1)
+    assert measured["loss"] == pytest.approx(F.cross_entropy(logits.double(), labels).item())
+    assert measured["accuracy"] == pytest.approx((predicted == labels).double().mean().item())
+    assert measured["confidence"] == pytest.approx(confidence.mean().item())
+    # torchmetrics works in float32: a confidence within its rounding of an edge may change bins
+    on_an_edge = (confidence * 10 - (confidence * 10).round()).abs().min() < 1e-5
+    if not on_an_edge:
+        theirs = MulticlassCalibrationError(classes, n_bins=10, norm="l1")
+        expected = theirs(probabilities, labels).item()
+        assert measured["ece"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_network_that_is_sure_and_right_half_the_time_has_an_ece_of_a_half() -> None:
+    logits, labels = torch.tensor([[1e4, 0.0], [1e4, 0.0]]), torch.tensor([0, 1])
+    measured = measure(Outputs(logits, labels))
+    assert measured == {"loss": 5000.0, "accuracy": 0.5, "confidence": 1.0, "ece": 0.5}
+
+
+def test_metrics_are_plain_numbers() -> None:
+    measured = measure(Outputs(torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])))
+    assert list(measured) == ["loss", "accuracy", "confidence", "ece"]
+    assert {type(value) for value in measured.values()} == {float}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("at", [(0, 0), (6, 3)])
+def test_one_output_that_is_not_finite_is_divergence(value: float, at: tuple[int, int]) -> None:
+    logits, labels = torch.zeros(7, 4), torch.zeros(7, dtype=torch.int64)
+    measure(Outputs(logits, labels))
+    logits[at] = value
+    with pytest.raises(Diverged, match="finite"):
+        measure(Outputs(logits, labels))

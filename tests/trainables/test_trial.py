@@ -1,0 +1,422 @@
+"""A trial's validation, and its ids: they hold what determines the result, and nothing else."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from trainables.noise import DISTRIBUTIONS
+from trainables.trial import Data, DataFacts, Model, Noise, Optimizer, Task, Trial, Warmup
+
+FACTS = {
+    "digest": "d1",
+    "ood_digest": "o1",
+    "shape": (3, 32, 32),
+    "classes": 10,
+    "mean": (0.5, 0.4, 0.3),
+    "std": (0.2, 0.2, 0.25),
+}
+NO_OOD = {"data.ood": None, "data.facts.ood_digest": None}
+
+# Every field that determines the result, with another value.
+DETERMINE = {
+    "seed": 1,
+    "model.depth": 5,
+    "model.width": 255,
+    "data.examples": 501,
+    "data.validation": 499,
+    "data.test": 1000,
+    "data.ood_examples": 1000,
+    "data.subset_seed": 1,
+    "data.ood_normalised": False,
+    "data.facts.digest": "d2",
+    "data.facts.ood_digest": "o2",
+    "data.facts.shape": (3, 32, 31),
+    "data.facts.classes": 11,
+    "data.facts.mean": (0.5, 0.4, 0.31),
+    "data.facts.std": (0.2, 0.2, 0.26),
+    "warmup.noise.distribution": "uniform",
+    "warmup.noise.mean": 0.1,
+    "warmup.noise.std": 1.1,
+    "warmup.examples": 240_000,
+    "warmup.epochs": 14,
+    "warmup.batch": 127,
+    "warmup.optimizer.lr": 2e-4,
+    "warmup.optimizer.weight_decay": 1e-9,
+    "task.epochs": 31,
+    "task.batch": 127,
+    "task.optimizer.lr": 2.0000001e-5,
+    "task.optimizer.weight_decay": 0.0,
+}
+OF_THE_WARMUP = [name for name in DETERMINE if name.startswith("warmup.")]
+# Names under which the data were found: what they name is in the facts.
+NAMES = {
+    "data.source": "npz:/elsewhere/photos.npz",
+    "data.ood": "folder:/elsewhere",
+    "data.normalisation": "subset",
+}
+# Fields with one value only, and the arm, which the presence of a warm-up says.
+SINGLE = ["arm", "model.name", "warmup.optimizer.name", "task.optimizer.name"]
+
+
+def changed(trial: Trial, changes: dict[str, Any]) -> Trial:
+    """The trial with dotted fields changed, validated anew."""
+    fields = trial.model_dump()
+    for dotted, value in changes.items():
+        *sections, last = dotted.split(".")
+        section = fields
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    return Trial.model_validate(fields)
+
+
+TRIAL = Trial(data=Data(facts=DataFacts(**FACTS)))
+
+
+def trial(**changes: Any) -> Trial:
+    return changed(TRIAL, {name.replace("__", "."): value for name, value in changes.items()})
+
+
+def leaves(value: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name in type(value).model_fields:
+        inner = getattr(value, name)
+        if isinstance(inner, BaseModel):
+            yield from leaves(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+# Defaults: the paper's Methods
+
+
+def test_the_defaults_are_the_paper_s() -> None:
+    default = Trial()
+    assert (default.model.depth, default.model.width) == (6, 256)
+    assert default.warmup is not None
+    assert default.warmup.noise == Noise(distribution="gaussian", mean=0, std=1)
+    assert (default.warmup.examples, default.warmup.epochs) == (480_000, 15)
+    assert default.warmup_examples == 480_000
+    assert default.warmup.batch == default.task.batch == 128
+    assert default.warmup.optimizer == Optimizer(lr=1e-4, weight_decay=0)
+    assert default.task.optimizer == Optimizer(lr=2e-5, weight_decay=1e-3)
+    assert default.task.epochs == 30
+
+
+# Validation
+
+REFUSED = {
+    "arm": "both",
+    "seed": -1,
+    "model": "transformer",
+    "model.name": "cnn",
+    "model.depth": 1,
+    "model.width": 1,
+    "model.colour": "red",
+    "data.examples": 1,
+    "data.validation": 0,
+    "data.test": 0,
+    "data.ood_examples": 0,
+    "data.subset_seed": -1,
+    "data.normalisation": "zca",
+    "data.subset": 3,
+    "data.facts.dtype": "uint8",
+    "warmup.noise.distribution": "brown",
+    "warmup.noise.std": 0.0,
+    "warmup.noise.mean": math.nan,
+    "warmup.noise.scale": 1.0,
+    "warmup.examples": 1,
+    "warmup.epochs": 0,
+    "warmup.batch": 1,
+    "warmup.steps": 10,
+    "warmup.optimizer.lr": 0.0,
+    "warmup.optimizer.name": "sgd",
+    "task.epochs": 0,
+    "task.batch": 1,
+    "task.schedule": "cosine",
+    "task.optimizer.lr": math.inf,
+    "task.optimizer.weight_decay": -1e-3,
+    "task.optimizer.momentum": 0.9,
+    "device": "cuda",
+}
+ALSO_REFUSED = [
+    ("warmup.noise.std", -1.0),
+    ("warmup.noise.std", math.inf),
+    ("warmup.noise.mean", math.inf),
+    ("task.optimizer.lr", -1e-3),
+    ("task.optimizer.lr", math.nan),
+    ("task.optimizer.weight_decay", math.nan),
+    ("model.depth", 2.5),
+    ("model.depth", "deep"),
+    ("seed", None),
+    ("task", None),
+]
+
+
+@pytest.mark.parametrize(("dotted", "value"), [*REFUSED.items(), *ALSO_REFUSED])
+def test_a_field_out_of_range_or_unknown_is_refused_by_its_name(dotted: str, value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        changed(TRIAL, {dotted: value})
+    named = {".".join(str(part) for part in error["loc"]) for error in caught.value.errors()}
+    # "model: transformer" is short for its name
+    assert named == {"model.name" if dotted == "model" else dotted}
+
+
+def test_an_unknown_distribution_is_told_the_known_ones() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Noise(distribution="brown")
+    assert all(name in str(caught.value) for name in DISTRIBUTIONS)
+
+
+@pytest.mark.parametrize(("arm", "warmup"), [("control", Warmup()), ("warmup", None)])
+def test_an_arm_that_contradicts_the_warmup_is_refused(arm: Any, warmup: Warmup | None) -> None:
+    with pytest.raises(ValidationError, match=f"arm: {arm}"):
+        Trial(arm=arm, warmup=warmup)
+
+
+@given(examples=st.integers(2, 10_000), epochs=st.integers(1, 50), batch=st.integers(2, 500))
+def test_an_epoch_of_warmup_is_the_floor_of_examples_by_epochs_by_batch(
+    examples: int, epochs: int, batch: int
+) -> None:
+    steps = math.floor(examples / epochs / batch + 1e-12)
+    if steps < 1:
+        with pytest.raises(ValidationError, match=f"at least {epochs * batch}"):
+            Warmup(examples=examples, epochs=epochs, batch=batch)
+        return
+    warmup = Warmup(examples=examples, epochs=epochs, batch=batch)
+    assert warmup.steps_per_epoch == steps
+    assert Trial(warmup=warmup).warmup_examples == epochs * steps * batch <= examples
+    assert examples - epochs * steps * batch < epochs * batch
+
+
+@pytest.mark.parametrize(
+    ("of", "field"),
+    [
+        (TRIAL, "seed"),
+        (TRIAL.model, "depth"),
+        (TRIAL.data, "examples"),
+        (TRIAL.facts, "digest"),
+        (TRIAL.warmup, "examples"),
+        (Noise(), "std"),
+        (Optimizer(lr=1), "lr"),
+        (Task(), "epochs"),
+    ],
+)
+def test_every_section_is_frozen(of: BaseModel, field: str) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(of, field, getattr(of, field))
+
+
+def test_a_model_s_name_is_short_for_its_section() -> None:
+    assert Trial.model_validate({"model": "mlp"}).model == Model(name="mlp")
+
+
+# Trial id
+
+
+def test_this_trial_keeps_its_id() -> None:
+    """Pinned: a change of ids makes every finished trial of every user run again. Where one is
+    meant, since the numbers a trial gives have changed, raise RECIPE and write the new ids here."""
+    assert TRIAL.trial_id == "93cf3d87f307e756"
+    assert TRIAL.control().trial_id == "2ae673db4ef2bb6e"
+    assert TRIAL.warmup_key == "b05d7b8dd72d6011"
+    assert TRIAL.measured_key == "60d03ed42e21aed0"
+
+
+def test_an_id_is_sixteen_hex_digits() -> None:
+    for key in (TRIAL.trial_id, TRIAL.warmup_key, TRIAL.measured_key):
+        assert key is not None
+        assert len(key) == 16
+        assert int(key, 16) >= 0
+
+
+def test_without_the_data_s_facts_there_is_no_id() -> None:
+    for key in ("trial_id", "warmup_key", "measured_key"):
+        with pytest.raises(ValueError, match=r"data\.facts"):
+            getattr(Trial(), key)
+
+
+def test_every_field_is_sorted_into_determining_or_not() -> None:
+    """A new field must be put into one of the lists of this file, and so be thought about."""
+    full = trial(data__test=10, data__ood_examples=10, data__subset_seed=3)
+    assert sorted(leaves(full)) == sorted([*DETERMINE, *NAMES, *SINGLE])
+
+
+@pytest.mark.parametrize("dotted", DETERMINE)
+def test_each_field_that_determines_the_result_changes_the_id(dotted: str) -> None:
+    assert changed(TRIAL, {dotted: DETERMINE[dotted]}).trial_id != TRIAL.trial_id
+
+
+def test_no_two_of_these_trials_share_an_id() -> None:
+    trials = [TRIAL, *(changed(TRIAL, {name: value}) for name, value in DETERMINE.items())]
+    assert len({t.trial_id for t in trials}) == len(trials)
+
+
+@pytest.mark.parametrize("dotted", NAMES)
+def test_the_names_of_data_do_not_matter_where_the_facts_are_equal(dotted: str) -> None:
+    assert changed(TRIAL, {dotted: NAMES[dotted]}).trial_id == TRIAL.trial_id
+
+
+def test_the_id_survives_the_way_through_json() -> None:
+    for one in (TRIAL, TRIAL.control(), trial(data__facts__mean=None, data__facts__std=None)):
+        assert Trial.model_validate_json(one.model_dump_json()).trial_id == one.trial_id
+
+
+@pytest.mark.parametrize(
+    ("dotted", "one", "other"),
+    [
+        ("warmup.noise.std", 1, 1.0),
+        ("warmup.noise.std", "0.5", 0.5),
+        ("task.optimizer.lr", "2e-5", 0.00002),
+        ("model.depth", 6.0, 6),
+        ("data.facts.shape", [3, 32, 32], (3, 32, 32)),
+        ("warmup.noise.mean", -0.0, 0.0),
+        ("task.optimizer.weight_decay", -0.0, 0.0),
+    ],
+)
+def test_equal_values_give_equal_ids_however_they_are_written(
+    dotted: str, one: Any, other: Any
+) -> None:
+    first, second = changed(TRIAL, {dotted: one}), changed(TRIAL, {dotted: other})
+    assert first == second
+    assert first.trial_id == second.trial_id
+
+
+@given(seed=st.integers(0, 2**64), std=st.floats(1e-6, 1e6), lr=st.floats(1e-9, 10))
+def test_equal_trials_have_equal_ids_and_unequal_ones_do_not(
+    seed: int, std: float, lr: float
+) -> None:
+    changes = {"seed": seed, "warmup.noise.std": std, "task.optimizer.lr": lr}
+    one = changed(TRIAL, changes)
+    assert changed(TRIAL, changes).trial_id == one.trial_id
+    assert one.trial_id != changed(one, {"warmup.noise.std": math.nextafter(std, 2e6)}).trial_id
+    assert one.trial_id != changed(one, {"seed": seed + 1}).trial_id
+
+
+@pytest.mark.parametrize("dotted", OF_THE_WARMUP)
+def test_a_control_s_id_holds_nothing_of_the_warmup(dotted: str) -> None:
+    assert changed(TRIAL, {dotted: DETERMINE[dotted]}).control().trial_id == (
+        TRIAL.control().trial_id
+    )
+
+
+def test_all_noises_share_the_control_of_their_seed_and_of_no_other() -> None:
+    controls = {
+        seed: {
+            trial(seed=seed, warmup__noise__distribution=name).control().trial_id
+            for name in DISTRIBUTIONS
+        }
+        for seed in range(3)
+    }
+    assert [len(ids) for ids in controls.values()] == [1, 1, 1]
+    assert len(set().union(*controls.values())) == 3
+
+
+def test_a_control_is_what_writing_one_out_gives() -> None:
+    written = Trial(arm="control", warmup=None, data=TRIAL.data)
+    assert TRIAL.control() == written
+    assert TRIAL.control().trial_id == written.trial_id
+    assert TRIAL.control().control() == TRIAL.control()
+    assert TRIAL.control().trial_id != TRIAL.trial_id
+
+
+@pytest.mark.parametrize("dotted", [name for name in DETERMINE if name not in OF_THE_WARMUP])
+def test_whatever_else_determines_the_result_changes_the_control_too(dotted: str) -> None:
+    assert changed(TRIAL, {dotted: DETERMINE[dotted]}).control().trial_id != (
+        TRIAL.control().trial_id
+    )
+
+
+def test_a_subset_seed_of_null_is_the_seed() -> None:
+    drawn = trial(seed=7)
+    written = trial(seed=7, data__subset_seed=7)
+    assert drawn.subset_seed == written.subset_seed == 7
+    assert drawn.trial_id == written.trial_id
+    assert drawn.trial_id != trial(seed=7, data__subset_seed=0).trial_id
+    assert trial(seed=7, data__subset_seed=0).subset_seed == 0
+
+
+@pytest.mark.parametrize("option", [{"data.ood_examples": 5}, {"data.ood_normalised": False}])
+def test_without_ood_images_their_options_do_not_matter(option: dict[str, Any]) -> None:
+    without = changed(TRIAL, NO_OOD)
+    assert changed(without, option).trial_id == without.trial_id
+    assert without.trial_id != TRIAL.trial_id
+
+
+# Warm-up key
+
+
+def test_a_control_has_no_warmup_key() -> None:
+    assert TRIAL.control().warmup_key is None
+    assert TRIAL.control().warmup_examples == 0
+
+
+@pytest.mark.parametrize("dotted", [*DETERMINE, *NAMES])
+def test_the_warmup_key_depends_on_model_seed_warmup_shape_and_classes_only(dotted: str) -> None:
+    matters = dotted == "seed" or dotted.startswith(("model.", "warmup."))
+    matters |= dotted in ("data.facts.shape", "data.facts.classes")
+    other = changed(TRIAL, {dotted: (DETERMINE | NAMES)[dotted]})
+    assert (other.warmup_key != TRIAL.warmup_key) is matters
+
+
+def test_trials_that_differ_in_the_task_and_the_data_s_size_share_their_warmup() -> None:
+    changes = {"data.examples": 32_000, "task.epochs": 3, "task.optimizer.lr": 0.1}
+    other = changed(TRIAL, changes)
+    assert (other.warmup_key, other.measured_key) == (TRIAL.warmup_key, TRIAL.measured_key)
+
+
+# Measured key: the images every epoch is measured on, as the network sees them
+
+OF_THE_MEASURED = {
+    "data.validation",
+    "data.test",
+    "data.facts.digest",
+    "data.facts.shape",
+    "data.facts.classes",
+    "data.facts.mean",
+    "data.facts.std",
+}
+# With no constants stated, those of the training subset are used: they follow from its draw.
+OF_THE_SUBSET = {"seed", "data.examples", "data.subset_seed"}
+
+
+@pytest.mark.parametrize("dotted", [*DETERMINE, *NAMES])
+def test_with_constants_the_measured_key_depends_on_the_images_and_the_constants(
+    dotted: str,
+) -> None:
+    other = changed(TRIAL, {dotted: (DETERMINE | NAMES)[dotted]})
+    assert (other.measured_key != TRIAL.measured_key) is (dotted in OF_THE_MEASURED)
+
+
+@pytest.mark.parametrize("dotted", [*DETERMINE, *NAMES])
+def test_without_constants_the_measured_key_depends_on_the_subset_too(dotted: str) -> None:
+    none = {"data.facts.mean": None, "data.facts.std": None}
+    one = changed(TRIAL, none)
+    other = changed(TRIAL, none | {dotted: (DETERMINE | NAMES)[dotted]})
+    matters = dotted in OF_THE_MEASURED | OF_THE_SUBSET
+    assert (other.measured_key != one.measured_key) is matters
+
+
+def test_both_members_of_a_pair_are_measured_on_the_same_images() -> None:
+    assert TRIAL.control().measured_key == TRIAL.measured_key
+
+
+# Examples
+
+
+@given(
+    examples=st.integers(2, 400),
+    epochs=st.integers(1, 5),
+    batch=st.integers(2, 130),
+)
+def test_task_examples_leave_out_the_lone_last_one_that_no_step_uses(
+    examples: int, epochs: int, batch: int
+) -> None:
+    sizes = [min(batch, examples - start) for start in range(0, examples, batch)]
+    used = sum(size for size in sizes if size > 1)
+    one = trial(data__examples=examples, task__epochs=epochs, task__batch=batch)
+    assert one.task_examples == epochs * used
