@@ -521,7 +521,7 @@ torch.set_num_threads(1)
 torch.manual_seed(77)
 trial, root = Trial.model_validate_json(sys.argv[1]), sys.argv[2]
 arguments = photos(), photos_ood()
-run_trial(trial, *arguments, Storage(root + "/whole"), CPU)
+run_trial(trial, *arguments, Storage(root + "/whole"), torch.device("cpu"))
 
 def kill(done, new):
     if done > 48 + 21:  # in the second epoch of the task
