@@ -29,6 +29,7 @@ def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[st
         exhibits=exhibits,
         svg={name: _inline(file) for name, file in svg.items()},
         trials=results.trials,
+        commits=[commit[:12] for commit in results.commits],
         counts={outcome: results.count(outcome) for outcome in OUTCOMES},
         unfinished=[t for t in results.trials if t.outcome != "finished"],
         provenance=_provenance(results),
@@ -51,7 +52,8 @@ def _provenance(results: StudyResults) -> dict[str, str]:
     versions = {name for record in records for name in record.versions.items()}
     finished = [record.finished_at for record in records]
     rows = {
-        "Commit": plan.commit,
+        "Trained by commit": ", ".join(results.commits),
+        "Launched by commit": plan.commit,
         "MLflow run": results.parent_run_id,
         "Launched": results.launched_at,
         "Trials finished": f"{_when(min(finished))} to {_when(max(finished))}" if finished else "",

@@ -66,6 +66,12 @@ class StudyResults:
     def by_id(self) -> Mapping[str, TrialResult]:
         return {trial.trial_id: trial for trial in self.trials}
 
+    @cached_property
+    def commits(self) -> tuple[str, ...]:
+        """Of the code that ran the trials; of the launch where none has."""
+        ran = {trial.record.commit for trial in self.trials if trial.record}
+        return tuple(sorted(ran)) or (self.plan.commit,)
+
     def count(self, outcome: str) -> int:
         return sum(trial.outcome == outcome for trial in self.trials)
 

@@ -25,6 +25,7 @@ from sweep.errors import InputError
 from sweep.guard import guarded
 from sweep.ledger import RECORD, read_ledger
 from sweep.lock import exclusive
+from sweep.mlflow_view import view_path
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
 from sweep.planning import PlannedTrial, StudyPlan
@@ -201,7 +202,15 @@ class _Launch:
                 f"answer ({outbox.reason}); the same command publishes them when it does"
             )
         if page:
-            self._say(f"\nReport: {page}\nRuns: `mlflow ui` in this folder")
+            self._say(f"\nReport: {page}\nRuns: {self._runs()}")
+
+    def _runs(self) -> str:
+        """Where a person finds the runs."""
+        path = f"/#{view_path(self.publisher.experiment_id)}"
+        uri = mlflow.get_tracking_uri()
+        if uri.startswith("http"):
+            return without_passwords(uri).rstrip("/") + path
+        return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"
 
     def _end(self, status: str) -> None:
         try:

@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = None
     try:
         options = parse_options(arguments)
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's & has it ignored
+            signal.signal(number, _interrupt)
         return _launch(options, Console())
     except ValueError as error:
         from trainables.data.images import DataError

@@ -26,6 +26,7 @@ from sweep.mlflow_rows import (
     started_at,
     version_tags,
 )
+from sweep.mlflow_view import experiment_tags
 from sweep.planning import PlannedTrial, StudyPlan
 from trainables.data.images import Source
 
@@ -109,8 +110,10 @@ class Publisher:
             return parent.info.experiment_id, run_id
         found = client.get_experiment_by_name(study.name)
         experiment_id = found.experiment_id if found else client.create_experiment(study.name)
-        name = f"{study.name}, {plan.scale}, {data}"
-        return experiment_id, client.create_run(experiment_id, tags=tags, run_name=name).info.run_id
+        for key, value in experiment_tags(study, experiment_id).items():
+            client.set_experiment_tag(experiment_id, key, value)
+        run = client.create_run(experiment_id, tags=tags, run_name=f"{plan.scale}, {data}")
+        return experiment_id, run.info.run_id
 
     def _run(self, planned: PlannedTrial, start: float) -> str:
         """The trial's run: the one that was cut short, or a new one."""

@@ -4,6 +4,7 @@ Which trials there are, which are done and what becomes of them is not Ray's bus
 places them, reuses its workers, and starts a failed one again, which goes on from its checkpoint.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -168,7 +169,21 @@ def _ray(resources: Resources) -> Iterator[None]:
     try:
         yield
     finally:
+        _shut_down()
+
+
+def _shut_down() -> None:
+    """Leave Ray, with no garbage collection meanwhile.
+
+    Tune leaves cycles that hold references to Ray's objects. Were another thread to collect them
+    while Ray shuts down, Ray would end the process.
+    """
+    gc.collect()
+    gc.disable()
+    try:
         ray.shutdown()
+    finally:
+        gc.enable()
 
 
 def _check_feasible(resources: Resources) -> None:

@@ -76,7 +76,7 @@ def made_of(results: StudyResults) -> str:
     return (
         f"Study {plan.study}, scale {plan.scale}, data {plan.data}{ood}; "
         f"{_range(counts)} of {_range(planned)} pairs a condition; "
-        f"of {len(results.trials)} trials {losses}; commit {plan.commit}."
+        f"of {len(results.trials)} trials {losses}; commit {', '.join(results.commits)}."
     )
 
 

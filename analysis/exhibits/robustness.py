@@ -38,37 +38,30 @@ def robustness(results: StudyResults) -> Exhibit:
         "that moved the paper's way: ECE and NLL down, accuracy and OOD AUROC (maximum softmax "
         f"probability) up. W, P and r = |Z|/√pairs: {TEST}; no P is given where fewer "
         f"than {MIN_PAIRS} pairs differ. Holm P is corrected over the grid's conditions; over the "
-        "boxes ★ is P < 0.001 and NS P > 0.05, uncorrected. The CSV tables hold the test of every "
-        f"measure. {made_of(results)}"
+        f"boxes ★ is P < 0.001 and NS P > 0.05, uncorrected. {made_of(results)}"
     )
     return Exhibit("robustness", "Robustness", caption, tuple(tables), tuple(figures))
 
 
-def grid_tables(grid: str, compared: Grid) -> tuple[Table, Table]:
-    """The calibration table, with its test, and the other measures beside it."""
-    values = pd.DataFrame([_values(grid, row) for rows in compared.values() for row in rows])
-    first, *others = MEASURES
-    calibration = pd.DataFrame([_tested(row) for row in compared[first]])
-    rest = pd.DataFrame(
-        [
-            {"Condition": label(rows[0].condition), "Pairs": _pair_count(rows[0], "")}
-            | {key: text for row in rows for key, text in _moved(row).items()}
-            for rows in zip(*(compared[m] for m in others), strict=True)
-        ]
-    )
-    chosen = values["metric"] == first.key
-    return (
-        Table(f"robustness-{grid}-ece", f"Calibration by {grid}", calibration, values[chosen]),
-        Table(f"robustness-{grid}-other", f"Other measures by {grid}", rest, values[~chosen]),
-    )
+def grid_tables(grid: str, compared: Grid) -> list[Table]:
+    """A table for each measure: a row for each of the grid's conditions."""
+    return [
+        Table(
+            f"robustness-{grid}-{measure.key.removeprefix('test_')}",
+            f"{measure.label} by {grid}",
+            pd.DataFrame([_tested(row) for row in rows]),
+            pd.DataFrame([_values(grid, row) for row in rows]),
+        )
+        for measure, rows in compared.items()
+    ]
 
 
 def _tested(row: Comparison) -> dict[str, str]:
-    """One condition's row of the calibration table."""
+    """One condition's row as it is shown."""
     name = row.measure.label
     return {
         "Condition": label(row.condition),
-        "Pairs": _pair_count(row, row.lost),
+        "Pairs": _pair_count(row),
         f"{name} without": _spread(row.without),
         f"{name} with": _spread(row.with_),
         "Δ [95 % interval]": _difference(row),
@@ -77,16 +70,6 @@ def _tested(row: Comparison) -> dict[str, str]:
         "P": no_p(row) if row.p_value is None else _p(row.p_value),
         "Holm P": _p(row.p_holm),
         "r": number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—",
-    }
-
-
-def _moved(row: Comparison) -> dict[str, str]:
-    """One condition's cells of the table of other measures."""
-    name = row.measure.label
-    before, after = _mean(row.without), _mean(row.with_)
-    return {
-        name: f"{number(before)} → {number(after)}" if row.n else "—",
-        f"Δ {name} [95 %]": _difference(row),
     }
 
 
@@ -124,10 +107,10 @@ def _p(value: float | None) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("e-0", "e-")
 
 
-def _pair_count(row: Comparison, lost: str) -> str:
+def _pair_count(row: Comparison) -> str:
     if row.n == row.planned:
         return str(row.n)
-    return f"{row.n} of {row.planned}" + (f" ({lost})" if lost else "")
+    return f"{row.n} of {row.planned}" + (f" ({row.lost})" if row.lost else "")
 
 
 def _difference(row: Comparison) -> str:

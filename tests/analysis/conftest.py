@@ -138,6 +138,7 @@ def make_record(
         "trial": {"warmup": {"noise": {"std": 1.0}}},
         "device": "cpu",
         "versions": {"torch": "2.14", "numpy": "2.4"},
+        "commit": "0123456789abcdef",
         "finished_at": 1.8e9,
         "examples": {"warmup": 1000 * warm, "task": 500},
         "seconds": {"warmup": 1.0, "task": 2.0, "total": 3.0},

@@ -26,7 +26,7 @@ def report(synthetic, tmp_path_factory):
 def test_every_table_and_figure_has_its_files(report):
     tables = {path.name for path in (report.parent / "tables").iterdir()}
     for grid in ("distribution", "std"):
-        for kind in ("ece", "other"):
+        for kind in ("ece", "accuracy", "nll", "ood_auroc"):
             for ending in ("md", "csv", "tex"):
                 assert f"robustness-{grid}-{kind}.{ending}" in tables
     assert {"reliability-bins.csv", "curves.csv"} <= tables

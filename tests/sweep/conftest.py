@@ -18,6 +18,8 @@ from analysis.results import StudyResults, load_study
 
 ROOT = Path(__file__).parents[2]
 
+LONG = {"warmup.examples": 1_600_000, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
+
 TINY = {
     "title": "Tiny",
     "answers": "Does it run?",
@@ -43,7 +45,7 @@ TINY = {
     "exhibits": ["robustness", "reliability", "curves"],
     "scales": {
         "laptop": {"replicates": 2},
-        "long": {"replicates": 1, "set": {"task.epochs": 4000}},
+        "long": {"replicates": 1, "set": LONG},
     },
 }
 
@@ -99,8 +101,9 @@ class Place:
             time.sleep(0.05)
 
     def stored(self, kind: str) -> set[str]:
-        folder = self.folder / "sweep_storage" / kind
-        return {p.name for p in folder.glob("*") if not p.name.startswith(".")}
+        """Names of the whole objects of a kind: records, warmups, checkpoints."""
+        found = (self.folder / "sweep_storage" / kind).rglob("*")
+        return {p.name for p in found if p.is_file() and not p.name.startswith(".")}
 
     def end(self) -> None:
         for process in self.processes:
