@@ -18,7 +18,7 @@ from analysis.results import StudyResults, load_study
 
 ROOT = Path(__file__).parents[2]
 
-LONG = {"warmup.examples": 1_600_000, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
+LONG = {"warmup.examples": 1_597_440, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
 
 TINY = {
     "title": "Tiny",
