@@ -30,4 +30,6 @@ def experiment_tags(study: Study, experiment_id: str) -> dict[str, str]:
 
 def view_path(experiment_id: str) -> str:
     """The view's address, after the `#`."""
-    return f"/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
+    return (
+        f"/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    )
