@@ -33,6 +33,13 @@ def all_runs(client: MlflowClient, experiment_ids: Sequence[str], condition: str
             return found
 
 
+def running_children(client: MlflowClient, parent: Run) -> list[Run]:
+    """The runs below a study's run that claim to be running."""
+    condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    condition += " and attributes.status = 'RUNNING'"
+    return all_runs(client, [parent.info.experiment_id], condition)
+
+
 def local_artifact(run: Run, name: str) -> Path | None:
     """Where a run's artifact lies if artifacts are files of this machine; it need not be there."""
     root = urlparse(run.info.artifact_uri)

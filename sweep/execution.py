@@ -1,7 +1,5 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,18 +8,15 @@ from pathlib import Path
 import mlflow
 import torch
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study
-from analysis.store import absent_database, local_artifact, one_line, without_passwords
+from analysis.store import local_artifact, one_line, without_passwords
 from sweep.commit import code_commit
-from sweep.errors import InputError
 from sweep.guard import guarded
 from sweep.ledger import RECORD, read_ledger
 from sweep.lock import exclusive
@@ -31,39 +26,11 @@ from sweep.outbox import Outbox, Parcel
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
 from sweep.publishing import Publisher, last_line
+from sweep.tracking import AWAY, connect
 from sweep.worklist import Worklist, sort_out
 from trainables.data.images import Source
 from trainables.life import record_key
 from trainables.storage import Storage
-
-_AWAY = (MlflowException, SQLAlchemyError, OSError)
-
-
-def connect(create: bool = True) -> MlflowClient | None:
-    """A client of the MLflow in force, which answers.
-
-    Args:
-        create: whether a database that is not there yet may be made; where it may not, None.
-
-    Raises:
-        InputError: it does not answer.
-    """
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*noload.*")
-    uri = mlflow.get_tracking_uri()
-    if not create and absent_database(uri):
-        return None
-    try:
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    except _AWAY as error:
-        reason = one_line(error)[:300]
-        raise InputError(
-            f"--tracking-uri {without_passwords(uri)}: MLflow does not answer ({reason}); "
-            "start it, or give another"
-        ) from error
-    return client
 
 
 def execute(
@@ -76,7 +43,6 @@ def execute(
     """
     with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
         client = connect()
-    assert client is not None
     with exclusive(options.storage, plan.study.name):
         ledger = read_ledger(client, plan)
         device = torch.device(options.resources.device)
@@ -184,7 +150,7 @@ class _Launch:
             folder = default_folder(results)
             page = write_report(results, folder)
             publish_report(self.client, results, folder)
-        except (ResultsError, *_AWAY) as error:
+        except (ResultsError, *AWAY) as error:
             self._say(f"no report: {one_line(error)}")
             return None
         for paragraph in findings(results):
@@ -215,7 +181,7 @@ class _Launch:
     def _end(self, status: str) -> None:
         try:
             self.publisher.close(status)
-        except _AWAY as error:
+        except AWAY as error:
             self._say(f"MLflow was not told of the end: {one_line(error)}")
 
     def _say(self, text: str) -> None:

@@ -37,14 +37,14 @@ def mark_killed(parent_run_id: str) -> None:
     """Parent and trials that are RUNNING become KILLED."""
     from mlflow import MlflowClient
 
-    from analysis.store import all_runs
+    from analysis.store import running_children
 
     client = MlflowClient()
     parent = client.get_run(parent_run_id)
-    condition = f"tags.mlflow.parentRunId = '{parent_run_id}' and attributes.status = 'RUNNING'"
-    for run in [*all_runs(client, [parent.info.experiment_id], condition), parent]:
-        if run.info.status == "RUNNING":
-            client.set_terminated(run.info.run_id, "KILLED")
+    for run in running_children(client, parent):
+        client.set_terminated(run.info.run_id, "KILLED")
+    if parent.info.status == "RUNNING":
+        client.set_terminated(parent_run_id, "KILLED")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.estimate import seconds_by_measuring, seconds_from_runs
-from sweep.execution import connect
 from sweep.ledger import Ledger, read_ledger
 from sweep.options import Options
 from sweep.planning import StudyPlan
 from sweep.progress import duration
 from sweep.study import load_study, shipped
+from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
 from trainables.storage import Storage
 
@@ -34,7 +34,7 @@ def show_plan(console: Console, plan: StudyPlan, options: Options) -> None:
 
     Nothing is written: where there is no MLflow database, none is made.
     """
-    client = connect(create=False)
+    client = connect_if_there()
     ledger = read_ledger(client, plan) if client else Ledger()
     work = sort_out(plan, ledger, Storage(options.storage), torch.device(options.resources.device))
     at_a_time = options.resources.concurrency or _local_slots(options)

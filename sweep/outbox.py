@@ -10,15 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.records import RecordError
 from analysis.store import one_line
 from sweep.planning import PlannedTrial
 from sweep.publishing import Publisher
-
-_AWAY = (MlflowException, SQLAlchemyError, OSError)  # what MLflow raises when it cannot be reached
+from sweep.tracking import AWAY
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Outbox:
         while self.waiting:
             try:
                 self._publish(self.waiting[0])
-            except _AWAY as error:
+            except AWAY as error:
                 self.reason = one_line(error)
                 return
             del self.waiting[0]
@@ -74,5 +70,7 @@ class Outbox:
         try:
             self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
             self.published += 1
-        except RecordError as error:
-            self.refused.append(f"{parcel.planned.name}: {error}")
+        except AWAY:
+            raise
+        except Exception as error:  # of this parcel alone: the others must still be published
+            self.refused.append(f"{parcel.planned.name}: {one_line(error)}")

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from sweep.errors import InputError
-from sweep.fields import Fields, flat, get_field, parse_trial, with_fields
+from sweep.fields import Fields, get_field, parse_trial, with_fields
 from sweep.study import Study
 from trainables.trial import Trial
 
@@ -194,9 +194,3 @@ def short_names(fields: tuple[str, ...]) -> dict[str, str]:
                 break
         names[field] = name
     return names
-
-
-def changed_fields(plan: StudyPlan) -> dict[str, Any]:
-    """The base trial's plain fields by dotted name, without the data's facts."""
-    fields = plan.base.model_dump(mode="json", exclude={"data": {"facts"}})
-    return flat(fields)

@@ -17,6 +17,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from analysis.records import read_record
+from analysis.store import running_children
 from sweep.ledger import RECORD, Ledger
 from sweep.mlflow_rows import (
     data_sets,
@@ -85,7 +86,10 @@ class Publisher:
         self._end(run_id, "FAILED", "failed", time.time(), tags)
 
     def close(self, status: str) -> None:
-        """The launch's end: FINISHED, FAILED or KILLED."""
+        """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED."""
+        parent = self._client.get_run(self.parent_id)
+        for run in running_children(self._client, parent):
+            self._client.set_terminated(run.info.run_id, "KILLED")
         self._client.set_terminated(self.parent_id, status)
 
     def _open(self, parent: Run | None) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from ray.cluster_utils import Cluster
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
@@ -228,6 +229,28 @@ def test_what_another_study_has_run_is_adopted_with_its_origin(copied):
     third = copied.write("third", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
     assert "0 to run, 0 done already, 6 adopted" in copied.launch(third)
     assert copied.results("third").count("finished") == 6
+
+
+# Where it runs
+
+
+def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place):
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        said = place.launch(place.write("tiny"), "--address", cluster.address)
+        assert "8 to run" in said
+        refused = place.launch(
+            *("tiny.yaml", "--replicates", "3", "--address", cluster.address),
+            *("--cpus-per-trial", "2"),
+            code=2,
+        )
+    finally:
+        cluster.shutdown()
+    assert "a trial needs 2 CPUs and 0 GPUs on one node; the nodes have 1 CPUs" in refused
+    for trial in place.results("tiny").trials:
+        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
 
 
 # What goes wrong
