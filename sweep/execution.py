@@ -17,6 +17,7 @@ from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study
 from analysis.store import local_artifact, one_line, without_passwords
 from sweep.commit import code_commit
+from sweep.errors import InputError
 from sweep.guard import guarded
 from sweep.ledger import RECORD, read_ledger
 from sweep.lock import exclusive
@@ -44,13 +45,16 @@ def execute(
     with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
         client = connect()
     with exclusive(options.storage, plan.study.name):
-        ledger = read_ledger(client, plan)
-        device = torch.device(options.resources.device)
-        work = sort_out(plan, ledger, Storage(options.storage), device)
-        _announce(work, plan, console)
-        publisher = Publisher(client, plan, ledger, sources, code_commit())
+        commit, device = code_commit(), torch.device(options.resources.device)
+        try:
+            ledger = read_ledger(client, plan)
+            work = sort_out(plan, ledger, Storage(options.storage), device)
+            _announce(work, plan, console)
+            publisher = Publisher(client, plan, ledger, sources, commit)
+        except AWAY as error:
+            raise InputError(f"nothing was run: {one_line(error)}") from error
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
-            launch = _Launch(plan, sources, options, console, client, publisher)
+            launch = _Launch(plan, sources, options, console, client, publisher, commit)
             return launch.carry_out(work)
 
 
@@ -76,6 +80,7 @@ class _Launch:
     console: Console
     client: MlflowClient
     publisher: Publisher
+    commit: str
     failed: list[str] = field(default_factory=list)  # trial ids
 
     def carry_out(self, work: Worklist) -> int:
@@ -115,7 +120,7 @@ class _Launch:
                 self.sources,
                 self.options.storage,
                 self.options.resources,
-                code_commit(),
+                self.commit,
                 _Watch(self, display, outbox),
             )
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sweep.errors import InputError
 
@@ -19,9 +20,7 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
     Raises:
         InputError: another process holds it, and we are not to wait.
     """
-    folder = storage / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("a+") as file:
+    with _lock_file(storage, name) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
@@ -34,3 +33,13 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _lock_file(storage: Path, name: str) -> IO[str]:
+    try:
+        (storage / "locks").mkdir(parents=True, exist_ok=True)
+        return (storage / "locks" / name).open("a+")
+    except OSError as error:
+        raise InputError(
+            f"--storage {storage}: cannot be used ({error.strerror}); give a folder to write to"
+        ) from error

@@ -63,6 +63,7 @@ def here(tmp_path, monkeypatch, tiny):
         (["tiny.yaml", "--cpus-per-trial", "-1"], "give 0 or more"),
         (["tiny.yaml", "--gpus-per-trial", "64"], "--gpus-per-trial 64: this machine has"),
         (["tiny.yaml", "--address", "nonsense"], "--address nonsense"),
+        (["tiny.yaml", "--storage", "tiny.yaml"], "tiny.yaml: cannot be used"),
         (["tiny.yaml", "--colour", "red"], "unrecognized arguments: --colour"),
     ],
 )
