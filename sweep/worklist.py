@@ -32,8 +32,8 @@ def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.de
     """The state of every planned trial.
 
     The trials to run are ordered replicate by replicate, so that a study that is cut short is
-    complete in its first replicates; within a replicate, the first to need a warm-up comes before
-    those that will share it.
+    complete in its first replicates. Those that share a warm-up come one replicate after the trial
+    that computes it: by then it is stored.
     """
     done, adopted, stored, to_run = [], [], [], []
     for planned in plan.trials:
@@ -47,7 +47,7 @@ def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.de
             to_run.append(planned)
     leaders, followers = _by_warmup(to_run, storage, device)
     follows = {planned.trial_id for planned in followers}
-    to_run.sort(key=lambda planned: (planned.replicate, planned.trial_id in follows))
+    to_run.sort(key=lambda p: (p.replicate + (p.trial_id in follows), p.trial_id in follows))
     examples = {
         planned.trial_id: planned.trial.task_examples
         + (0 if planned.trial_id in follows else planned.trial.warmup_examples)

@@ -1,0 +1,83 @@
+"""Every planned trial is in one state, and shared warm-ups are counted once and computed first."""
+
+import pytest
+import torch
+from mlflow.entities import Run, RunData, RunInfo
+
+from sweep.estimate import seconds_by_measuring, seconds_from_runs
+from sweep.ledger import Ledger
+from sweep.planning import make_plan
+from sweep.sources import Sources
+from sweep.study import Study
+from sweep.worklist import sort_out
+from trainables.life import record_key, warmup_key
+from trainables.storage import Storage
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def plan(tiny):
+    grids = {"lr": {"task.optimizer.lr": [1e-3, 1e-4, 1e-5]}}
+    study = Study.model_validate({"name": "tiny"} | tiny | {"grids": grids})
+    return make_plan(study, Sources().look, replicates=3)
+
+
+def run():
+    info = RunInfo("r", "1", "", "FINISHED", 0, 0, "active")
+    return Run(info, RunData(metrics=[], params=[], tags=[]))
+
+
+def test_a_trial_is_done_adopted_stored_or_to_be_run(plan, tmp_path):
+    storage = Storage(tmp_path)
+    one, two, three, four, *rest = plan.trials
+    storage.put(record_key(three.trial_id), b"a record")
+    storage.put(record_key(four.trial_id), b"a record")
+    path = tmp_path / record_key(four.trial_id)
+    path.write_bytes(path.read_bytes()[:-1])  # damaged: it must be run again
+    ledger = Ledger(done={one.trial_id: run()}, elsewhere={two.trial_id: run()})
+    work = sort_out(plan, ledger, storage, CPU)
+    assert work.done == (one,)
+    assert [planned for planned, _ in work.adopted] == [two]
+    assert work.stored == (three,)
+    assert {planned.trial_id for planned in work.to_run} == {p.trial_id for p in (four, *rest)}
+
+
+def test_one_trial_computes_a_warm_up_and_the_others_come_a_replicate_later(plan, tmp_path):
+    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+    warmed = [planned for planned in work.to_run if planned.trial.warmup]
+    assert len(warmed) == 9
+    assert work.shared_warmups == 6
+    computing = [p for p in warmed if work.examples[p.trial_id] > p.trial.task_examples]
+    assert [planned.replicate for planned in computing] == [0, 1, 2]
+    place = {planned.trial_id: at for at, planned in enumerate(work.to_run)}
+    first = {planned.replicate: place[planned.trial_id] for planned in computing}
+    for planned in warmed:
+        if planned not in computing:
+            next_one = min(planned.replicate + 1, 2)
+            assert place[planned.trial_id] > first[next_one]
+    tasks = sum(planned.trial.task_examples for planned in plan.trials)
+    assert work.examples_to_train == tasks + 3 * 512
+
+
+def test_a_stored_warm_up_need_not_be_computed_by_anyone(plan, tmp_path):
+    storage = Storage(tmp_path)
+    warmed = next(p for p in plan.trials if p.trial.warmup and p.replicate == 1)
+    storage.put(warmup_key(warmed.trial, CPU), b"a state")
+    work = sort_out(plan, Ledger(), storage, CPU)
+    assert work.shared_warmups == 7
+
+
+def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
+    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+    paced = run()
+    paced.data.metrics.update(seconds_total=2.0, examples_warmup=300.0, examples_task=100.0)
+    assert seconds_from_runs(work, [paced, run()]) == work.examples_to_train * 2 / 400
+    assert seconds_from_runs(work, []) is None
+
+
+def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_path, tiny):
+    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+    larger = make_plan(plan.study, Sources().look, replicates=3, overrides={"task.epochs": 3000})
+    more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
+    assert 0 < seconds_by_measuring(work) < seconds_by_measuring(more) / 5
