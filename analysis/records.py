@@ -7,6 +7,7 @@ A record is an `.npz` file that NumPy alone can read, format 1:
     ood/logits                float32 (m, classes), where there is an out-of-distribution set
     history/phase             text (rows,): untrained, warmup or task
     history/<column>          (rows,): epoch, step, examples, seconds, metrics; NaN: not measured
+    probe/<probe>/<array>     what the trial's probes measured
 
 A diverged trial has a history and no logits. Nothing in a file is ever executed (no pickles), and a
 file that is damaged or something else raises `RecordError`, in one line that names the file.
@@ -51,6 +52,7 @@ class Record:
     logits: Mapping[str, NDArray[np.float32]]  # by split, (n, classes)
     labels: Mapping[str, NDArray[np.int64]]  # by split, (n,); none for ood
     history: pd.DataFrame  # a row per epoch of both phases
+    probes: Mapping[str, NDArray[Any]]  # by `<probe>/<array>`; empty for most trials
 
 
 def read_record(source: Path | BinaryIO | bytes) -> Record:
@@ -104,6 +106,7 @@ def _record(arrays: Mapping[str, NDArray[Any]]) -> Record:
         logits=logits,
         labels=labels,
         history=_history(arrays),
+        probes={k.removeprefix("probe/"): v for k, v in arrays.items() if k.startswith("probe/")},
     )
 
 
@@ -111,7 +114,7 @@ def _by_split(arrays: Mapping[str, NDArray[Any]], kind: str) -> dict[str, NDArra
     return {
         key.removesuffix(f"/{kind}"): array
         for key, array in arrays.items()
-        if key.endswith(f"/{kind}") and not key.startswith("history/")
+        if key.endswith(f"/{kind}") and not key.startswith(("history/", "probe/"))
     }
 
 

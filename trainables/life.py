@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trainables.data.images import Source
 from trainables.models.build import build
 from trainables.noise import sample
 from trainables.preparation import TaskData, prepare
+from trainables.probes import PROBES
 from trainables.record import History, write_record
 from trainables.seeds import generator
 from trainables.state import pack, unpack
@@ -119,6 +121,7 @@ class _Life:
         self.step = 0
         self.examples = 0
         self.outputs: dict[str, Outputs] = {}  # of the latest measurement
+        self.probed: dict[str, Tensor] = {}  # `<probe>/<array>`
 
     def record(self, commit: str) -> bytes:
         """Live to the end, and say what came of it."""
@@ -128,7 +131,14 @@ class _Life:
         except Diverged:
             status, self.outputs = "diverged", {}
         return write_record(
-            self.trial, status, self.history, self.outputs, self.seconds, self.device, commit
+            self.trial,
+            status,
+            self.history,
+            self.outputs,
+            self.seconds,
+            self.device,
+            commit,
+            self.probed,
         )
 
     def _live(self) -> None:
@@ -140,6 +150,11 @@ class _Life:
         self._run(self._task(), checkpoint)
         if self.data.ood is not None:
             self.outputs["ood"] = finite(evaluate(self.network, self.data.ood))
+        started = time.perf_counter()
+        for name in self.trial.probes:
+            arrays = PROBES[name](self.network, self.data)
+            self.probed |= {f"{name}/{key}": array for key, array in arrays.items()}
+            self._spent("probes", started)
 
     def _grow_up(self, checkpoint: dict[str, Any] | None) -> None:
         """From the first weights to the start of the task."""

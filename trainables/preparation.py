@@ -14,6 +14,8 @@ from trainables.data.images import Images, Source
 from trainables.seeds import generator
 from trainables.trial import Trial
 
+Constants = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std per channel, of [0, 1]
+
 
 @dataclass(frozen=True)
 class Split:
@@ -29,6 +31,8 @@ class TaskData:
     validation: Split
     test: Split
     ood: Split | None
+    constants: Constants  # with which train, validation and test are normalised
+    ood_constants: Constants
 
 
 def prepare(trial: Trial, source: Source, ood: Source | None, device: torch.device) -> TaskData:
@@ -36,22 +40,23 @@ def prepare(trial: Trial, source: Source, ood: Source | None, device: torch.devi
     data = trial.data
     pool, held_out = _training_pool(source, data.validation)
     subset = _draw(pool, data.examples, generator(trial.subset_seed, "subset"))
-    mean, std = _normalisation(trial, subset)
-    raw = ((0.0,) * len(mean), (1.0,) * len(std))
+    constants = _normalisation(trial, subset)
+    channels = len(constants[0])
+    raw = (0.0,) * channels, (1.0,) * channels
+    ood_constants = constants if data.ood_normalised else raw
 
-    def split(images: Images, constants: tuple[tuple[float, ...], tuple[float, ...]]) -> Split:
+    def split(images: Images, constants: Constants) -> Split:
         return Split(normalised(images.pixels, *constants).to(device), images.labels.to(device))
 
     return TaskData(
-        train=split(subset, (mean, std)),
-        validation=split(held_out, (mean, std)),
-        test=split(_draw(source.test, data.test, generator(0, "test")), (mean, std)),
+        train=split(subset, constants),
+        validation=split(held_out, constants),
+        test=split(_draw(source.test, data.test, generator(0, "test")), constants),
         ood=None
         if ood is None
-        else split(
-            _draw(ood.test, data.ood_examples, generator(0, "ood")),
-            (mean, std) if data.ood_normalised else raw,
-        ),
+        else split(_draw(ood.test, data.ood_examples, generator(0, "ood")), ood_constants),
+        constants=constants,
+        ood_constants=ood_constants,
     )
 
 
@@ -85,7 +90,7 @@ def _take(images: Images, indices: Tensor) -> Images:
     return Images(images.pixels[indices], images.labels[indices])
 
 
-def _normalisation(trial: Trial, subset: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _normalisation(trial: Trial, subset: Images) -> Constants:
     facts = trial.facts
     if facts.mean is not None and facts.std is not None:
         return facts.mean, facts.std

@@ -6,6 +6,7 @@
     history/phase                   text (rows,): untrained, warmup or task
     history/{epoch,step,examples}   int64 (rows,), counted from the network's first step
     history/{seconds,<metric>}      float64 (rows,), NaN where a metric was not measured
+    probe/<probe>/<array>           what the trial's probes measured, see `trainables.probes`
 
 A diverged trial leaves its history and no logits. Logits are the record: whatever follows from
 them is computed from them, later and again, without training.
@@ -16,10 +17,13 @@ import io
 import json
 import platform
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from trainables.training import Outputs
 from trainables.trial import Trial
@@ -38,6 +42,7 @@ def write_record(
     seconds: dict[str, float],
     device: torch.device,
     commit: str = "unknown",
+    probed: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> bytes:
     """The record's bytes.
 
@@ -47,6 +52,7 @@ def write_record(
         outputs: by split; labels of the OOD images are not kept, they mean nothing.
         seconds: by activity: warmup, task, evaluation.
         commit: of the code that ran the trial.
+        probed: by `<probe>/<array>`, on the CPU.
     """
     meta = {
         "format": FORMAT,
@@ -65,6 +71,7 @@ def write_record(
         arrays[f"{split}/logits"] = said.logits.numpy()
         if split != "ood":
             arrays[f"{split}/labels"] = said.labels.numpy()
+    arrays |= {f"probe/{name}": array.numpy() for name, array in probed.items()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

@@ -134,12 +134,22 @@ class Data(Frozen):
     facts: DataFacts | None = None
 
 
+Probe = Literal["odin"]
+
+
+def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
+    return tuple(sorted(set(probes)))
+
+
 def _short_model(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
 class Trial(Frozen):
-    """One network's life: weights from `seed`, a warm-up where the arm has one, then the task."""
+    """One network's life: weights from `seed`, a warm-up where the arm has one, then the task.
+
+    `probes` are measurements of the trained network that go into its record: `odin`.
+    """
 
     arm: Literal["control", "warmup"] = "warmup"
     seed: int = Field(0, ge=0)
@@ -147,6 +157,13 @@ class Trial(Frozen):
     data: Data = Data()
     warmup: Warmup | None = Warmup()
     task: Task = Task()
+    probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ()
+
+    @model_validator(mode="after")
+    def _probes_have_what_they_need(self) -> Self:
+        if "odin" in self.probes and self.data.ood is None:
+            raise ValueError("probes: odin needs out-of-distribution images; give data.ood")
+        return self
 
     @model_validator(mode="after")
     def _arm_and_warmup_agree(self) -> Self:
@@ -180,6 +197,8 @@ class Trial(Frozen):
         """Hash of everything that determines the result, and of nothing else; 16 hex digits."""
         fields = self.model_dump(exclude={"data": {"source", "ood", "normalisation", "facts"}})
         fields["data"]["subset_seed"] = self.subset_seed
+        if not self.probes:  # a trial without any keeps the id it had before there were probes
+            del fields["probes"]
         if self.data.ood is None:
             fields["data"].update(ood_examples=None, ood_normalised=None)
         return _hash(fields, self.facts.model_dump())

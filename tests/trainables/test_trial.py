@@ -51,6 +51,7 @@ DETERMINE = {
     "task.batch": 127,
     "task.optimizer.lr": 2.0000001e-5,
     "task.optimizer.weight_decay": 0.0,
+    "probes": ("odin",),
 }
 OF_THE_WARMUP = [name for name in DETERMINE if name.startswith("warmup.")]
 # Names under which the data were found: what they name is in the facts.

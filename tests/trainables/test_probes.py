@@ -1,0 +1,146 @@
+"""ODIN against the closed form of a linear network, and what a probed trial leaves."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp, softmax
+from torch import Tensor, nn
+
+from analysis.records import read_record
+from trainables.data.photos import photos, photos_ood
+from trainables.life import run_trial
+from trainables.preparation import Split, TaskData
+from trainables.probes import EPSILONS, TEMPERATURES, odin, perturbed
+from trainables.storage import Storage
+from trainables.trial import Data, DataFacts, Model, Task, Trial, Warmup
+
+CPU = torch.device("cpu")
+CONSTANTS = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
+RAW = ((0.0,) * 3, (1.0,) * 3)
+SIDE, CLASSES = 2, 4
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def linear() -> nn.Module:
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, CLASSES))
+    with torch.no_grad():
+        network[1].weight.mul_(8)  # confident, so that the temperature matters
+    return network
+
+
+def pixels(count: int, seed: int) -> Tensor:
+    return torch.rand(count, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
+
+
+def normalised(images: Tensor, constants: tuple[tuple[float, ...], tuple[float, ...]]) -> Tensor:
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in constants)
+    return (images - mean) / std
+
+
+def data_of(test: Tensor, ood: Tensor) -> TaskData:
+    def split(inputs: Tensor) -> Split:
+        return Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+
+    inside = split(normalised(test, CONSTANTS))
+    outside = split(normalised(ood, RAW))
+    return TaskData(inside, inside, inside, outside, CONSTANTS, RAW)
+
+
+@pytest.mark.parametrize(("name", "constants", "seed"), [("test", CONSTANTS, 0), ("ood", RAW, 1)])
+def test_scores_are_those_of_the_closed_form_for_a_linear_network(linear, name, constants, seed):
+    """CE(Wx + b over T, k) has the gradient Wᵀ(softmax((Wx + b)/T) − eₖ)/T."""
+    images = {"test": pixels(30, 0), "ood": pixels(20, 1)}
+    arrays = odin(linear, data_of(images["test"], images["ood"]))
+    weight = linear[1].weight.detach().double().numpy()
+    bias = linear[1].bias.detach().double().numpy()
+    mean, std = (np.repeat(values, SIDE * SIDE) for values in constants)
+    x = images[name].double().flatten(1).numpy()
+    predicted = ((x - mean) / std @ weight.T + bias).argmax(axis=1)
+    for e, epsilon in enumerate(EPSILONS):
+        for t, temperature in enumerate(TEMPERATURES):
+            logits = (x - mean) / std @ weight.T + bias
+            gradient = (softmax(logits / temperature, axis=1) - np.eye(CLASSES)[predicted]) @ weight
+            moved = np.clip(x - epsilon * np.sign(gradient), 0, 1)
+            logits = (moved - mean) / std @ weight.T + bias
+            confidence = softmax(logits / temperature, axis=1).max(axis=1)
+            energy = logsumexp(logits, axis=1)
+            assert arrays[f"{name}_confidence"][e, t].numpy() == pytest.approx(confidence, abs=1e-4)
+            assert arrays[f"{name}_energy"][e, t].numpy() == pytest.approx(energy, abs=1e-3)
+
+
+def test_the_gradient_is_taken_over_the_temperature(linear):
+    """Else all temperatures would perturb alike, and the energy would not depend on them."""
+    energy = odin(linear, data_of(pixels(200, 0), pixels(5, 1)))["test_energy"]
+    assert not torch.equal(energy[-1, 0], energy[-1, -1])
+
+
+def test_perturbed_pixels_move_by_epsilon_and_stay_in_the_unit_interval():
+    images = pixels(50, 2)
+    gradient = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    moved = perturbed(normalised(images, CONSTANTS), gradient, 0.05, CONSTANTS)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in CONSTANTS)
+    back = moved * std + mean
+    assert back.min() >= -1e-6
+    assert back.max() <= 1 + 1e-6
+    inner = (images > 0.06) & (images < 0.94)
+    assert torch.allclose((back - images)[inner], (-0.05 * gradient.sign())[inner], atol=1e-6)
+    still = perturbed(normalised(images, CONSTANTS), gradient, 0.0, CONSTANTS)
+    assert torch.allclose(still, normalised(images, CONSTANTS), atol=1e-6)
+
+
+def test_probing_leaves_the_network_as_it_was(linear):
+    before = [value.clone() for value in linear.state_dict().values()]
+    odin(linear, data_of(pixels(10, 0), pixels(10, 1)))
+    assert all(torch.equal(a, b) for a, b in zip(before, linear.state_dict().values(), strict=True))
+    assert all(parameter.grad is None for parameter in linear.parameters())
+
+
+def probed_trial(**fields: object) -> Trial:
+    source, ood = photos(), photos_ood()
+    facts = DataFacts(
+        digest=source.digest, ood_digest=ood.digest, shape=(3, 32, 32), classes=10,
+        mean=CONSTANTS[0], std=CONSTANTS[1],
+    )  # fmt: skip
+    data = Data(examples=40, validation=20, test=30, ood_examples=25, facts=facts)
+    warmup = Warmup(examples=64, epochs=2, batch=16)
+    model = Model(depth=2, width=8)
+    return Trial(model=model, data=data, warmup=warmup, task=Task(epochs=2, batch=20), **fields)
+
+
+def test_a_probed_trial_has_the_numbers_of_the_one_without_and_the_probes_beside(tmp_path):
+    left = []
+    for trial in (probed_trial(), probed_trial(probes=("odin",))):
+        storage = Storage(tmp_path / trial.trial_id)
+        key = run_trial(trial, photos(), photos_ood(), storage, CPU)
+        left.append(read_record(storage.get(key) or b""))
+    plain, probed = left
+    assert plain.probes == {}
+    for split in plain.logits:
+        assert np.array_equal(plain.logits[split], probed.logits[split])
+    shape = (len(EPSILONS), len(TEMPERATURES))
+    assert {name: array.shape for name, array in probed.probes.items()} == {
+        "odin/epsilons": (4,),
+        "odin/temperatures": (5,),
+        "odin/test_confidence": (*shape, 30),
+        "odin/test_energy": (*shape, 30),
+        "odin/ood_confidence": (*shape, 25),
+        "odin/ood_energy": (*shape, 25),
+    }
+    assert probed.seconds["probes"] > 0
+
+
+def test_probes_are_in_the_id_only_where_there_are_some():
+    assert probed_trial(probes=("odin", "odin")).trial_id == probed_trial(probes=("odin",)).trial_id
+    assert probed_trial(probes=("odin",)).trial_id != probed_trial().trial_id
+    assert probed_trial(probes=("odin",)).warmup_key == probed_trial().warmup_key
+
+
+def test_odin_without_out_of_distribution_images_is_refused():
+    with pytest.raises(ValueError, match="odin needs out-of-distribution images"):
+        Trial(data=Data(ood=None), probes=("odin",))

@@ -1,0 +1,84 @@
+"""Probes: measurements that need the live network, made once its training is over.
+
+Each is a function of the network and its data and returns named arrays for the record. What can be
+computed from logits is no probe: it belongs to `analysis`.
+
+ODIN (Liang, Li & Srikant, ICLR 2018) perturbs an input towards its predicted class before it looks
+at the network's confidence. As in Cheon & Paik, Methods, in pixel space:
+
+    x' = clip(x − ε·sign(∇ₓ CE(f(x)/T, predicted class)), 0, 1),   score = max softmax(f(x')/T)
+
+The gradient is that of the loss of the logits *over T*, as the score is. The energy of the
+perturbed input, logsumexp f(x'), is recorded beside it. Which ε and T to use is decided later.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.preparation import Constants, TaskData
+from trainables.training import EVALUATION_BATCH
+
+TEMPERATURES = (1.5, 2.0, 5.0, 10.0, 20.0)
+EPSILONS = (0.001, 0.01, 0.02, 0.05)  # in pixels of [0, 1]
+
+Arrays = dict[str, Tensor]
+
+
+def odin(network: nn.Module, data: TaskData) -> Arrays:
+    """Scores of test and OOD inputs, higher = more in-distribution.
+
+    Returns:
+        `epsilons` (e,), `temperatures` (t,), and `{test,ood}_{confidence,energy}` (e, t, n), all
+        float32 on the CPU.
+    """
+    arrays = {"epsilons": torch.tensor(EPSILONS), "temperatures": torch.tensor(TEMPERATURES)}
+    splits = {"test": (data.test, data.constants)}
+    if data.ood is not None:
+        splits["ood"] = (data.ood, data.ood_constants)
+    network.eval()
+    for name, (split, constants) in splits.items():
+        parts = torch.split(split.inputs, EVALUATION_BATCH)
+        scored = [_scores(network, part, constants) for part in parts]
+        confidence, energy = (torch.cat(kind, dim=-1) for kind in zip(*scored, strict=True))
+        arrays |= {f"{name}_confidence": confidence.cpu(), f"{name}_energy": energy.cpu()}
+    return arrays
+
+
+def _scores(network: nn.Module, inputs: Tensor, constants: Constants) -> tuple[Tensor, Tensor]:
+    """(confidence, energy) of one batch, each (e, t, batch)."""
+    confidence = inputs.new_empty(len(EPSILONS), len(TEMPERATURES), len(inputs))
+    energy = torch.empty_like(confidence)
+    for t, temperature in enumerate(TEMPERATURES):
+        gradient = _gradient(network, inputs, temperature)
+        for e, epsilon in enumerate(EPSILONS):
+            with torch.inference_mode():
+                logits = network(perturbed(inputs, gradient, epsilon, constants))
+                confidence[e, t] = (logits / temperature).softmax(dim=1).amax(dim=1)
+                energy[e, t] = logits.logsumexp(dim=1)
+    return confidence, energy
+
+
+def _gradient(network: nn.Module, inputs: Tensor, temperature: float) -> Tensor:
+    """∇ₓ of each input's cross-entropy with the class it is predicted to be."""
+    leaf = inputs.detach().clone().requires_grad_()
+    logits = network(leaf) / temperature
+    # a sum: the mean's division by the batch could underflow, and the sign is all that is used
+    loss = F.cross_entropy(logits, logits.argmax(dim=1), reduction="sum")
+    return torch.autograd.grad(loss, leaf)[0]
+
+
+def perturbed(inputs: Tensor, gradient: Tensor, epsilon: float, constants: Constants) -> Tensor:
+    """The inputs, ε against the gradient's sign in pixels, clipped to [0, 1], normalised again.
+
+    inputs, gradient: (n, channels, height, width), both normalised. The std is positive, so the
+    sign is the same in pixels.
+    """
+    mean, std = (inputs.new_tensor(values).view(1, -1, 1, 1) for values in constants)
+    pixels = inputs * std + mean
+    return ((pixels - epsilon * gradient.sign()).clamp(0.0, 1.0) - mean) / std
+
+
+PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {"odin": odin}
