@@ -249,8 +249,8 @@ def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place):
     finally:
         cluster.shutdown()
     assert "a trial needs 2 CPUs and 0 GPUs on one node; the nodes have 1 CPUs" in refused
-    for trial in place.results("tiny").trials:
-        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+    for trial in finished.results.trials:
+        same_numbers(trial.record, place.results("tiny").by_id[trial.trial_id].record)
 
 
 # What goes wrong
