@@ -6,22 +6,25 @@ of the others, stays with it. The difference is with − without. The tests and 
 """
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results import StudyResults, pairs, planned_pairs
+from analysis.results import StudyResults, TrialResult, pairs, planned_pairs
 from analysis.stats import RankTest, bootstrap_interval, holm, paired_test
+
+Numbers = Callable[[TrialResult], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of the summary, its name in a table, and which way warm-up moves it in the paper."""
+    """A number of a trial, its name in a table, and which way warm-up moves it in the paper."""
 
     key: str
     label: str
-    expected: int  # −1: lower with warm-up; +1: higher
+    expected: int  # −1: lower with warm-up, which is better; +1: higher; 0: not stated
 
 
 ECE = Measure("test_ece", "ECE", -1)
@@ -29,6 +32,11 @@ ACCURACY = Measure("test_accuracy", "Accuracy", +1)
 NLL = Measure("test_nll", "NLL", -1)
 AUROC = Measure("ood_auroc", "OOD AUROC", +1)
 MEASURES = (ECE, ACCURACY, NLL, AUROC)
+
+
+def summary_of(trial: TrialResult) -> Mapping[str, float]:
+    """The numbers that are in MLflow too."""
+    return trial.numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +72,17 @@ class Comparison:
         return self.test.p_value if self.test else None
 
 
-def compare(results: StudyResults, condition: str, measure: Measure) -> Comparison:
-    """One condition against its controls, without Holm's correction."""
-    complete = [
-        (without.numbers[measure.key], with_.numbers[measure.key])
-        for without, with_ in pairs(results, condition)
-        if measure.key in without.numbers and measure.key in with_.numbers
-    ]
+def compare(
+    results: StudyResults, condition: str, measure: Measure, numbers: Numbers = summary_of
+) -> Comparison:
+    """One condition against its controls, without Holm's correction.
+
+    Args:
+        numbers: a trial's numbers, among them the measure's.
+    """
+    both = [(numbers(without), numbers(with_)) for without, with_ in pairs(results, condition)]
+    key = measure.key
+    complete = [(a[key], b[key]) for a, b in both if key in a and key in b]
     before, after = np.array(complete, dtype=np.float64).reshape(-1, 2).T
     interval = bootstrap_interval(after - before) if len(complete) > 1 else None
     return Comparison(
@@ -87,7 +99,13 @@ def compare(results: StudyResults, condition: str, measure: Measure) -> Comparis
 
 def compare_grid(results: StudyResults, grid: str, measure: Measure) -> list[Comparison]:
     """Every condition of a grid, with Holm's correction across them."""
-    rows = [compare(results, condition, measure) for condition in results.plan.grids[grid]]
+    return corrected(
+        [compare(results, condition, measure) for condition in results.plan.grids[grid]]
+    )
+
+
+def corrected(rows: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons of one table, with Holm's correction across them."""
     adjusted = holm([row.p_value for row in rows])
     return [
         replace(row, p_holm=None if np.isnan(p) else float(p))

@@ -35,10 +35,14 @@ _LATEX = {
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~#])")
 
 
+class Bold(str):
+    """A cell's text, to be shown in bold."""
+
+
 def to_markdown(frame: pd.DataFrame) -> str:
     """A table as GitHub renders it."""
     rule = [":---"] + ["---:"] * (frame.shape[1] - 1)
-    rows = [[markdown_escape(cell) for cell in row] for row in _rows(frame)]
+    rows = [[_bold("**{}**", markdown_escape(cell), cell) for cell in row] for row in _rows(frame)]
     return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], rule, *rows[1:]])
 
 
@@ -49,7 +53,8 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
     """A `table` environment with booktabs' rules."""
-    header, *body = [[latex_escape(cell) for cell in row] for row in _rows(frame)]
+    texts = _rows(frame)
+    header, *body = [[_bold(r"\textbf{{{}}}", latex_escape(c), c) for c in row] for row in texts]
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
@@ -75,7 +80,13 @@ def to_html(frame: pd.DataFrame) -> Markup:
     head = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in header)
     rows = Markup().join(
         Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
-            row[0], Markup().join(Markup("<td>{}</td>").format(cell) for cell in row[1:])
+            row[0],
+            Markup().join(
+                Markup("<td>{}</td>").format(
+                    Markup("<b>{}</b>").format(cell) if isinstance(cell, Bold) else cell
+                )
+                for cell in row[1:]
+            ),
         )
         for row in body
     )
@@ -97,4 +108,9 @@ def latex_escape(text: str) -> str:
 def _rows(frame: pd.DataFrame) -> list[list[str]]:
     """Header and body as texts; a missing value is a dash."""
     body = frame.astype(object).where(frame.notna(), "—").to_numpy().tolist()
-    return [[str(cell) for cell in row] for row in [list(frame.columns), *body]]
+    texts = [list(frame.columns), *body]
+    return [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in texts]
+
+
+def _bold(mark: str, escaped: str, cell: str) -> str:
+    return mark.format(escaped) if isinstance(cell, Bold) else escaped

@@ -6,8 +6,11 @@ study file lists the exhibits it ends in by these names.
 
 from collections.abc import Callable, Mapping
 
+from analysis.exhibits.conformal import conformal
 from analysis.exhibits.curves import curves
+from analysis.exhibits.detection import detection
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table
+from analysis.exhibits.posthoc import posthoc
 from analysis.exhibits.reliability import reliability
 from analysis.exhibits.robustness import robustness
 from analysis.results import ResultsError, StudyResults
@@ -16,6 +19,9 @@ EXHIBITS: Mapping[str, Callable[[StudyResults], Exhibit]] = {
     "robustness": robustness,
     "reliability": reliability,
     "curves": curves,
+    "posthoc": posthoc,
+    "detection": detection,
+    "conformal": conformal,
 }
 
 

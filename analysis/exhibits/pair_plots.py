@@ -10,15 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.comparison import Comparison, Measure
+from analysis.exhibits.cells import no_p
 from analysis.exhibits.exhibit import WITH, WITHOUT, Drawing, label, number, paper_style, wrapped
-from analysis.stats import MIN_PAIRS
 
 Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measure
-
-
-def no_p(row: Comparison) -> str:
-    """Why a comparison has no P."""
-    return "—" if not row.n else f"n < {MIN_PAIRS}" if row.n < MIN_PAIRS else "ties"
 
 
 def box_plots(grid: str, rows: list[Comparison]) -> Drawing:

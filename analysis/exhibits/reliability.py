@@ -42,6 +42,7 @@ class _Panel:
     networks: int
     ece: float  # mean over the networks
     diagram: ReliabilityDiagram
+    spread: NDArray[np.float64]  # (bins,), s.d. of accuracy over networks; NaN for fewer than two
     colour: str
 
 
@@ -62,8 +63,9 @@ def reliability(results: StudyResults) -> Exhibit:
     absent = [label(c) for c, panel in panels.items() if panel is None]
     caption = (
         "Bars: accuracy on the test set by bin of confidence, pooled over the networks of the "
-        "complete pairs; hatched: the gap to the bin's mean confidence; dashed: perfect "
-        "calibration; black steps: accuracy without warm-up. Below: share of predictions by bin. "
+        "complete pairs, ± s.d. over networks; hatched: the gap to the bin's mean confidence; "
+        "dashed: perfect calibration; black steps: accuracy without warm-up. Below: share of "
+        "predictions by bin. "
         "ECE: mean over the networks. No test is made here. "
         + (f"Without a complete pair, not drawn: {', '.join(absent)}. " if absent else "")
         + made_of(results)
@@ -86,7 +88,17 @@ def _panel(title: str, trials: list[TrialResult], colour: str) -> _Panel | None:
     pooled = [confidence_and_correct(r.logits["test"], r.labels["test"]) for r in records]
     confidence, correct = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
     ece = float(np.mean([trial.numbers["test_ece"] for trial in trials]))
-    return _Panel(title, len(records), ece, reliability_diagram(confidence, correct), colour)
+    accuracies = np.array([reliability_diagram(*predictions).accuracy for predictions in pooled])
+    diagram = reliability_diagram(confidence, correct)
+    return _Panel(title, len(records), ece, diagram, _spread(accuracies), colour)
+
+
+def _spread(accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of (networks, bins) the sample s.d. over the networks that have predictions in a bin."""
+    spread = np.full(accuracies.shape[1], np.nan)
+    several = (~np.isnan(accuracies)).sum(axis=0) > 1
+    spread[several] = np.nanstd(accuracies[:, several], axis=0, ddof=1)
+    return spread
 
 
 def _bins(panel: _Panel) -> pd.DataFrame:
@@ -99,6 +111,7 @@ def _bins(panel: _Panel) -> pd.DataFrame:
             "to": diagram.edges[1:],
             "confidence": diagram.confidence,
             "accuracy": diagram.accuracy,
+            "accuracy_sd": panel.spread,
             "predictions": diagram.count,
         }
     )
@@ -164,6 +177,11 @@ def _draw(
     low = np.minimum(diagram.accuracy, diagram.confidence)[held]
     gap = np.abs(diagram.accuracy - diagram.confidence)[held]
     axes.bar(middle[held], gap, width[held], low, facecolor="none", ec=GAP, hatch="/////", lw=0.6)
+    several = ~np.isnan(panel.spread)
+    axes.errorbar(
+        middle[several], diagram.accuracy[several], panel.spread[several],
+        fmt="none", ecolor="#222222", elinewidth=0.7,
+    )  # fmt: skip
     axes.plot([0, 1], [0, 1], "--", color="black", linewidth=0.7)
     if control and panel is not control:
         axes.stairs(control.diagram.accuracy, control.diagram.edges, color="#222222", lw=0.8)

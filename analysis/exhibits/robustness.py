@@ -5,20 +5,15 @@ After Supplementary Figs 10 and 11 of Cheon & Paik, Nature Machine Intelligence 
 Holm's correction over the conditions of a grid.
 """
 
-import math
-from collections.abc import Sequence
-
-import numpy as np
 import pandas as pd
 
-from analysis.comparison import MEASURES, Comparison, compare_grid
-from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of, number
-from analysis.exhibits.pair_plots import Grid, box_plots, level_curves, no_p
+from analysis.comparison import MEASURES, compare_grid
+from analysis.exhibits.cells import TEST, tested, values
+from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of
+from analysis.exhibits.pair_plots import Grid, box_plots, level_curves
 from analysis.plan import levels
 from analysis.results import StudyResults
 from analysis.stats import MIN_PAIRS
-
-TEST = "Wilcoxon's signed-rank test of the pairs, two-sided, normal approximation"
 
 
 def robustness(results: StudyResults) -> Exhibit:
@@ -49,87 +44,8 @@ def grid_tables(grid: str, compared: Grid) -> list[Table]:
         Table(
             f"robustness-{grid}-{measure.key.removeprefix('test_')}",
             f"{measure.label} by {grid}",
-            pd.DataFrame([_tested(row) for row in rows]),
-            pd.DataFrame([_values(grid, row) for row in rows]),
+            pd.DataFrame([{"Condition": label(row.condition)} | tested(row) for row in rows]),
+            pd.DataFrame([{"grid": grid} | values(row) for row in rows]),
         )
         for measure, rows in compared.items()
     ]
-
-
-def _tested(row: Comparison) -> dict[str, str]:
-    """One condition's row as it is shown."""
-    name = row.measure.label
-    return {
-        "Condition": label(row.condition),
-        "Pairs": _pair_count(row),
-        f"{name} without": _spread(row.without),
-        f"{name} with": _spread(row.with_),
-        "Δ [95 % interval]": _difference(row),
-        "As the paper": f"{row.moved}/{row.n}" if row.n else "—",
-        "W": f"{row.test.statistic:g}" if row.test else "—",
-        "P": no_p(row) if row.p_value is None else _p(row.p_value),
-        "Holm P": _p(row.p_holm),
-        "r": number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—",
-    }
-
-
-def _values(grid: str, row: Comparison) -> dict[str, object]:
-    """Every number of one comparison, for CSV; None where there is none."""
-    test, (low, high) = row.test, row.interval or (None, None)
-    return {
-        "grid": grid,
-        "condition": row.condition,
-        "metric": row.measure.key,
-        "pairs": row.n,
-        "pairs_planned": row.planned,
-        "lost": row.lost,
-        "without_mean": _mean(row.without),
-        "without_sd": _sd(row.without),
-        "with_mean": _mean(row.with_),
-        "with_sd": _sd(row.with_),
-        "difference": row.difference,
-        "interval_low": low,
-        "interval_high": high,
-        "moved_as_the_paper": row.moved if row.n else None,
-        "w": test.statistic if test else None,
-        "z": test.z if test else None,
-        "p": row.p_value,
-        "p_holm": row.p_holm,
-        "r": test.effect_size if test else None,
-        "rank_biserial": test.rank_biserial if test else None,
-        "note": test.note if test else "no complete pair",
-    }
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "—"
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("e-0", "e-")
-
-
-def _pair_count(row: Comparison) -> str:
-    if row.n == row.planned:
-        return str(row.n)
-    return f"{row.n} of {row.planned}" + (f" ({row.lost})" if row.lost else "")
-
-
-def _difference(row: Comparison) -> str:
-    if not row.n:
-        return "—"
-    interval = f" [{', '.join(number(v) for v in row.interval)}]" if row.interval else ""
-    return ("+" if row.difference > 0 else "") + number(row.difference) + interval
-
-
-def _mean(values: Sequence[float] | np.ndarray) -> float:
-    return float(np.mean(values)) if len(values) else math.nan
-
-
-def _sd(values: Sequence[float] | np.ndarray) -> float:
-    """Sample standard deviation (n − 1); NaN for fewer than two."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-
-
-def _spread(values: np.ndarray) -> str:
-    if not len(values):
-        return "—"
-    return number(_mean(values)) + (f" ± {number(_sd(values))}" if len(values) > 1 else "")

@@ -36,7 +36,7 @@ def bootstrap_metric_interval(
         raise ValueError(f"resamples must be at least 1, not {resamples}")
     generator, n = np.random.default_rng(seed), lengths[0][0]
     values = np.empty(resamples)
-    for i in range(resamples):  # one at a time: n indices fill a vector unit, and memory stays n
+    for i in range(resamples):  # all indices at once would take resamples × n of memory
         rows = generator.integers(n, size=n)
         values[i] = metric(*(column[rows] for column in columns))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

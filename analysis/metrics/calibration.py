@@ -78,9 +78,7 @@ def expected_calibration_error(
     return float(np.nansum(diagram.count * gaps) / diagram.count.sum())
 
 
-def maximum_calibration_error(
-    confidence: ArrayLike, correct: ArrayLike, bins: int = 10
-) -> float:
+def maximum_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:
     """MCE = max_m |accuracy(B_m) − confidence(B_m)| over the bins that hold an example, in [0, 1].
 
     Naeini et al., AAAI 2015. One example alone in its bin weighs as much as thousands: read it

@@ -41,7 +41,7 @@ def confidence_and_correct(
     largest softmax probability, in [1/classes, 1], and whether the class that has it (the first
     where several tie) is the label, (n,) bool.
     """
-    scores, classes = _labelled(logits, labels)
+    scores, classes = labelled(logits, labels)
     return softmax(scores).max(axis=1), scores.argmax(axis=1) == classes
 
 
@@ -50,7 +50,7 @@ def accuracy(logits: ArrayLike, labels: ArrayLike) -> float:
 
     logits: (n, classes); labels: (n,) integer class ids.
     """
-    scores, classes = _labelled(logits, labels)
+    scores, classes = labelled(logits, labels)
     return float((scores.argmax(axis=1) == classes).mean())
 
 
@@ -59,7 +59,7 @@ def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike) -> float:
 
     logits: (n, classes); labels: (n,) integer class ids.
     """
-    scores, classes = _labelled(logits, labels)
+    scores, classes = labelled(logits, labels)
     return float(-log_softmax(scores)[np.arange(classes.size), classes].mean())
 
 
@@ -70,7 +70,7 @@ def _shifted(logits: ArrayLike) -> NDArray[np.float64]:
     return shifted
 
 
-def _labelled(
+def labelled(
     logits: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.integer]]:
     """Logits (n, classes) and labels (n,), checked against each other."""

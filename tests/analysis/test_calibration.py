@@ -1,6 +1,7 @@
-"""Calibration error against torchmetrics, a plain loop, and what happens at the edges."""
+"""Calibration errors and AURC against torchmetrics, plain loops, and what happens at the edges."""
 
 import doctest
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -9,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.classification import MulticlassCalibrationError
 
-from analysis.metrics import calibration, ood
+from analysis.metrics import calibration, ood, probabilistic
 from analysis.metrics.calibration import (
+    aurc,
     calibration_gap,
+    equal_mass_calibration_error,
     expected_calibration_error,
+    maximum_calibration_error,
     reliability_diagram,
+    risk_coverage_curve,
 )
 from analysis.metrics.classification import confidence_and_correct
 
@@ -41,17 +46,52 @@ def ece_by_loop(confidence, correct, bins):
     return total
 
 
+def midpoint_ece_by_loop(confidence, correct):
+    """The authors' definition: ten half-open bins, each represented by its middle."""
+    total, counted = 0.0, 0
+    for i in range(10):
+        members = [j for j, c in enumerate(confidence) if i * 0.1 <= c < (i + 1) * 0.1]
+        if members:
+            hit = sum(bool(correct[j]) for j in members) / len(members)
+            total += len(members) * abs(hit - (0.1 * i + 0.05))
+            counted += len(members)
+    return total / counted
+
+
+def shared_correctness(confidence, correct):
+    """Of each example, the accuracy of all examples with its confidence."""
+    pairs = list(zip(confidence, correct, strict=True))
+    return [
+        sum(hit for other, hit in pairs if other == c) / confidence.count(c) for c in confidence
+    ]
+
+
+def equal_mass_ece_by_loop(confidence, correct, bins):
+    """Sorted, cut at ⌊i·n/bins⌋, one run at a time."""
+    n = len(confidence)
+    examples = sorted(zip(confidence, shared_correctness(confidence, correct), strict=True))
+    cuts, total = [i * n // min(bins, n) for i in range(min(bins, n) + 1)], 0.0
+    for lo, hi in pairwise(cuts):
+        run = examples[lo:hi]
+        said, hit = (sum(column) / len(run) for column in zip(*run, strict=True))
+        total += len(run) / n * abs(hit - said)
+    return total
+
+
+@pytest.mark.parametrize(
+    ("metric", "norm"), [(expected_calibration_error, "l1"), (maximum_calibration_error, "max")]
+)
 @pytest.mark.parametrize("bins", [10, 15])
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 3.0])
-def test_agrees_with_torchmetrics_away_from_one(sharpness, bins):
+def test_agrees_with_torchmetrics_away_from_one(sharpness, bins, metric, norm):
     generator = np.random.default_rng(0)
     logits = sharpness * generator.normal(size=(3000, 10))
     labels = np.where(
         generator.random(3000) < 0.5, logits.argmax(axis=1), generator.integers(10, size=3000)
     )
-    reference = MulticlassCalibrationError(num_classes=10, n_bins=bins, norm="l1")
+    reference = MulticlassCalibrationError(num_classes=10, n_bins=bins, norm=norm)
     expected = reference(torch.from_numpy(logits).softmax(-1), torch.from_numpy(labels))
-    measured = expected_calibration_error(*confidence_and_correct(logits, labels), bins)
+    measured = metric(*confidence_and_correct(logits, labels), bins)
     assert measured > 0.01
     assert measured == pytest.approx(expected.item(), abs=1e-6)
 
@@ -64,12 +104,20 @@ def test_agrees_with_a_plain_loop(pairs, bins):
     )
 
 
-@given(predictions, st.randoms(use_true_random=False))
-def test_order_of_the_examples_does_not_matter(pairs, random):
+@pytest.mark.parametrize(
+    "metric",
+    [
+        expected_calibration_error,
+        maximum_calibration_error,
+        equal_mass_calibration_error,
+        calibration_gap,
+        aurc,
+    ],
+)
+@given(pairs=predictions, random=st.randoms(use_true_random=False))
+def test_order_of_the_examples_does_not_matter(metric, pairs, random):
     shuffled = random.sample(pairs, len(pairs))
-    first, second = (
-        expected_calibration_error(*zip(*examples, strict=True)) for examples in (pairs, shuffled)
-    )
+    first, second = (metric(*zip(*examples, strict=True)) for examples in (pairs, shuffled))
     assert first == pytest.approx(second, abs=1e-12)
 
 
@@ -134,8 +182,151 @@ def test_gap_is_positive_where_the_network_is_overconfident():
     assert calibration_gap([0.2, 0.4], [True, False]) == pytest.approx(-0.2)
 
 
+class TestMidpoint:
+    @given(predictions.filter(lambda pairs: any(c < 1 for c, _ in pairs)))
+    def test_agrees_with_a_plain_loop_over_the_authors_bins(self, pairs):
+        confidence, correct = zip(*pairs, strict=True)
+        assert expected_calibration_error(
+            confidence, correct, representative="midpoint"
+        ) == pytest.approx(midpoint_ece_by_loop(confidence, correct), abs=1e-12)
+
+    def test_confidence_of_one_counts_nowhere(self):
+        # |1 - .95| of the one example left; with 1.0 in the last bin it were |.5 - .95|
+        assert expected_calibration_error(
+            [0.95, 1.0], [True, False], representative="midpoint"
+        ) == pytest.approx(0.05)
+
+    def test_confidence_of_zero_counts_in_the_first_bin(self):
+        assert expected_calibration_error(
+            [0.0], [False], representative="midpoint"
+        ) == pytest.approx(0.05)
+
+    def test_is_the_default_where_confidences_lie_in_the_middle(self):
+        confidence = np.random.default_rng(0).choice(np.arange(0.05, 1, 0.1), 1000)
+        correct = np.random.default_rng(1).random(1000) < 0.5
+        assert expected_calibration_error(
+            confidence, correct, representative="midpoint"
+        ) == pytest.approx(expected_calibration_error(confidence, correct))
+
+    def test_nothing_but_ones_has_no_error(self):
+        with pytest.raises(ValueError, match=r"every confidence is 1\.0"):
+            expected_calibration_error([1.0, 1.0], [True, False], representative="midpoint")
+
+    def test_refuses_another_representative(self):
+        with pytest.raises(ValueError, match="mean or midpoint, not 'median'"):
+            expected_calibration_error([0.5], [True], representative="median")
+
+
+class TestMaximum:
+    def test_is_the_gap_of_the_worst_bin_however_few_examples_it_holds(self):
+        confidence, correct = [0.95] * 99 + [0.35], [True] * 99 + [True]
+        assert maximum_calibration_error(confidence, correct) == pytest.approx(0.65)
+
+    @given(predictions, st.integers(1, 20))
+    def test_is_never_below_the_expected_error(self, pairs, bins):
+        examples = tuple(zip(*pairs, strict=True))
+        maximum = maximum_calibration_error(*examples, bins)
+        assert expected_calibration_error(*examples, bins) - 1e-12 <= maximum <= 1
+
+    def test_confidence_of_one_counts_in_the_last_bin(self):
+        assert maximum_calibration_error([0.95, 1.0], [True, False]) == pytest.approx(0.475)
+
+
+class TestEqualMass:
+    @given(predictions, st.integers(1, 20))
+    def test_agrees_with_a_plain_loop(self, pairs, bins):
+        confidence, correct = zip(*pairs, strict=True)
+        assert equal_mass_calibration_error(confidence, correct, bins) == pytest.approx(
+            equal_mass_ece_by_loop(confidence, correct, bins), abs=1e-12
+        )
+
+    @given(predictions)
+    def test_one_bin_has_the_gap(self, pairs):
+        examples = tuple(zip(*pairs, strict=True))
+        assert equal_mass_calibration_error(*examples, bins=1) == pytest.approx(
+            abs(calibration_gap(*examples)), abs=1e-12
+        )
+
+    @given(st.floats(0, 1), st.lists(st.booleans(), min_size=1), st.integers(1, 20))
+    def test_equal_confidences_have_the_gap_in_any_number_of_bins(self, level, correct, bins):
+        confidence = [level] * len(correct)
+        assert equal_mass_calibration_error(confidence, correct, bins) == pytest.approx(
+            abs(calibration_gap(confidence, correct)), abs=1e-12
+        )
+
+    def test_a_bin_for_each_example_has_the_mean_distance(self):
+        confidence, correct = [0.1, 0.6, 0.8, 1.0], [True, False, True, True]
+        distance = (0.9 + 0.6 + 0.2 + 0.0) / 4
+        for bins in (4, 10):
+            assert equal_mass_calibration_error(confidence, correct, bins) == pytest.approx(
+                distance
+            )
+
+    def test_resolves_what_one_wide_bin_averages_away(self):
+        # all confidences in [.9, 1): the lower half too high, the upper half too low
+        confidence, correct = np.repeat([0.92, 0.98], 50), np.repeat([False, True], 50)
+        assert expected_calibration_error(confidence, correct) == pytest.approx(0.45)
+        assert equal_mass_calibration_error(confidence, correct) == pytest.approx(0.47)
+
+    def test_perfectly_calibrated_bins_have_no_error(self):
+        confidence = np.repeat(np.arange(1, 20, 2) / 20, 20)
+        correct = np.concatenate([np.arange(20) < h for h in np.arange(1, 20, 2)])
+        assert equal_mass_calibration_error(confidence, correct) == pytest.approx(0, abs=1e-12)
+
+
+class TestRiskAndCoverage:
+    @given(
+        st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.booleans()), min_size=1, max_size=5)
+    )
+    def test_is_the_mean_over_all_orders_of_the_ties(self, pairs):
+        areas = []
+        for order in permutations(pairs):
+            # sorted() keeps the order of equals: each order of a tie comes up equally often
+            ranked = sorted(order, key=lambda pair: -pair[0])
+            wrong = [sum(not hit for _, hit in ranked[:k]) / k for k in range(1, len(pairs) + 1)]
+            areas.append(sum(wrong) / len(wrong))
+        assert aurc(*zip(*pairs, strict=True)) == pytest.approx(sum(areas) / len(areas))
+
+    def test_the_curve_by_hand(self):
+        coverage, risk = risk_coverage_curve([0.4, 1.0, 0.6, 0.0], [False, True, False, True])
+        np.testing.assert_allclose(coverage, [0.25, 0.5, 0.75, 1.0])
+        np.testing.assert_allclose(risk, [0, 1 / 2, 2 / 3, 2 / 4])
+
+    @pytest.mark.parametrize("wrong", [0, 1, 30, 100])
+    def test_the_best_and_the_worst_ranking_have_their_closed_forms(self, wrong):
+        n = 100
+        confidence, best = np.linspace(1, 0, n), np.arange(n) < n - wrong
+        # k > n - wrong answers hold k - (n - wrong) errors; at worst, k answers hold min(k, wrong)
+        lowest = sum(1 - (n - wrong) / k for k in range(n - wrong + 1, n + 1)) / n
+        highest = (wrong + sum(wrong / k for k in range(wrong + 1, n + 1))) / n
+        assert aurc(confidence, best) == pytest.approx(lowest)
+        assert aurc(confidence, best[::-1]) == pytest.approx(highest)
+
+    @given(predictions)
+    def test_full_coverage_has_the_error_rate(self, pairs):
+        confidence, correct = zip(*pairs, strict=True)
+        coverage, risk = risk_coverage_curve(confidence, correct)
+        assert coverage[-1] == 1
+        assert risk[-1] == pytest.approx(1 - sum(correct) / len(correct), abs=1e-12)
+        assert aurc([0.5] * len(pairs), correct) == pytest.approx(risk[-1], abs=1e-12)
+
+    def test_is_blind_to_the_scale_of_confidence(self):
+        generator = np.random.default_rng(2)
+        confidence, correct = generator.random(500), generator.random(500) < 0.7
+        assert aurc(confidence**3, correct) == aurc(confidence, correct)
+
+
 @pytest.mark.parametrize(
-    "metric", [reliability_diagram, expected_calibration_error, calibration_gap]
+    "metric",
+    [
+        reliability_diagram,
+        expected_calibration_error,
+        lambda *examples: expected_calibration_error(*examples, representative="midpoint"),
+        maximum_calibration_error,
+        equal_mass_calibration_error,
+        calibration_gap,
+        aurc,
+    ],
 )
 @pytest.mark.parametrize(
     ("confidence", "correct", "problem"),
@@ -156,12 +347,16 @@ def test_input_without_a_truthful_answer_is_refused(metric, confidence, correct,
         metric(confidence, correct)
 
 
-def test_there_is_at_least_one_bin():
+@pytest.mark.parametrize(
+    "metric",
+    [expected_calibration_error, maximum_calibration_error, equal_mass_calibration_error],
+)
+def test_there_is_at_least_one_bin(metric):
     with pytest.raises(ValueError, match="bins must be at least 1, not 0"):
-        expected_calibration_error([0.5], [True], bins=0)
+        metric([0.5], [True], bins=0)
 
 
-@pytest.mark.parametrize("module", [calibration, ood])
+@pytest.mark.parametrize("module", [calibration, ood, probabilistic])
 def test_the_examples_in_the_docstrings_are_true(module):
     outcome = doctest.testmod(module)
     assert outcome.attempted > 0

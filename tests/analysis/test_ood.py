@@ -1,50 +1,160 @@
-"""AUROC against the counting of pairs and against scikit-learn."""
+"""Detection measures against the counting of pairs, scikit-learn and what holds at the edges."""
 
 import numpy as np
 import pytest
+import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
 
-from analysis.metrics.ood import auroc
+from analysis.metrics.ood import (
+    aupr_in,
+    aupr_out,
+    auroc,
+    fpr_at_tpr,
+    roc_curve,
+    tuned_detection,
+)
+
+MEASURES = [auroc, aupr_in, aupr_out, fpr_at_tpr]
 
 # few distinct values, so that ties are common
 scores = st.lists(st.integers(0, 6).map(lambda i: i / 6) | st.floats(0, 1), min_size=1)
+tied_scores = st.lists(st.integers(-3, 3), min_size=1)
+
+
+@pytest.fixture(params=[1, 12], ids=["many ties", "no ties"])
+def overlapping(request):
+    """10,000 ID scores, 7,000 OOD scores, and both as scikit-learn takes them."""
+    generator = np.random.default_rng(0)
+    id_scores = generator.normal(0.5, 1, size=10_000).round(request.param)
+    ood_scores = generator.normal(size=7_000).round(request.param)
+    return id_scores, ood_scores, np.repeat([1, 0], [10_000, 7_000])
 
 
 @given(scores, scores)
-def test_is_the_fraction_of_pairs_won_with_ties_a_half(id_scores, ood_scores):
+def test_auroc_is_the_fraction_of_pairs_won_with_ties_a_half(id_scores, ood_scores):
     wins = sum((i > o) + (i == o) / 2 for i in id_scores for o in ood_scores)
     expected = wins / (len(id_scores) * len(ood_scores))
     assert auroc(id_scores, ood_scores) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("decimals", [1, 12], ids=["many ties", "no ties"])
-def test_agrees_with_scikit_learn(decimals):
-    generator = np.random.default_rng(0)
-    id_scores = generator.normal(0.5, 1, size=10_000).round(decimals)
-    ood_scores = generator.normal(size=7_000).round(decimals)
-    expected = roc_auc_score(
-        np.repeat([1, 0], [10_000, 7_000]), np.concatenate([id_scores, ood_scores])
+def test_areas_agree_with_scikit_learn(overlapping):
+    id_scores, ood_scores, is_id = overlapping
+    both = np.concatenate([id_scores, ood_scores])
+    for measured, expected in [
+        (auroc(id_scores, ood_scores), sklearn.metrics.roc_auc_score(is_id, both)),
+        (aupr_in(id_scores, ood_scores), sklearn.metrics.average_precision_score(is_id, both)),
+        (
+            aupr_out(id_scores, ood_scores),
+            sklearn.metrics.average_precision_score(1 - is_id, -both),
+        ),
+    ]:
+        assert measured == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("tpr", [0.1, 0.5, 0.95, 1.0])
+def test_fpr_is_that_of_the_first_point_of_scikit_learns_curve_to_reach_the_tpr(overlapping, tpr):
+    id_scores, ood_scores, is_id = overlapping
+    fprs, tprs, _ = sklearn.metrics.roc_curve(
+        is_id, np.concatenate([id_scores, ood_scores]), drop_intermediate=False
     )
-    assert auroc(id_scores, ood_scores) == pytest.approx(expected, abs=1e-12)
+    assert fpr_at_tpr(id_scores, ood_scores, tpr) == fprs[tprs >= tpr][0]
+
+
+def test_curve_passes_through_scikit_learns_with_corners_alone(overlapping):
+    id_scores, ood_scores, is_id = overlapping
+    fprs, tprs, _ = sklearn.metrics.roc_curve(
+        is_id, np.concatenate([id_scores, ood_scores]), drop_intermediate=False
+    )
+    along, up = roc_curve(id_scores, ood_scores)
+    assert {*zip(along, up, strict=True)} <= {*zip(fprs, tprs, strict=True)}
+    assert sklearn.metrics.auc(along, up) == pytest.approx(auroc(id_scores, ood_scores), abs=1e-12)
+
+
+def test_curve_keeps_the_ends_and_each_turn():
+    along, up = roc_curve([4, 3, 1], [2, 1, 0, 0])  # up, up, along, slanted, along
+    assert along.tolist() == [0, 0, 0.25, 0.5, 1]
+    assert up == pytest.approx([0, 2 / 3, 2 / 3, 1, 1])
+
+
+@given(tied_scores, tied_scores)
+def test_average_precision_is_the_precision_at_every_threshold_weighted_by_recall(ids, oods):
+    expected, recall_above = 0.0, 0.0
+    for threshold in sorted({*ids, *oods}, reverse=True):
+        hits = sum(i >= threshold for i in ids)
+        accepted = hits + sum(o >= threshold for o in oods)
+        expected += (hits / len(ids) - recall_above) * hits / accepted
+        recall_above = hits / len(ids)
+    assert aupr_in(ids, oods) == pytest.approx(expected, abs=1e-12)
+
+
+@given(tied_scores, tied_scores)
+def test_fpr_is_the_lowest_of_all_thresholds_that_accept_enough(ids, oods):
+    rates = [
+        sum(o >= threshold for o in oods) / len(oods)
+        for threshold in {*ids, *oods}
+        if 20 * sum(i >= threshold for i in ids) >= 19 * len(ids)
+    ]
+    assert fpr_at_tpr(ids, oods) == min(rates)
+
+
+@pytest.mark.parametrize("n", [20, 100, 180, 1000, 10_000])
+def test_just_95_percent_is_enough_whatever_the_rounding(n):
+    ranks = np.arange(n)
+    rejected = n // 20
+    assert fpr_at_tpr(ranks, [rejected, rejected - 0.5]) == 0.5
+
+
+def test_inputs_that_tie_with_the_threshold_are_all_accepted():
+    # 95 % of these 20 would be reached within the fives
+    assert fpr_at_tpr([9] * 18 + [5] * 2, [5, 5, 4, 1]) == 0.5
+    assert fpr_at_tpr([9] * 19 + [5], [5, 5, 4, 1]) == 0.0
 
 
 def test_higher_score_means_in_distribution():
     assert auroc([0.8, 0.9], [0.1, 0.2, 0.3]) == 1.0
     assert auroc([0.1, 0.2], [0.8]) == 0.0
     assert auroc([0.5], [0.5, 0.5]) == 0.5
+    assert aupr_in([0.8, 0.9], [0.1]) == aupr_out([0.8, 0.9], [0.1]) == 1.0
+    assert fpr_at_tpr([0.8, 0.9], [0.1]) == 0.0
+    assert fpr_at_tpr([0.1, 0.2], [0.8]) == 1.0
+
+
+def test_equal_scores_are_worth_no_more_than_chance():
+    id_scores, ood_scores = [0.5] * 3, [0.5] * 5
+    assert auroc(id_scores, ood_scores) == 0.5
+    assert aupr_in(id_scores, ood_scores) == 3 / 8
+    assert aupr_out(id_scores, ood_scores) == 5 / 8
+    assert fpr_at_tpr(id_scores, ood_scores) == 1.0
+    assert np.array_equal(roc_curve(id_scores, ood_scores), [[0, 1], [0, 1]])
 
 
 @given(scores, scores)
-def test_exchanging_the_sets_mirrors_it(id_scores, ood_scores):
+def test_exchanging_the_sets_mirrors_auroc(id_scores, ood_scores):
     assert auroc(id_scores, ood_scores) + auroc(ood_scores, id_scores) == pytest.approx(1.0)
 
 
-def test_infinite_scores_are_ranked():
+@given(tied_scores, tied_scores)
+def test_aupr_out_is_aupr_in_seen_from_the_other_side(ids, oods):
+    assert aupr_out(ids, oods) == aupr_in([-o for o in oods], [-i for i in ids])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@given(ids=tied_scores, oods=tied_scores, random=st.randoms(use_true_random=False))
+def test_only_the_order_of_the_scores_counts_not_that_of_the_inputs(measure, ids, oods, random):
+    warped_ids, warped_oods = (
+        [np.exp(s) + 7 * s for s in random.sample(given, len(given))] for given in (ids, oods)
+    )
+    assert measure(warped_ids, warped_oods) == measure(ids, oods)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_infinite_scores_are_ranked(measure):
+    assert measure([np.inf, 0.0], [-np.inf, 0.0]) == measure([1.0, 0.0], [-1.0, 0.0])
     assert auroc([np.inf, 0.0], [-np.inf, 0.0]) == 0.875
 
 
+@pytest.mark.parametrize("measure", [*MEASURES, roc_curve])
 @pytest.mark.parametrize(
     ("id_scores", "ood_scores", "problem"),
     [
@@ -54,6 +164,81 @@ def test_infinite_scores_are_ranked():
         ([0.5], [np.nan], "ood_scores contains NaN"),
     ],
 )
-def test_input_without_a_truthful_answer_is_refused(id_scores, ood_scores, problem):
+def test_input_without_a_truthful_answer_is_refused(measure, id_scores, ood_scores, problem):
     with pytest.raises(ValueError, match=problem):
-        auroc(id_scores, ood_scores)
+        measure(id_scores, ood_scores)
+
+
+@pytest.mark.parametrize("tpr", [0.0, 1.01, np.nan])
+def test_a_true_positive_rate_is_a_rate(tpr):
+    with pytest.raises(ValueError, match=r"tpr must lie in \(0, 1\]"):
+        fpr_at_tpr([1.0], [0.0], tpr)
+
+
+# Tuning
+
+
+def grid(n_id=400, n_ood=300):
+    """ODIN-like candidates of rising separation, by (ε, T)."""
+    generator = np.random.default_rng(0)
+    return {
+        (epsilon, temperature): (
+            generator.normal(epsilon * temperature, 1, n_id),
+            generator.normal(0, 1, n_ood),
+        )
+        for epsilon in (0.1, 0.5)
+        for temperature in (1.0, 2.0)
+    }
+
+
+def test_the_parameter_with_the_highest_auroc_is_measured():
+    candidates = grid()
+    tuned = tuned_detection(candidates, seed=0)
+    assert tuned.parameter == (0.5, 2.0)
+    alone = tuned_detection({None: candidates[0.5, 2.0]}, seed=0)
+    assert alone.parameter is None
+    assert (tuned.auroc, tuned.aupr_in) == (alone.auroc, alone.aupr_in)
+    assert (tuned.aupr_out, tuned.fpr95) == (alone.aupr_out, alone.fpr95)
+
+
+@pytest.mark.parametrize(("n_id", "n_ood"), [(10, 8), (11, 9), (2, 3)])
+def test_the_measured_halves_do_not_take_part_in_the_choice(n_id, n_ood):
+    # Which inputs are measured shows where each is told by a score of its own
+    def measured(is_id, i):
+        ids, oods = np.zeros(n_id), np.zeros(n_ood)
+        (ids if is_id else oods)[i] = 1.0
+        return tuned_detection({None: (ids, oods)}, seed=3).auroc != 0.5
+
+    id_measured = np.array([measured(True, i) for i in range(n_id)])
+    ood_measured = np.array([measured(False, i) for i in range(n_ood)])
+    assert id_measured.sum() == n_id - n_id // 2
+    assert ood_measured.sum() == n_ood - n_ood // 2
+    # one candidate separates the tuning halves alone, the other the measured halves alone
+    on_tuning = np.where(id_measured, 0.0, 1.0), np.where(ood_measured, 1.0, 0.0)
+    on_measured = np.where(id_measured, 1.0, 0.0), np.where(ood_measured, 0.0, 1.0)
+    tuned = tuned_detection({1.0: on_measured, 2.0: on_tuning}, seed=3)
+    assert (tuned.parameter, tuned.auroc) == (2.0, 0.0)
+
+
+def test_the_split_is_the_seeds():
+    assert tuned_detection(grid(), seed=1) == tuned_detection(grid(), seed=1)
+    assert tuned_detection(grid(), seed=1) != tuned_detection(grid(), seed=2)
+
+
+def test_the_first_of_tied_parameters_is_chosen():
+    pair = grid()[0.1, 1.0]
+    assert tuned_detection({5.0: pair, 1.5: pair}, seed=0).parameter == 5.0
+
+
+@pytest.mark.parametrize(
+    ("candidates", "problem"),
+    [
+        ({}, "one collection of inputs, not 0"),
+        ({1.0: ([1, 2], [0, 1]), 2.0: ([1, 2, 3], [0, 1])}, "one collection of inputs, not 2"),
+        ({1.0: ([1], [0, 1])}, "cannot be split"),
+        ({1.0: ([1, 2], [0, np.nan])}, "ood_scores contains NaN"),
+    ],
+)
+def test_candidates_that_cannot_be_compared_are_refused(candidates, problem):
+    with pytest.raises(ValueError, match=problem):
+        tuned_detection(candidates, seed=0)

@@ -1,5 +1,7 @@
 """The table's numbers are SciPy's and NumPy's own, and what is missing is said."""
 
+import statistics
+
 import numpy as np
 import pytest
 from scipy.stats import wilcoxon
@@ -8,6 +10,8 @@ from analysis.comparison import ECE, compare, compare_grid
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.exhibit import made_of, number
 from analysis.findings import findings, pairs_needed, smallest_p
+from analysis.metrics.calibration import reliability_diagram
+from analysis.metrics.classification import confidence_and_correct
 from analysis.results import ResultsError, pairs
 
 
@@ -109,7 +113,8 @@ def test_captions_say_what_they_are_made_of(broken):
 
 @pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
 def test_a_study_without_any_pair_makes_exhibits_all_the_same(synthetic, outcome):
-    spec = synthetic.Spec(replicates=2, outcomes={("", r): outcome for r in range(2)})
+    outcomes = {("", r): outcome for r in range(2)}
+    spec = synthetic.Spec(replicates=2, outcomes=outcomes, exhibits=tuple(EXHIBITS))
     results = synthetic.results(spec)
     assert [exhibit.name for exhibit in build_exhibits(results)] == list(EXHIBITS)
     assert findings(results) == ["No pair is complete yet: there is nothing to compare."]
@@ -181,3 +186,16 @@ def test_an_unknown_exhibit_is_answered_with_the_known_ones(synthetic):
 )
 def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
     assert number(value) == text
+
+
+def test_reliability_bars_have_the_spread_of_the_networks_that_reach_a_bin(study):
+    frame = EXHIBITS["reliability"](study).tables[0].values
+    rows = frame[frame["panel"] == "uniform"]
+    records = [with_.record for _, with_ in pairs(study, "uniform")]
+    by_bin: list[list[float]] = [[] for _ in range(10)]
+    for record in records:
+        said = confidence_and_correct(record.logits["test"], record.labels["test"])
+        for members, accuracy in zip(by_bin, reliability_diagram(*said).accuracy, strict=True):
+            members += [] if np.isnan(accuracy) else [accuracy]
+    expected = [statistics.stdev(m) if len(m) > 1 else np.nan for m in by_bin]
+    assert rows["accuracy_sd"].to_numpy() == pytest.approx(expected, nan_ok=True)

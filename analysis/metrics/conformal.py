@@ -1,0 +1,267 @@
+"""Split conformal prediction: sets of classes that hold the label with a probability of 1 − α.
+
+A score says how badly a class conforms to an input: higher = less conforming, against the house's
+custom, as in the literature. On examples set aside, the scores of the true labels are calibrated;
+the set of a new input then holds every class that conforms no worse than all but a fraction α of
+these labels. Whatever the network, if calibration and new examples are exchangeable,
+
+    1 − α ≤ P(label in set) ≤ 1 − α + 1/(n + 1),
+
+the upper bound where no scores tie (Vovk, Gammerman & Shafer 2005; Lei et al., JASA 2018). What a
+better network buys is smaller sets.
+
+    lac    1 − p_y                                     Sadinle et al., JASA 2019
+    aps    Σ of the p above p_y, + u · p_y             Romano et al., NeurIPS 2020
+    raps   aps + λ · max(0, rank of y − k_reg)         Angelopoulos et al., ICLR 2021
+
+`probabilities` are (n, classes), the softmax; `labels` (n,) integer class ids; `sets` (n, classes)
+boolean. The draws u, uniform on [0, 1], one per example, are the caller's. Sets may be empty: in
+some, the exact coverage demands it. ValueError where an argument is empty, NaN, or does not fit.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.metrics.classification import labelled, softmax
+from analysis.metrics.ood import auroc
+
+_SIZE_STRATA = (2, 4, 11, 101)  # Angelopoulos et al.: sets of 0–1, 2–3, 4–10, 11–100, more
+
+
+@dataclass(frozen=True)
+class ConformalResult:
+    """What one score, calibrated on one half of the examples, makes of the other at one α."""
+
+    coverage: float  # share of the sets that hold the label; 1 − α is promised
+    mean_set_size: float  # classes
+    size_stratified_violation: float  # 0 is best
+    ood_auroc_set_size: float | None  # the smaller the set, the more in-distribution
+    ood_auroc_p_value: float | None  # the larger the largest p-value, …; the same for every α
+
+
+def lac_scores(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """1 − p of each class, (n, classes): least ambiguous classifier, the smallest sets on average.
+
+    The easy inputs pay for the hard ones: see `size_stratified_violation`.
+    """
+    scores: NDArray[np.float64] = 1 - _probabilities(probabilities)
+    return scores
+
+
+def aps_scores(probabilities: ArrayLike, u: ArrayLike) -> NDArray[np.float64]:
+    """Probability of all classes above y, and u times its own, (n, classes): adaptive sets.
+
+    u: (n,) uniform draws, or 1.0 for the variant without randomness, whose sets are larger and
+    cover more than they promise. Classes of equal probability are ranked by their id.
+    """
+    return raps_scores(probabilities, u, penalty=0.0)
+
+
+def raps_scores(
+    probabilities: ArrayLike, u: ArrayLike, penalty: float = 0.01, k_reg: int = 5
+) -> NDArray[np.float64]:
+    """`aps_scores` + λ · max(0, rank − k_reg), (n, classes): adaptive sets with a shorter tail.
+
+    rank: 1 for the most probable class. λ, the penalty, and k_reg are those of Angelopoulos et al.
+    for ImageNet where they are not tuned.
+    """
+    forecasts = _probabilities(probabilities)
+    draws = np.asarray(u, dtype=np.float64)
+    if draws.shape not in ((), forecasts.shape[:1]) or not ((draws >= 0) & (draws <= 1)).all():
+        raise ValueError(f"u must be one number in [0, 1] or {len(forecasts)} of them")
+    if not penalty >= 0:
+        raise ValueError(f"penalty must be at least 0, not {penalty}")
+    order = np.argsort(-forecasts, axis=1, kind="stable")
+    descending = np.take_along_axis(forecasts, order, axis=1)
+    above = np.zeros_like(descending)
+    np.cumsum(descending[:, :-1], axis=1, out=above[:, 1:])
+    ranks = np.arange(1, forecasts.shape[1] + 1)
+    ranked = above + draws.reshape(-1, 1) * descending + penalty * np.maximum(0, ranks - k_reg)
+    scores: NDArray[np.float64] = np.empty_like(ranked)
+    np.put_along_axis(scores, order, ranked, axis=1)
+    return scores
+
+
+#: Score of every class by name, from the probabilities and the uniform draws.
+SCORES: Mapping[str, Callable[[ArrayLike, ArrayLike], NDArray[np.float64]]] = MappingProxyType(
+    {
+        "lac": lambda probabilities, u: lac_scores(probabilities),
+        "aps": aps_scores,
+        "raps": raps_scores,
+    }
+)
+
+
+def conformal_quantile(calibration_scores: ArrayLike, alpha: float) -> float:
+    """The ⌈(n + 1)(1 − α)⌉-th smallest of the n scores of the true labels, (n,).
+
+    This is their quantile at ⌈(n + 1)(1 − α)⌉/n, a little above 1 − α, for the new example counts
+    too. Where that exceeds 1, for n < 1/α − 1, too few examples can promise nothing: infinity, and
+    the set is everything.
+    """
+    calibration = _calibration(calibration_scores)
+    _between_0_and_1(alpha)
+    # n + 1 − ⌊α(n + 1)⌋, by quotients of integers: a product would round .29 · 100 to 28.99…
+    possible = np.arange(1, calibration.size + 2) / (calibration.size + 1)
+    rank = calibration.size + 1 - int(np.searchsorted(possible, alpha, side="right"))
+    if rank > calibration.size:
+        return float("inf")
+    return float(np.partition(calibration, rank - 1)[rank - 1])
+
+
+def prediction_sets(scores: ArrayLike, quantile: float) -> NDArray[np.bool_]:
+    """The classes whose score is at most the quantile, of each input.
+
+    scores: (n, classes). The same classes as those whose p-value exceeds α.
+    """
+    sets: NDArray[np.bool_] = _without_nan(scores, "scores") <= quantile
+    return sets
+
+
+def p_values(calibration_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.float64]:
+    """(1 + the number of calibration scores of at least s) / (n + 1), for each s in `scores`.
+
+    calibration_scores: (n,), of the true labels; scores: any shape. Of exchangeable examples, the
+    p-value of the true label is at most any α with a probability of at most α. How well an input
+    conforms to any class at all is the largest of its p-values.
+    """
+    calibration = np.sort(_calibration(calibration_scores))
+    below = np.searchsorted(calibration, _without_nan(scores, "scores"), side="left")
+    values: NDArray[np.float64] = (1 + calibration.size - below) / (calibration.size + 1)
+    return values
+
+
+def coverage(sets: ArrayLike, labels: ArrayLike) -> float:
+    """Share of the sets that hold the label, in [0, 1]."""
+    return float(_covered(sets, labels)[1].mean())
+
+
+def mean_set_size(sets: ArrayLike) -> float:
+    """Mean number of classes in a set; an empty one counts as 0."""
+    return float(_sets(sets).sum(axis=1).mean())
+
+
+def size_stratified_violation(sets: ArrayLike, labels: ArrayLike, alpha: float) -> float:
+    """max over sizes of |coverage of the sets of that size − (1 − α)|, in [0, 1]; 0 is best.
+
+    Angelopoulos et al., ICLR 2021 (SSCV): the sizes are 0–1, 2–3, 4–10, 11–100 and more, and what
+    no set has is left out. Coverage that holds on average may hide that small sets are too sure; a
+    stratum of a few sets is noisy, though.
+    """
+    _between_0_and_1(alpha)
+    sizes, covered = _covered(sets, labels)
+    stratum = np.digitize(sizes, _SIZE_STRATA)
+    count = np.bincount(stratum)
+    held = np.bincount(stratum, weights=covered)[count > 0] / count[count > 0]
+    return float(np.abs(held - (1 - alpha)).max())
+
+
+def conformal_prediction(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    ood_logits: ArrayLike | None,
+    alphas: Sequence[float],
+    seed: int,
+) -> dict[tuple[str, float], ConformalResult]:
+    """Every score of `SCORES` at every α, calibrated on one half and measured on the other.
+
+    logits: (n, classes) and labels: (n,), of the test set; ood_logits: (m, classes), or None. The
+    seed decides the halves (of an odd number, the measured one has one more) and the draws u, and
+    both arms of a pair share them. The OOD inputs stand against the measured half.
+
+    Two caveats of the AUROCs. By set size, an empty set, in which no class conforms, passes for the
+    most certain. By p-value, only lac orders inputs as their confidence does: the most probable
+    class has an aps or raps score of u · p, by which the less confident input conforms the better.
+    """
+    checked, classes = labelled(logits, labels)
+    if classes.size < 2:
+        raise ValueError("one example cannot be split into a half to calibrate and one to report")
+    generator = np.random.default_rng(seed)
+    calibrating, reporting = np.split(generator.permutation(classes.size), [classes.size // 2])
+    inside, u = softmax(checked), generator.random(classes.size)
+    outside = None if ood_logits is None else softmax(ood_logits)
+    ood_u = generator.random(0 if outside is None else len(outside))
+
+    results = {}
+    for name, score in SCORES.items():
+        scores = score(inside, u)
+        calibration = scores[calibrating, classes[calibrating]]
+        ood_scores = None if outside is None else score(outside, ood_u)
+        for alpha in alphas:
+            results[name, alpha] = _measured(
+                calibration, scores[reporting], classes[reporting], ood_scores, alpha
+            )
+    return results
+
+
+def _measured(
+    calibration: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    labels: NDArray[np.integer],
+    ood_scores: NDArray[np.float64] | None,
+    alpha: float,
+) -> ConformalResult:
+    quantile = conformal_quantile(calibration, alpha)
+    sets = prediction_sets(scores, quantile)
+    by_set_size = by_p_value = None
+    if ood_scores is not None:
+        ood_sets = prediction_sets(ood_scores, quantile)
+        by_set_size = auroc(-sets.sum(axis=1), -ood_sets.sum(axis=1))
+        # the class of the lowest score has the largest p-value
+        known, unknown = (p_values(calibration, s.min(axis=1)) for s in (scores, ood_scores))
+        by_p_value = auroc(known, unknown)
+    return ConformalResult(
+        coverage=coverage(sets, labels),
+        mean_set_size=mean_set_size(sets),
+        size_stratified_violation=size_stratified_violation(sets, labels, alpha),
+        ood_auroc_set_size=by_set_size,
+        ood_auroc_p_value=by_p_value,
+    )
+
+
+def _probabilities(values: ArrayLike) -> NDArray[np.float64]:
+    forecasts = _without_nan(values, "probabilities")
+    if forecasts.ndim != 2 or forecasts.size == 0:
+        raise ValueError(
+            f"probabilities must be a non-empty (n, classes) array, not {forecasts.shape}"
+        )
+    return forecasts
+
+
+def _calibration(values: ArrayLike) -> NDArray[np.float64]:
+    scores = _without_nan(values, "calibration_scores")
+    if scores.ndim != 1 or scores.size == 0:
+        raise ValueError(f"calibration_scores must be a non-empty vector, not {scores.shape}")
+    return scores
+
+
+def _without_nan(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must not contain NaN: the network has diverged")
+    return array
+
+
+def _sets(values: ArrayLike) -> NDArray[np.bool_]:
+    sets = np.asarray(values)
+    if sets.ndim != 2 or sets.size == 0 or sets.dtype != np.bool_:
+        raise ValueError(
+            f"sets must be a non-empty boolean (n, classes) array, not {sets.shape} {sets.dtype}"
+        )
+    return sets
+
+
+def _covered(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Size of each set, and whether it holds its label: (n,) each."""
+    members = _sets(sets)
+    _, classes = labelled(members, labels)
+    return members.sum(axis=1), members[np.arange(classes.size), classes]
+
+
+def _between_0_and_1(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie in (0, 1), not {alpha}")

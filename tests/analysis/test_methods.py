@@ -1,0 +1,138 @@
+"""Methods × arms: the tables hold what the metrics give for each record, and the best in bold."""
+
+import numpy as np
+import pytest
+
+from analysis.exhibits import EXHIBITS
+from analysis.metrics.conformal import conformal_prediction
+from analysis.metrics.ood_scores import ood_detection
+from analysis.metrics.posthoc import METHODS, posthoc_calibration
+from analysis.results import pairs
+from analysis.tables import Bold, to_html, to_latex, to_markdown
+
+NAMES = ("posthoc", "detection", "conformal")
+
+
+@pytest.fixture(scope="module")
+def study(synthetic):
+    return synthetic.results(synthetic.Spec(replicates=7))
+
+
+@pytest.fixture(scope="module")
+def exhibits(study):
+    return {name: EXHIBITS[name](study) for name in NAMES}
+
+
+def values(exhibits, table, method):
+    name = table.split("-")[0]
+    frame = next(t for t in exhibits[name].tables if t.name == table).values
+    return frame[frame["method"] == method].iloc[0]
+
+
+def members(study, arm):
+    """(replicate, record) of the complete pairs of the first condition."""
+    return [(pair[arm].replicate, pair[arm].record) for pair in pairs(study, "gaussian")]
+
+
+@pytest.mark.parametrize(("arm", "column"), [(0, "without_mean"), (1, "with_mean")])
+def test_a_tables_means_are_those_of_the_metrics_record_by_record(study, exhibits, arm, column):
+    found = members(study, arm)
+    posthoc = [posthoc_calibration(r.logits["test"], r.labels["test"], s) for s, r in found]
+    expected = np.mean([result["isotonic"].ece for result in posthoc])
+    assert values(exhibits, "posthoc-ece", "isotonic")[column] == pytest.approx(expected)
+    expected = np.mean([result["vector"].nll for result in posthoc])
+    assert values(exhibits, "posthoc-nll", "vector scaling")[column] == pytest.approx(expected)
+
+    detected = [ood_detection(r.logits["test"], r.logits["ood"], s) for s, r in found]
+    expected = np.mean([result["energy"].fpr95 for result in detected])
+    assert values(exhibits, "detection-fpr95", "energy")[column] == pytest.approx(expected)
+
+    conformed = [
+        conformal_prediction(r.logits["test"], r.labels["test"], r.logits["ood"], (0.1,), s)
+        for s, r in found
+    ]
+    expected = np.mean([result["lac", 0.1].mean_set_size for result in conformed])
+    row = values(exhibits, "conformal-mean_set_size", "LAC, α = 0.1")
+    assert row[column] == pytest.approx(expected)
+
+
+def test_every_method_has_its_row_and_none_where_it_has_no_such_number(exhibits):
+    tables = {t.name: t.shown for t in exhibits["posthoc"].tables}
+    assert len(tables["posthoc-ece"]) == len(METHODS)
+    assert not {"isotonic", "histogram binning"} & set(tables["posthoc-nll"]["Method"])
+
+
+def test_the_best_mean_over_methods_and_arms_is_bold(exhibits):
+    for exhibit in exhibits.values():
+        for table in exhibit.tables:
+            if table.name.split("-")[1] in ("tuned", "coverage", "mean_set_size"):
+                continue
+            bold = table.shown.map(lambda cell: isinstance(cell, Bold))
+            means = table.values[["without_mean", "with_mean"]].to_numpy()
+            lower = table.name.split("-")[1] in ("ece", "nll", "fpr95", "size_stratified_violation")
+            best = means.min() if lower else means.max()
+            columns = [c for c in table.shown if c.endswith((" without", " with"))]
+            assert bold[columns].to_numpy().tolist() == (means == best).tolist(), table.name
+            assert bold.to_numpy().sum() == (means == best).sum()
+
+
+def test_bold_is_bold_in_every_format(exhibits):
+    shown = exhibits["posthoc"].tables[0].shown
+    (cell,) = {c for c in shown.to_numpy().ravel() if isinstance(c, Bold)}
+    assert f"**{cell}**" in to_markdown(shown)
+    assert f"<b>{cell}</b>" in to_html(shown)
+    assert r"\textbf{" + cell.split(" ")[0] in to_latex(shown, "c", "l")
+
+
+def test_holm_runs_over_the_methods_of_a_table(exhibits):
+    table = exhibits["posthoc"].tables[0].values
+    assert (table["p_holm"] >= table["p"]).all()
+    assert table["p_holm"].min() < 1
+    assert table["p_holm"].min() == pytest.approx(table["p"].min() * len(METHODS))
+
+
+def test_tuned_parameters_are_counted_once_a_network(exhibits):
+    tuned = next(t for t in exhibits["detection"].tables if t.name == "detection-tuned").shown
+    for cell in tuned[["Without", "With"]].to_numpy().ravel():
+        assert sum(int(part.rsplit("×", 1)[1]) for part in cell.split(";")) == 7
+
+
+def test_odin_stands_in_the_tables_where_a_probe_has_measured_it(synthetic):
+    results = synthetic.results(synthetic.Spec(replicates=6))
+    rng = np.random.default_rng(0)
+    for trial in results.trials:
+        for split, count in (("test", 400), ("ood", 400)):
+            for kind in ("confidence", "energy"):
+                shift = np.array([0.0, 3.0])[:, None, None] * (split == "test")
+                scores = rng.normal(size=(2, 1, count)) + shift
+                trial.record.probes[f"odin/{split}_{kind}"] = scores
+        trial.record.probes["odin/epsilons"] = np.array([0.001, 0.02])
+        trial.record.probes["odin/temperatures"] = np.array([10.0])
+    exhibit = EXHIBITS["detection"](results)
+    auroc = next(t for t in exhibit.tables if t.name == "detection-auroc").values
+    odin = auroc[auroc["method"] == "ODIN, ε and T tuned"].iloc[0]
+    assert odin["with_mean"] > 0.95  # the second ε tells the sets apart, the first does not
+    tuned = next(t for t in exhibit.tables if t.name == "detection-tuned").shown
+    row = tuned[tuned["Method"] == "ODIN, ε and T tuned"].iloc[0]
+    assert row["With"] == "ε 0.02, T 10 × 6"
+
+
+def test_without_out_of_distribution_images_there_is_nothing_to_detect(synthetic):
+    results = synthetic.results(synthetic.Spec(replicates=2, ood=None))
+    exhibit = EXHIBITS["detection"](results)
+    assert exhibit.tables == ()
+    assert exhibit.caption.startswith("No complete pair has out-of-distribution images.")
+    conformal = EXHIBITS["conformal"](results)
+    named = {table.name: table.shown for table in conformal.tables}
+    assert len(named["conformal-coverage"]) == 9
+    assert named["conformal-ood_auroc_p_value"].empty
+
+
+def test_figures_are_drawn_and_say_what_they_show(exhibits):
+    drawn = {f.name: f for exhibit in exhibits.values() for f in exhibit.figures}
+    assert set(drawn) == {"detection-roc", "detection-confidence", "conformal-set-size"}
+    for drawing in drawn.values():
+        assert drawing.save("svg").startswith(b"<?xml")
+        assert drawing.description
+    chance = drawn["detection-confidence"].figure.axes[0].lines[0].get_xdata()[0]
+    assert chance == pytest.approx(0.1)
