@@ -81,4 +81,34 @@ def perturbed(inputs: Tensor, gradient: Tensor, epsilon: float, constants: Const
     return ((pixels - epsilon * gradient.sign()).clamp(0.0, 1.0) - mean) / std
 
 
-PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {"odin": odin}
+def features(network: nn.Module, data: TaskData) -> Arrays:
+    """What the last linear layer takes, for detection scores that look at features.
+
+    Returns:
+        `{train,test,ood}` (n, width), `labels` of the training images (n,), and the last layer's
+        `weight` (classes, width) and `bias` (classes,), on the CPU.
+    """
+    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+    arrays = {
+        "labels": data.train.labels,
+        "weight": last.weight.detach(),
+        "bias": last.bias.detach(),
+    }
+    splits = {"train": data.train, "test": data.test, "ood": data.ood}
+    network.eval()
+    taken: list[Tensor] = []
+    hook = last.register_forward_pre_hook(lambda module, inputs: taken.append(inputs[0]))
+    try:
+        for name, split in splits.items():
+            if split is not None:
+                with torch.inference_mode():
+                    for part in torch.split(split.inputs, EVALUATION_BATCH):
+                        network(part)
+                arrays[name] = torch.cat(taken)
+                taken.clear()
+    finally:
+        hook.remove()
+    return {name: array.cpu() for name, array in arrays.items()}
+
+
+PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {"features": features, "odin": odin}

@@ -134,7 +134,7 @@ class Data(Frozen):
     facts: DataFacts | None = None
 
 
-Probe = Literal["odin"]
+Probe = Literal["features", "odin"]
 
 
 def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
@@ -148,7 +148,7 @@ def _short_model(value: Any) -> Any:
 class Trial(Frozen):
     """One network's life: weights from `seed`, a warm-up where the arm has one, then the task.
 
-    `probes` are measurements of the trained network that go into its record: `odin`.
+    `probes` are measurements of the trained network that go into its record: `features`, `odin`.
     """
 
     arm: Literal["control", "warmup"] = "warmup"

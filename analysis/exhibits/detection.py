@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from analysis.comparison import Measure
 from analysis.exhibits.exhibit import (
@@ -28,7 +29,13 @@ from analysis.exhibits.exhibit import (
 )
 from analysis.exhibits.methods import HOW, method_tables, shown_condition, shown_pairs
 from analysis.metrics.ood import Detection, auroc, roc_curve, tuned_detection
-from analysis.metrics.ood_scores import msp, ood_detection
+from analysis.metrics.ood_scores import (
+    mahalanobis,
+    msp,
+    nearest_neighbour,
+    ood_detection,
+    vim,
+)
 from analysis.records import Record
 from analysis.results import StudyResults
 
@@ -52,6 +59,9 @@ _NAMES = {
     "gen": "GEN",
     "odin": "ODIN, ε and T tuned",
     "odin_energy": "energy of ODIN's input, ε and T tuned",
+    "mahalanobis": "Mahalanobis, features",
+    "nearest_neighbour": "50th nearest neighbour, features",
+    "vim": "ViM, features",
 }
 
 
@@ -104,7 +114,25 @@ def _detections(record: Record, seed: int) -> Detected:
                 for t, temperature in enumerate(probed["odin/temperatures"])
             }
             found[method] = tuned_detection(candidates, seed)
+    if "features/train" in probed:
+        found |= _by_features(record, seed)
     return found
+
+
+def _by_features(record: Record, seed: int) -> dict[str, Detection]:
+    """Scores of the features that a probe has kept, against those of the training images."""
+    probed = {name.removeprefix("features/"): array for name, array in record.probes.items()}
+    train, labels = probed["train"], probed["labels"]
+    layer = probed["weight"], probed["bias"]
+    scores: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]] = {
+        "mahalanobis": lambda features: mahalanobis(features, train, labels),
+        "nearest_neighbour": lambda features: nearest_neighbour(features, train),
+        "vim": lambda features: vim(features, train, *layer),
+    }
+    return {
+        name: tuned_detection({None: (score(probed["test"]), score(probed["ood"]))}, seed)
+        for name, score in scores.items()
+    }
 
 
 def _tuned(results: StudyResults, both: Pairs, detect: Callable[[Record, int], Detected]) -> Table:

@@ -5,7 +5,8 @@ import pytest
 
 from analysis.exhibits import EXHIBITS
 from analysis.metrics.conformal import conformal_prediction
-from analysis.metrics.ood_scores import ood_detection
+from analysis.metrics.ood import tuned_detection
+from analysis.metrics.ood_scores import mahalanobis, nearest_neighbour, ood_detection, vim
 from analysis.metrics.posthoc import METHODS, posthoc_calibration
 from analysis.results import pairs
 from analysis.tables import Bold, to_html, to_latex, to_markdown
@@ -115,6 +116,37 @@ def test_odin_stands_in_the_tables_where_a_probe_has_measured_it(synthetic):
     tuned = next(t for t in exhibit.tables if t.name == "detection-tuned").shown
     row = tuned[tuned["Method"] == "ODIN, ε and T tuned"].iloc[0]
     assert row["With"] == "ε 0.02, T 10 × 6"
+
+
+def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them(synthetic):
+    results = synthetic.results(synthetic.Spec(replicates=6))
+    rng = np.random.default_rng(0)
+    for trial in results.trials:
+        centres = 5 * rng.normal(size=(3, 8))
+        labels = rng.integers(0, 3, 120)
+        kept = {"labels": labels, "train": centres[labels] + rng.normal(size=(120, 8))}
+        kept["test"] = centres[rng.integers(0, 3, 400)] + rng.normal(size=(400, 8))
+        kept["ood"] = 5 * rng.normal(size=(400, 8))  # far from every class
+        kept |= {"weight": centres, "bias": -0.5 * (centres**2).sum(axis=1)}
+        trial.record.probes.update({f"features/{name}": array for name, array in kept.items()})
+    auroc = next(t for t in EXHIBITS["detection"](results).tables if t.name == "detection-auroc")
+    means = auroc.values.set_index("method")["with_mean"]
+    assert means["Mahalanobis, features"] > 0.99  # clusters of one width are its own model
+    names = ("Mahalanobis, features", "50th nearest neighbour, features", "ViM, features")
+    expected: dict[str, list[float]] = {name: [] for name in names}
+    for seed, record in members(results, 1):
+        of = {name.removeprefix("features/"): array for name, array in record.probes.items()}
+        test, ood, train = of["test"], of["ood"], of["train"]
+        layer = of["weight"], of["bias"]
+        scores = (
+            [mahalanobis(x, train, of["labels"]) for x in (test, ood)],
+            [nearest_neighbour(x, train) for x in (test, ood)],
+            [vim(x, train, *layer) for x in (test, ood)],
+        )
+        for method, both in zip(names, scores, strict=True):
+            expected[method].append(tuned_detection({None: tuple(both)}, seed).auroc)
+    for method, values_of_networks in expected.items():
+        assert means[method] == pytest.approx(np.mean(values_of_networks))
 
 
 def test_without_out_of_distribution_images_there_is_nothing_to_detect(synthetic):

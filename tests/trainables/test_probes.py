@@ -10,7 +10,7 @@ from analysis.records import read_record
 from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
 from trainables.preparation import Split, TaskData
-from trainables.probes import EPSILONS, TEMPERATURES, odin, perturbed
+from trainables.probes import EPSILONS, TEMPERATURES, features, odin, perturbed
 from trainables.storage import Storage
 from trainables.trial import Data, DataFacts, Model, Task, Trial, Warmup
 
@@ -99,6 +99,22 @@ def test_probing_leaves_the_network_as_it_was(linear):
     odin(linear, data_of(pixels(10, 0), pixels(10, 1)))
     assert all(torch.equal(a, b) for a, b in zip(before, linear.state_dict().values(), strict=True))
     assert all(parameter.grad is None for parameter in linear.parameters())
+
+
+def test_features_are_what_the_last_layer_takes():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 5), nn.ReLU(), nn.BatchNorm1d(5), nn.Linear(5, 4)
+    )
+    data = data_of(pixels(30, 0), pixels(20, 1))
+    arrays = features(network, data)
+    with torch.inference_mode():
+        for name, split in (("train", data.train), ("test", data.test), ("ood", data.ood)):
+            logits = arrays[name] @ arrays["weight"].T + arrays["bias"]
+            assert torch.allclose(logits, network(split.inputs), atol=1e-5)
+            assert arrays[name].shape == (len(split.labels), 5)
+    assert torch.equal(arrays["labels"], data.train.labels)
+    assert not network[4]._forward_pre_hooks
 
 
 def probed_trial(**fields: object) -> Trial:
