@@ -85,6 +85,13 @@ def test_bold_is_bold_in_every_format(exhibits):
     assert r"\textbf{" + cell.split(" ")[0] in to_latex(shown, "c", "l")
 
 
+def test_every_table_in_latex_is_plain_text_that_any_engine_compiles(study):
+    for build in EXHIBITS.values():
+        exhibit = build(study)
+        for table in exhibit.tables:
+            assert to_latex(table.shown, f"{table.title}. {exhibit.caption}", table.name).isascii()
+
+
 def test_holm_runs_over_the_methods_of_a_table(exhibits):
     table = exhibits["posthoc"].tables[0].values
     assert (table["p_holm"] >= table["p"]).all()
