@@ -32,6 +32,9 @@ TUNE_SETTINGS = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
+# For the workers of a local instance. Tune lives each trial in a thread of its own, and each thread
+# gets a heap: without this a worker grows by 350 MB over some fifty trials, and is no faster.
+WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1"}
 
 
 class Watcher(Protocol):
@@ -150,7 +153,7 @@ def _error(trial: TuneTrial) -> str:
 @contextmanager
 def _ray(resources: Resources) -> Iterator[None]:
     """Connected to Ray; a local instance ends with the context, a cluster goes on."""
-    os.environ |= TUNE_SETTINGS
+    os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
     on_termination = signal.getsignal(signal.SIGTERM)
     local = not (resources.address or os.environ.get("RAY_ADDRESS"))
     try:
