@@ -1,7 +1,7 @@
 """How long a plan will take: from the trials that have been run, else from a moment's measuring."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from mlflow.entities import Run
 
 from sweep.planning import PlannedTrial
 from sweep.worklist import Worklist
+from trainables.data.images import Source
 from trainables.models.build import build
 from trainables.training import EVALUATION_BATCH, make_optimizer
 from trainables.trial import Trial
@@ -25,7 +26,7 @@ def seconds_from_runs(work: Worklist, runs: Iterable[Run]) -> float | None:
     return work.examples_to_train * seconds / examples if examples else None
 
 
-def seconds_by_measuring(work: Worklist) -> float:
+def seconds_by_measuring(work: Worklist, sources: Mapping[str, Source]) -> float:
     """The same from a few steps of the first trial's network, on this machine's CPU."""
     if not work.to_run:
         return 0.0
@@ -35,7 +36,7 @@ def seconds_by_measuring(work: Worklist) -> float:
         training, evaluation = _per_example(work.to_run[0].trial)
     finally:
         torch.set_num_threads(threads)
-    evaluated = sum(_evaluated(planned, work) for planned in work.to_run)
+    evaluated = sum(_evaluated(planned, work, sources) for planned in work.to_run)
     own = SECONDS_A_TRIAL * len(work.to_run)
     return work.examples_to_train * training + evaluated * evaluation + own
 
@@ -69,10 +70,10 @@ def _per_example(trial: Trial) -> tuple[float, float]:
     return training, (time.perf_counter() - started) / EVALUATION_BATCH
 
 
-def _evaluated(planned: PlannedTrial, work: Worklist) -> int:
+def _evaluated(planned: PlannedTrial, work: Worklist, sources: Mapping[str, Source]) -> int:
     """Examples that a trial is measured on along its way, about."""
     trial, data = planned.trial, planned.trial.data
-    measured = data.validation + (data.test or 0)
+    measured = data.validation + (data.test or len(sources[data.source].test))
     warms_up = work.examples[planned.trial_id] > trial.task_examples
     epochs = trial.task.epochs + (trial.warmup.epochs if trial.warmup and warms_up else 0)
     return epochs * measured + trial.task.epochs * data.examples

@@ -56,7 +56,7 @@ def _launch(options: Options, console: Console) -> int:
     if options.dry_run:
         from sweep.listing import show_plan
 
-        show_plan(console, plan, options)
+        show_plan(console, plan, sources.loaded, options)
         return 0
     from sweep.execution import execute
 

@@ -1,6 +1,7 @@
 """What there is to run, and what a launch would do: for reading before anything runs."""
 
 import os
+from collections.abc import Mapping
 
 import torch
 from rich.console import Console
@@ -14,6 +15,7 @@ from sweep.progress import duration
 from sweep.study import load_study, shipped
 from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
+from trainables.data.images import Source
 from trainables.storage import Storage
 
 
@@ -29,7 +31,9 @@ def list_studies(console: Console) -> None:
     console.print(table)
 
 
-def show_plan(console: Console, plan: StudyPlan, options: Options) -> None:
+def show_plan(
+    console: Console, plan: StudyPlan, sources: Mapping[str, Source], options: Options
+) -> None:
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
 
     Nothing is written: where there is no MLflow database, none is made.
@@ -41,7 +45,7 @@ def show_plan(console: Console, plan: StudyPlan, options: Options) -> None:
     seconds = seconds_from_runs(work, ledger.done.values())
     source = "at the pace of the finished trials"
     if seconds is None:
-        seconds, source = seconds_by_measuring(work), "by a short measurement on this CPU"
+        seconds, source = seconds_by_measuring(work, sources), "by a short measurement on this CPU"
     data = plan.base.data
     ood = f", out of distribution {data.ood}" if data.ood else ""
     rows = {

@@ -34,7 +34,6 @@ class Outbox:
         self._publisher = publisher
         self._parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
-        self.published = 0
         self.waiting: list[Parcel] = []  # could not be published
         self.reason = ""  # why, of the last
         self.refused: list[str] = []  # will never be published as they are, and why
@@ -69,7 +68,6 @@ class Outbox:
             return
         try:
             self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
-            self.published += 1
         except AWAY:
             raise
         except Exception as error:  # of this parcel alone: the others must still be published

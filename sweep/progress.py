@@ -1,6 +1,6 @@
 """Progress of a launch: a live line on a terminal, a plain line now and then elsewhere.
 
-All console output of a running study comes from here.
+While trials run, all console output comes from here.
 """
 
 import time

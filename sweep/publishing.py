@@ -65,10 +65,10 @@ class Publisher:
         """
         record = read_record(payload)
         run_id = self._run(planned, started_at(record))
-        rows = metrics(record)
+        rows, described = metrics(record), parameters(planned.trial)
         for at in range(0, len(rows), METRICS_PER_REQUEST):
             chosen = rows[at : at + METRICS_PER_REQUEST]
-            self._client.log_batch(run_id, metrics=chosen, params=parameters(planned.trial))
+            self._client.log_batch(run_id, metrics=chosen, params=[] if at else described)
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, RECORD)

@@ -150,8 +150,8 @@ class _Life:
         self._run(self._task(), checkpoint)
         if self.data.ood is not None:
             self.outputs["ood"] = finite(evaluate(self.network, self.data.ood))
-        started = time.perf_counter()
         for name in self.trial.probes:
+            started = time.perf_counter()
             arrays = PROBES[name](self.network, self.data)
             self.probed |= {f"{name}/{key}": array for key, array in arrays.items()}
             self._spent("probes", started)

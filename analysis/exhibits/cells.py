@@ -46,7 +46,7 @@ def values(row: Comparison) -> dict[str, object]:
         "difference": row.difference,
         "interval_low": low,
         "interval_high": high,
-        "moved_as_the_paper": row.moved if row.n else None,
+        "moved_as_the_paper": row.moved if row.n and row.measure.expected else None,
         "w": test.statistic if test else None,
         "z": test.z if test else None,
         "p": row.p_value,

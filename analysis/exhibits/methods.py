@@ -19,7 +19,8 @@ Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]
 
 HOW = (
     "Mean ± s.d. over the complete pairs; Δ is the mean of with − without, with its 95 % bootstrap "
-    f"interval; W, P and r: {TEST}; Holm P is corrected over the methods; the best mean is bold. "
+    "interval; “As the paper” counts the pairs in which warm-up was the better; "
+    f"W, P and r: {TEST}; Holm P is corrected over the methods; the best mean is bold. "
     "The random halves are the same in both arms of a pair and for every method."
 )
 

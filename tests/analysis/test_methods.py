@@ -77,6 +77,13 @@ def test_the_best_mean_over_methods_and_arms_is_bold(exhibits):
             assert bold.to_numpy().sum() == (means == best).sum()
 
 
+def test_where_the_paper_states_no_direction_no_pair_is_counted(exhibits):
+    tables = {t.name: t for t in exhibits["conformal"].tables}
+    assert tables["conformal-coverage"].values["moved_as_the_paper"].isna().all()
+    assert set(tables["conformal-coverage"].shown["As the paper"]) == {"—"}
+    assert tables["conformal-ood_auroc_set_size"].values["moved_as_the_paper"].notna().all()
+
+
 def test_bold_is_bold_in_every_format(exhibits):
     shown = exhibits["posthoc"].tables[0].shown
     (cell,) = {c for c in shown.to_numpy().ravel() if isinstance(c, Bold)}

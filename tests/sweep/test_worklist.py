@@ -78,6 +78,11 @@ def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
 
 def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_path, tiny):
     work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
-    larger = make_plan(plan.study, Sources().look, replicates=3, overrides={"task.epochs": 3000})
-    more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
-    assert 0 < seconds_by_measuring(work) < seconds_by_measuring(more) / 5
+    sources = Sources()
+    seconds = {}
+    for name, overrides in (("epochs", {"task.epochs": 3000}), ("test", {"data.test": None})):
+        larger = make_plan(plan.study, sources.look, replicates=3, overrides=overrides)
+        more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
+        seconds[name] = seconds_by_measuring(more, sources.loaded)
+    assert 0 < seconds_by_measuring(work, sources.loaded) < seconds["epochs"] / 5
+    assert seconds_by_measuring(work, sources.loaded) < seconds["test"]  # all 2,000 images, not 100

@@ -7,6 +7,7 @@ from scipy.special import logsumexp, softmax
 from torch import Tensor, nn
 
 from analysis.records import read_record
+from trainables import life
 from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
 from trainables.preparation import Split, TaskData
@@ -149,6 +150,26 @@ def test_a_probed_trial_has_the_numbers_of_the_one_without_and_the_probes_beside
         "odin/ood_energy": (*shape, 25),
     }
     assert probed.seconds["probes"] > 0
+
+
+def test_each_probe_s_seconds_are_counted_once(tmp_path, monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self) -> float:
+            return self.now
+
+    clock = Clock()
+
+    def slow(network: nn.Module, data: TaskData) -> dict[str, Tensor]:
+        clock.now += 1.0
+        return {}
+
+    monkeypatch.setattr(life, "time", clock)
+    monkeypatch.setattr(life, "PROBES", {"features": slow, "odin": slow})
+    storage = Storage(tmp_path)
+    key = run_trial(probed_trial(probes=("features", "odin")), photos(), photos_ood(), storage, CPU)
+    assert read_record(storage.get(key) or b"").seconds["probes"] == 2.0
 
 
 def test_probes_are_in_the_id_only_where_there_are_some():
