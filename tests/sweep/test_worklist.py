@@ -4,6 +4,7 @@ import pytest
 import torch
 from mlflow.entities import Run, RunData, RunInfo
 
+from sweep import estimate
 from sweep.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.ledger import Ledger
 from sweep.planning import make_plan
@@ -76,13 +77,25 @@ def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
     assert seconds_from_runs(work, []) is None
 
 
-def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_path, tiny):
-    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_path):
     sources = Sources()
-    seconds = {}
-    for name, overrides in (("epochs", {"task.epochs": 3000}), ("test", {"data.test": None})):
-        larger = make_plan(plan.study, sources.look, replicates=3, overrides=overrides)
-        more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
-        seconds[name] = seconds_by_measuring(more, sources.loaded)
-    assert 0 < seconds_by_measuring(work, sources.loaded) < seconds["epochs"] / 5
-    assert seconds_by_measuring(work, sources.loaded) < seconds["test"]  # all 2,000 images, not 100
+    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+    larger = make_plan(plan.study, sources.look, replicates=3, overrides={"task.epochs": 3000})
+    more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
+    few, many = (seconds_by_measuring(w, sources.loaded) for w in (work, more))
+    assert 0 < few < many / 5
+
+
+@pytest.mark.parametrize(("test", "images"), [(100, 100), (None, 2000)])
+def test_each_epoch_is_measured_on_validation_test_and_training_images(
+    plan, tmp_path, monkeypatch, test, images
+):
+    monkeypatch.setattr(estimate, "_per_example", lambda trial: (0.0, 1.0))
+    monkeypatch.setattr(estimate, "SECONDS_A_TRIAL", 0.0)
+    sources = Sources()
+    asked = make_plan(plan.study, sources.look, replicates=1, overrides={"data.test": test})
+    work = sort_out(asked, Ledger(), Storage(tmp_path), CPU)
+    # three learning rates, so three controls and three warmed-up networks that share a warm-up of
+    # two epochs; three epochs of the task each
+    expected = 6 * 3 * (50 + images + 64) + 2 * (50 + images)
+    assert seconds_by_measuring(work, sources.loaded) == expected
