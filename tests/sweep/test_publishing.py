@@ -1,0 +1,54 @@
+"""Publishing in a real store: long histories in several requests, and again without harm."""
+
+import pytest
+from mlflow import MlflowClient
+
+from sweep import publishing
+from sweep.ledger import read_ledger
+from sweep.planning import make_plan
+from sweep.publishing import Publisher
+from sweep.sources import Sources
+from sweep.study import load_study
+from trainables.life import record_key
+from trainables.storage import Storage
+
+
+@pytest.fixture
+def publish(finished, tmp_path):
+    """Publish the tiny study's first warmed-up trial in a store of its own, from the ledger on."""
+    sources = Sources()
+    plan = make_plan(load_study(str(finished.place.folder / "tiny.yaml")), sources.look)
+    planned = next(p for p in plan.trials if p.trial.warmup)
+    payload = Storage(finished.place.folder / "sweep_storage").get(record_key(planned.trial_id))
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client.create_experiment("tiny", (tmp_path / "artifacts").as_uri())
+
+    def publish():
+        ledger = read_ledger(client, plan)
+        Publisher(client, plan, ledger, sources.loaded, "abc").publish(planned, payload)
+        experiment = client.get_experiment_by_name("tiny").experiment_id
+        return client, client.search_runs([experiment], "tags.kind = 'trial'"), planned, ledger
+
+    return publish
+
+
+def test_a_history_longer_than_a_request_is_whole(publish, finished, monkeypatch):
+    monkeypatch.setattr(publishing, "METRICS_PER_REQUEST", 7)
+    client, (run,), planned, _ = publish()
+    record = finished.results.by_id[planned.trial_id].record
+    logged = client.get_metric_history(run.info.run_id, "test_ece")
+    assert [m.value for m in logged] == record.history["test_ece"].tolist()
+    assert run.data.params["warmup.noise.distribution"] == "gaussian"
+
+
+def test_a_publication_that_was_cut_short_is_completed_and_nothing_doubled(publish):
+    client, (run,), planned, _ = publish()
+    client.set_terminated(run.info.run_id, "KILLED")  # as if its launch had died in the middle
+    _, runs, _, ledger = publish()
+    assert set(ledger.cut_short) == {planned.trial_id}
+    assert [r.info.run_id for r in runs] == [run.info.run_id]
+    assert runs[0].info.status == "FINISHED"
+    for metric in ("test_ece", "noise_loss", "seconds_total"):
+        history = client.get_metric_history(run.info.run_id, metric)
+        assert len(history) == len({m.step for m in history})
+    assert len(runs[0].inputs.dataset_inputs) == 2
