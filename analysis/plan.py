@@ -42,6 +42,12 @@ class Plan:
     replicates: int
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]
+    left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
+
+    @property
+    def network(self) -> str:
+        """The base trial's."""
+        return str(_lookup(self.base, "model.name") or "unknown")
 
     def conditions(self) -> tuple[str, ...]:
         """Every grid's conditions, each once, in order."""
@@ -62,6 +68,7 @@ def parse_plan(text: str) -> Plan:
             replicates=int(fields["replicates"]),
             grids={name: tuple(labels) for name, labels in fields["grids"].items() if labels},
             trials=tuple(PlannedTrial(**trial) for trial in fields["trials"]),
+            left_out=tuple(fields.get("left_out", ())),
         )
     except KeyError as error:
         raise PlanError(f"not a plan: {error.args[0]!r} is missing") from error

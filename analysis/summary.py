@@ -1,11 +1,15 @@
 """A trial's final numbers, each defined once: the sweep logs them and the report shows them.
 
 Everything follows from the record's logits, so a new number needs no training. Per split: accuracy,
-mean confidence, gap = confidence − accuracy, ece (10 equal bins) and nll (nats per example). Out of
+mean confidence, gap = confidence − accuracy, ece (10 equal bins) and nll (nats per prediction; of a
+text its exponential too, the perplexity). Where an example has many targets, pixels or tokens, each
+of those that were measured is one prediction. Out of
 distribution: mean confidence, and the AUROC of the maximum softmax probability against the test set
 (higher = more in-distribution; the test set is the positive class). A number that the record cannot
 give is absent, never made up: a diverged trial has none, a study without an OOD set no `ood_*`.
 """
+
+import math
 
 from analysis.metrics.calibration import calibration_gap, expected_calibration_error
 from analysis.metrics.classification import (
@@ -21,7 +25,7 @@ SPLITS = ("validation", "test")
 
 
 def summarise(record: Record) -> dict[str, float]:
-    """Final metrics by name: {test,validation}_{accuracy,ece,nll,confidence,gap}, ood_*."""
+    """Final metrics by name: {test,validation}_{accuracy,ece,nll,…}, and ood_*."""
     numbers: dict[str, float] = {}
     for split in SPLITS:
         if split not in record.logits:
@@ -35,8 +39,16 @@ def summarise(record: Record) -> dict[str, float]:
             f"{split}_confidence": float(confidence.mean()),
             f"{split}_gap": calibration_gap(confidence, correct),
         }
+        if _kind(record) == "language":
+            numbers[f"{split}_perplexity"] = math.exp(numbers[f"{split}_nll"])
     if {"test", "ood"} <= record.logits.keys():
         known = softmax(record.logits["test"]).max(axis=1)
         unknown = softmax(record.logits["ood"]).max(axis=1)
         numbers |= {"ood_confidence": float(unknown.mean()), "ood_auroc": auroc(known, unknown)}
     return numbers
+
+
+def _kind(record: Record) -> str:
+    """What the network was for: classification, segmentation or language."""
+    facts = (record.trial.get("data") or {}).get("facts") or {}
+    return str(facts.get("kind", "classification"))

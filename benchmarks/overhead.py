@@ -89,7 +89,8 @@ def _step(
 
 def _images(trial: Trial, sources: Sources) -> tuple:  # type: ignore[type-arg]
     ood = trial.data.ood
-    return sources.get(trial.data.source), None if ood is None else sources.get(ood)
+    data = trial.data
+    return sources.get(data, data.source), None if ood is None else sources.get(data, ood)
 
 
 def study_ratio() -> tuple[float, float, float]:

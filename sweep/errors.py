@@ -7,14 +7,23 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from trainables.models.settings import TAGS
+
 
 class InputError(ValueError):
     """One line with the field, its value and the remedy."""
 
 
+class DoesNotApply(InputError):
+    """A level of a factor that has no meaning for the data, while others have one."""
+
+
 def complaint(error: ValidationError) -> ErrorDetails:
     """The one of pydantic's complaints to begin with: a misspelt field explains a missing one."""
-    return next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
+    first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
+    # the model section is one of several classes, and pydantic names the class as a step of the way
+    first["loc"] = tuple(part for part in first["loc"] if part not in TAGS)
+    return first
 
 
 def explain(error: ValidationError, within: str = "") -> str:

@@ -29,15 +29,23 @@ from sweep.progress import Display
 from sweep.publishing import Publisher, last_line
 from sweep.tracking import AWAY, connect
 from sweep.worklist import Worklist, sort_out
-from trainables.data.images import Source
+from trainables.data.examples import Source
 from trainables.life import record_key
+from trainables.models.build import State
 from trainables.storage import Storage
 
 
 def execute(
-    plan: StudyPlan, sources: Mapping[str, Source], options: Options, console: Console
+    plan: StudyPlan,
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    options: Options,
+    console: Console,
 ) -> int:
     """Do what is left of the plan, and make the report.
+
+    Args:
+        sources, weights: what the plan's trials are made from, by name and by digest.
 
     Returns:
         0, or 1 where some trial failed or could not be published.
@@ -54,7 +62,7 @@ def execute(
         except AWAY as error:
             raise InputError(f"nothing was run: {one_line(error)}") from error
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
-            launch = _Launch(plan, sources, options, console, client, publisher, commit)
+            launch = _Launch(plan, sources, weights, options, console, client, publisher, commit)
             return launch.carry_out(work)
 
 
@@ -65,17 +73,21 @@ def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
     if work.stored:
         parts.append(f"{len(work.stored)} stored and to be published")
     console.print(
-        f"{plan.study.name}, scale {plan.scale}, data {plan.base.data.source}: "
+        f"{plan.study.name}, scale {plan.scale}, network {plan.base.model.name}, "
+        f"data {plan.base.data.source}: "
         f"{len(plan.trials)} trials, {', '.join(parts)}",
         highlight=False,
         soft_wrap=True,
     )
+    for reason in plan.left_out:
+        console.print(f"left out: {reason}", highlight=False, markup=False, soft_wrap=True)
 
 
 @dataclass
 class _Launch:
     plan: StudyPlan
     sources: Mapping[str, Source]
+    weights: Mapping[str, State]
     options: Options
     console: Console
     client: MlflowClient
@@ -118,6 +130,7 @@ class _Launch:
             run_trials(
                 [planned.trial for planned in work.to_run],
                 self.sources,
+                self.weights,
                 self.options.storage,
                 self.options.resources,
                 self.commit,

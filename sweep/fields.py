@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from sweep.errors import InputError, choices, complaint, explain
+from trainables.models.settings import family_of
 from trainables.trial import Trial
 
 Fields = dict[str, Any]
@@ -73,29 +74,36 @@ def parse_trial(fields: Fields) -> Trial:
         InputError: names the field, its value and what would be accepted.
     """
     for dotted in flat(fields):
-        if dotted.startswith("data.facts"):
+        if dotted.startswith(("data.facts", "model.facts")):
             raise InputError(f"{dotted}: is found by loading the data; leave it out")
     try:
         return Trial.model_validate(fields)
     except ValidationError as error:
         first = complaint(error)
         if first["type"] == "extra_forbidden":
-            raise InputError(_unknown([str(part) for part in first["loc"]])) from error
+            path = [str(part) for part in first["loc"]]
+            raise InputError(_unknown(path, fields)) from error
         raise InputError(explain(error)) from error
 
 
-def _unknown(path: list[str]) -> str:
-    model: type[BaseModel] = Trial
+def _unknown(path: list[str], fields: Fields) -> str:
+    section: type[BaseModel] = Trial
+    of = ""
     for name in path[:-1]:
-        model = _model_of(model, name)
-    known = [name for name in model.model_fields if name != "facts"]
-    return f"{'.'.join(path)}: no such field; {choices(path[-1], known)}"
+        if name == "model":
+            network = get_field(fields, "model.name") or fields["model"]
+            network = network if isinstance(network, str) else "mlp"
+            section, of = family_of(network), f" of {network}"
+        else:
+            section = _section(section, name)
+    known = [name for name in section.model_fields if name != "facts"]
+    return f"{'.'.join(path)}: no such field{of}; {choices(path[-1], known)}"
 
 
-def _model_of(model: type[BaseModel], name: str) -> type[BaseModel]:
-    """The model of a field, through `| None` and annotations."""
-    annotation = model.model_fields[name].annotation
+def _section(outer: type[BaseModel], name: str) -> type[BaseModel]:
+    """The class of a section, through `| None` and annotations."""
+    annotation = outer.model_fields[name].annotation
     for candidate in (annotation, *get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
-    return model
+    return outer

@@ -18,8 +18,10 @@ from sweep.errors import InputError
 from sweep.options import Options, parse_options
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from sweep.networks import Networks
     from sweep.planning import StudyPlan
     from sweep.sources import Sources
+    from trainables.trial import Trial
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, _interrupt)
         return _launch(options, Console())
     except ValueError as error:
-        from trainables.data.images import DataError
+        from trainables.data.examples import DataError
 
         if not isinstance(error, InputError | DataError):
             raise
@@ -52,19 +54,20 @@ def _launch(options: Options, console: Console) -> int:
 
         list_studies(console)
         return 0
-    plan, sources = _plan(options)
+    plan, sources, networks = _plan(options)
     if options.dry_run:
         from sweep.listing import show_plan
 
-        show_plan(console, plan, sources.loaded, options)
+        show_plan(console, plan, sources.loaded, networks.weights, options)
         return 0
     from sweep.execution import execute
 
-    return execute(plan, sources.loaded, options, console)
+    return execute(plan, sources.loaded, networks.weights, options, console)
 
 
-def _plan(options: Options) -> "tuple[StudyPlan, Sources]":
+def _plan(options: Options) -> "tuple[StudyPlan, Sources, Networks]":
     """Everything that can be wrong with what was asked comes out here, before anything runs."""
+    from sweep.networks import Networks
     from sweep.planning import make_plan
     from sweep.resources import check_resources
     from sweep.sources import Sources
@@ -72,9 +75,13 @@ def _plan(options: Options) -> "tuple[StudyPlan, Sources]":
 
     study = load_study(options.study or "")
     check_resources(options.resources)
-    sources = Sources(download=options.download)
-    plan = make_plan(study, sources.look, options.scale, options.replicates, options.overrides)
-    return plan, sources
+    sources, networks = Sources(download=options.download), Networks(options.download)
+
+    def look(trial: "Trial") -> "Trial":
+        return networks.look(sources.look(trial))
+
+    plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
+    return plan, sources, networks
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -15,7 +15,8 @@ from sweep.progress import duration
 from sweep.study import load_study, shipped
 from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
-from trainables.data.images import Source
+from trainables.data.examples import Source
+from trainables.models.build import State
 from trainables.storage import Storage
 
 
@@ -32,7 +33,11 @@ def list_studies(console: Console) -> None:
 
 
 def show_plan(
-    console: Console, plan: StudyPlan, sources: Mapping[str, Source], options: Options
+    console: Console,
+    plan: StudyPlan,
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    options: Options,
 ) -> None:
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
 
@@ -45,16 +50,19 @@ def show_plan(
     seconds = seconds_from_runs(work, ledger.done.values())
     source = "at the pace of the finished trials"
     if seconds is None:
-        seconds, source = seconds_by_measuring(work, sources), "by a short measurement on this CPU"
+        seconds = seconds_by_measuring(work, sources, weights)
+        source = "by a short measurement on this CPU"
     data = plan.base.data
     ood = f", out of distribution {data.ood}" if data.ood else ""
     rows = {
         "Study": f"{plan.study.name}: {plan.study.title}",
         "Scale": f"{plan.scale} ({plan.study.scales[plan.scale].about or 'no description'})",
+        "Network": plan.base.model.name,
         "Data": f"{data.source}{ood}",
         "Conditions": "; ".join(
             f"{len(conditions)} of {grid}" for grid, conditions in plan.grids.items()
         ),
+        "  left out": "; ".join(plan.left_out) or "none",
         "Pairs": f"{plan.replicates} a condition",
         "Trials": str(len(plan.trials)),
         "  done": str(len(work.done)),

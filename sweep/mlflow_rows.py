@@ -8,7 +8,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from analysis.records import Record
 from analysis.summary import summarise
 from sweep.fields import flat
-from trainables.data.images import Source
+from trainables.data.examples import Source
 from trainables.trial import Trial
 
 _NO_METRIC = ("phase", "epoch", "step", "seconds")  # columns of the history
@@ -51,9 +51,10 @@ def version_tags(record: Record) -> dict[str, str]:
 
 def data_sets(trial: Trial, sources: Mapping[str, Source]) -> list[DatasetInput]:
     """The trial's data sets as MLflow knows them: name, digest and sizes, no copy of the images."""
-    used = [(trial.data.source, "training")]
-    if trial.data.ood:
-        used.append((trial.data.ood, "out-of-distribution"))
+    data = trial.data
+    used = [(data.loaded(data.source), "training")]
+    if data.ood:
+        used.append((data.loaded(data.ood), "out-of-distribution"))
     return [
         DatasetInput(_data_set(sources[name]), [InputTag("mlflow.data.context", context)])
         for name, context in used

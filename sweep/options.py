@@ -23,6 +23,10 @@ into MLflow and a report. The same command goes on after a crash, and runs nothi
       more pairs, a changed trial, images of your own
   python -m sweep.launch noise_ablation --scale paper --download --address HOST:6379
       the paper's numbers on CIFAR-10 and SVHN, on a Ray cluster
+  python -m sweep.launch noise_ablation --set model=my_net:make
+      a network of your own: the function `make` of my_net.py in this folder
+  python -m sweep.launch noise_ablation --set warmup.noise.distribution=[gaussian,pink]
+      fewer levels of a factor
   python -m sweep.launch my_study.yaml
       a study of your own; copy one of sweep/studies/ to begin with
   python -m sweep.launch --list
@@ -32,7 +36,14 @@ Afterwards `mlflow ui` in the same folder shows everything, and `python -m analy
 makes the report again."""
 
 EPILOG = """\
-data sets: photos, photos_ood (embedded), cifar10, svhn (torchvision), npz:PATH, folder:PATH
+data sets
+  embedded: photos, photos_ood; mosaics, mosaics_ood (segmentation); text, text_ood (language);
+    points, points_ood (the paper's toy)
+  by torchvision: cifar10, cifar100, svhn, mnist, fashion_mnist, stl10; pet, voc (segmentation)
+  your own: npz:PATH, folder:PATH, text:PATH
+networks (--set model=NAME): mlp, resnet18 to resnet152, densenet121 to densenet201, vit; unet
+  (segmentation); transformer (language); package.module:factory, your own, called with
+  num_classes and input_shape
 exit codes: 0 all is well, 1 some trial failed or could not be published, 2 bad input,
 130 interrupted: the same command goes on"""
 
@@ -152,16 +163,17 @@ def _parser() -> argparse.ArgumentParser:
     add = what.add_argument
     add("--scale", help="smoke, laptop or paper, where the study has them; default: laptop")
     add("--replicates", type=_at_least_one, metavar="N", help="pairs a condition")
-    add("--data", metavar="DATA", help="in-distribution images; see below")
-    add("--ood", metavar="DATA", help="out-of-distribution images, or none")
+    add("--data", metavar="DATA", help="in-distribution examples; see below")
+    add("--ood", metavar="DATA", help="out-of-distribution examples, or none")
     add(
         "--set",
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="change a field of every trial, such as task.optimizer.lr=1e-4; repeatable",
+        help="change a field of every trial, such as task.optimizer.lr=1e-4, or the levels of one "
+        "that the study varies; repeatable",
     )
-    add("--download", action="store_true", help="cifar10 and svhn may be fetched if missing")
+    add("--download", action="store_true", help="data sets and weights may be fetched")
 
     where = parser.add_argument_group("where it runs")
     add = where.add_argument

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from sweep.errors import InputError
+from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
 from sweep.study import Study
 from trainables.trial import Trial
@@ -51,6 +51,7 @@ class StudyPlan:
     replicates: int
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]  # replicate by replicate, controls first
+    left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
 
     @cached_property
     def by_id(self) -> Mapping[str, PlannedTrial]:
@@ -70,6 +71,7 @@ class StudyPlan:
             "base": self.base.model_dump(mode="json"),
             "exhibits": list(self.study.exhibits),
             "replicates": self.replicates,
+            "left_out": list(self.left_out),
             "grids": {grid: list(labels) for grid, labels in self.grids.items()},
             "trials": [
                 {
@@ -98,28 +100,37 @@ def make_plan(
         look: fills in the facts of a trial's data.
         scale: `laptop` where the study has it and nothing else is asked.
         replicates: in place of the scale's.
-        overrides: dotted field → value, over the base and the scale.
+        overrides: dotted field → value, over the base and the scale; for a field that a grid
+            varies, its level or the list of its levels.
 
     Raises:
         InputError: a field or level is not one of a trial's, or two conditions look alike.
     """
+    study, overrides = _with_levels(study, overrides or {})
     scale, sized = study.scale(scale)
     count = sized.replicates if replicates is None else replicates
     if count < 1:
         raise InputError(f"--replicates {count}: give at least 1")
-    base = with_fields({}, {**study.base, **sized.set, **(overrides or {})})
+    base: Fields = {}
+    for changes in (study.base, sized.set, overrides):
+        base = with_fields(base, _outer_first(changes))
     base_trial = look(parse_trial(base))
     trials: dict[str, PlannedTrial] = {}
     grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
     labels = _Labels(study, base_trial)
+    left_out: dict[str, None] = {}
     for replicate in range(count):
         for grid, cell in _cells(study):
             fields = with_fields(base, cell)
             fields["seed"] = base_trial.seed + replicate
-            trial = look(parse_trial(fields))
+            try:
+                trial = look(parse_trial(fields))
+            except DoesNotApply as reason:
+                left_out[str(reason)] = None
+                continue
             control = trial.control()
             pair = control.trial_id
-            for member in dict.fromkeys((control, trial)):
+            for member in (control, trial):
                 if member.trial_id not in trials:
                     levels = _levels(study, member)
                     label = labels.of(member, levels)
@@ -128,7 +139,32 @@ def make_plan(
                 grids[grid][trials[trial.trial_id].condition] = None
     ordered = sorted(trials.values(), key=lambda p: (p.replicate, p.trial.arm != "control"))
     conditions = {grid: tuple(found) for grid, found in grids.items()}
-    return StudyPlan(study, scale, base_trial, count, conditions, tuple(ordered))
+    if not ordered:
+        raise InputError(f"grids: nothing is left to run; {next(iter(left_out))}")
+    return StudyPlan(study, scale, base_trial, count, conditions, tuple(ordered), tuple(left_out))
+
+
+def _with_levels(study: Study, overrides: Mapping[str, Any]) -> tuple[Study, dict[str, Any]]:
+    """The study with the levels that are asked for, and what is left to override."""
+    varied = {
+        field: value if isinstance(value, list) else [value]
+        for field, value in overrides.items()
+        if field in study.factors
+    }
+    for field, levels in varied.items():
+        if not levels:
+            raise InputError(f"--set {field}=[]: give at least one level")
+    grids = {
+        grid: {field: varied.get(field, levels) for field, levels in factors.items()}
+        for grid, factors in study.grids.items()
+    }
+    rest = {field: value for field, value in overrides.items() if field not in varied}
+    return study.model_copy(update={"grids": grids}), rest
+
+
+def _outer_first(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A section before its fields: `model=resnet18` would undo a `model.stem` set before it."""
+    return dict(sorted(changes.items(), key=lambda item: item[0].count(".")))
 
 
 def _cells(study: Study) -> Iterator[tuple[str, Cell]]:
@@ -139,10 +175,12 @@ def _cells(study: Study) -> Iterator[tuple[str, Cell]]:
 
 
 def _levels(study: Study, trial: Trial) -> Cell:
-    """The trial's own value in every field that the study varies; a control has no noise."""
+    """The trial's own value in every field that the study varies, and of a section its name; a
+    control has no noise."""
     fields = trial.model_dump(mode="json")
     varied = (f for f in study.factors if trial.warmup or not f.startswith("warmup"))
-    return {field: get_field(fields, field) for field in varied if field != "seed"}
+    levels = {field: get_field(fields, field) for field in varied if field != "seed"}
+    return {field: v["name"] if isinstance(v, dict) else v for field, v in levels.items()}
 
 
 class _Labels:

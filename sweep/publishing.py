@@ -29,7 +29,7 @@ from sweep.mlflow_rows import (
 )
 from sweep.mlflow_view import experiment_tags
 from sweep.planning import PlannedTrial, StudyPlan
-from trainables.data.images import Source
+from trainables.data.examples import Source
 
 METRICS_PER_REQUEST = 1000  # MLflow's limit
 

@@ -21,7 +21,8 @@ from ray.tune.experiment import Trial as TuneTrial
 
 from sweep.errors import InputError
 from sweep.resources import Resources
-from trainables.data.images import Source
+from trainables.data.examples import Source
+from trainables.models.build import State
 from trainables.trial import Trial
 from trainables.tune import live
 
@@ -50,6 +51,7 @@ class Watcher(Protocol):
 def run_trials(
     trials: Sequence[Trial],
     sources: Mapping[str, Source],
+    weights: Mapping[str, State],
     storage: Path,
     resources: Resources,
     commit: str,
@@ -67,6 +69,7 @@ def run_trials(
             tune.with_parameters(
                 live,
                 sources=dict(sources),
+                weights=dict(weights),
                 storage=str(storage),
                 device=resources.device,
                 commit=commit,

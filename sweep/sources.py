@@ -3,27 +3,31 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sweep.errors import InputError
-from trainables.data.images import Source, stated_normalisation
+import torch
+
+from sweep.errors import DoesNotApply, InputError
+from trainables.data.examples import Channels, Source, stated_normalisation
 from trainables.data.sources import load
 from trainables.noise import DISTRIBUTIONS
-from trainables.preparation import available_examples
+from trainables.preparation import available_examples, in_channels
 from trainables.trial import Data, DataFacts, Trial
 
 
 class Sources:
-    """Decoded data sets by name. `DataError` of the loaders passes through."""
+    """Decoded data sets, by the name a trial's data section holds them under. `DataError` of the
+    loaders passes through."""
 
     def __init__(self, root: Path | None = None, download: bool = False) -> None:
         self._root = root
         self._download = download
         self._loaded: dict[str, Source] = {}
-        self._facts: dict[tuple[str, str | None, str], DataFacts] = {}
+        self._facts: dict[tuple[object, ...], DataFacts] = {}
 
-    def get(self, name: str) -> Source:
-        if name not in self._loaded:
-            self._loaded[name] = load(name, self._root, self._download)
-        return self._loaded[name]
+    def get(self, data: Data, name: str) -> Source:
+        key = data.loaded(name)
+        if key not in self._loaded:
+            self._loaded[key] = load(name, self._root, self._download, data.resize)
+        return self._loaded[key]
 
     @property
     def loaded(self) -> Mapping[str, Source]:
@@ -36,56 +40,104 @@ class Sources:
             InputError: the data cannot give what the trial asks for.
         """
         data = trial.data
-        key = (data.source, data.ood, data.normalisation)
+        key = (data.source, data.ood, data.resize, data.channels, data.normalisation)
         if key not in self._facts:
             self._facts[key] = self._find_facts(data)
         looked = trial.model_copy(
             update={"data": data.model_copy(update={"facts": self._facts[key]})}
         )
-        _check(looked, self.get(data.source), None if data.ood is None else self.get(data.ood))
+        _check_counts(
+            looked,
+            self.get(data, data.source),
+            None if data.ood is None else self.get(data, data.ood),
+        )
+        _check_kind(looked)
         return looked
 
     def _find_facts(self, data: Data) -> DataFacts:
-        source = self.get(data.source)
+        source = self.get(data, data.source)
         if not len(source.train):
             raise InputError(
-                f"data.source: {data.source} holds no training images; "
+                f"data.source: {data.source} holds no training examples; "
                 "it can only be used as data.ood"
             )
-        ood = None if data.ood is None else self.get(data.ood)
-        if ood is not None and ood.shape != source.shape:
-            raise InputError(
-                f"data.ood: images of {data.ood} are (channels, height, width) {ood.shape}, those "
-                f"of {data.source} {source.shape}; give a set of that shape with --ood, "
-                "or --ood none"
-            )
-        mean, std = _constants(data, source)
+        ood = None if data.ood is None else self.get(data, data.ood)
+        shape = _network_shape(data, source)
+        if ood is not None:
+            _check_alike(data, source, ood, shape)
+        mean, std = _constants(data, source, shape)
         return DataFacts(
+            kind=source.kind,
             digest=source.digest,
             ood_digest=None if ood is None else ood.digest,
-            shape=source.shape,
+            shape=shape,
             classes=source.classes,
             mean=mean,
             std=std,
         )
 
 
-def _constants(
-    data: Data, source: Source
-) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    """The stated (mean, std); (None, None) where they are those of the training subset."""
-    name = data.source if data.normalisation == "source" else data.normalisation
-    mean, std = stated_normalisation(name) or (None, None)
-    if mean is not None and len(mean) != source.shape[0]:
+def _network_shape(data: Data, source: Source) -> tuple[int, ...]:
+    """Of an input as the network takes it."""
+    if len(source.shape) != 3:
+        for field in ("resize", "channels"):
+            if getattr(data, field) is not None:
+                raise InputError(f"data.{field}: {data.source} holds no images; leave it out")
+        return source.shape
+    channels, height, width = source.shape
+    if data.channels:
+        _check_channels("data.channels", data.source, channels, data.channels)
+    size = (height, width) if data.resize is None else (data.resize, data.resize)
+    return (data.channels or channels, *size)
+
+
+def _check_alike(data: Data, source: Source, ood: Source, shape: tuple[int, ...]) -> None:
+    """That the OOD examples can be brought to the shape of the others."""
+    if len(shape) == len(ood.shape) == 3:
+        _check_channels("data.ood", str(data.ood), ood.shape[0], shape[0])
+    elif ood.shape != source.shape or (ood.kind == "language") != (source.kind == "language"):
         raise InputError(
-            f"data.normalisation: {data.normalisation} is for {len(mean)} channels and "
-            f"{data.source} has {source.shape[0]}; use subset"
+            f"data.ood: examples of {data.ood} are {_described(ood)}, those of {data.source} "
+            f"{_described(source)}; give a set like that with --ood, or --ood none"
         )
-    return mean, std
 
 
-def _check(trial: Trial, source: Source, ood: Source | None) -> None:
-    """That there is as much as is asked for, and that the noise fits the images."""
+def _described(source: Source) -> str:
+    if source.kind == "language":
+        return f"texts of {source.shape[0]} tokens"
+    return f"{'images' if len(source.shape) == 3 else 'values'} of shape {source.shape}"
+
+
+def _check_channels(field: str, name: str, stored: int, wanted: int) -> None:
+    try:
+        in_channels(torch.empty((1, stored, 1, 1), dtype=torch.uint8), (wanted, 1, 1))
+    except ValueError as error:
+        raise InputError(f"{field}: {name}: {error}; store images of {wanted}") from error
+
+
+def _constants(
+    data: Data, source: Source, shape: tuple[int, ...]
+) -> tuple[Channels | None, Channels | None]:
+    """The stated (mean, std); (None, None) where they are those of the training subset, and empty
+    ones where there is nothing to normalise."""
+    if len(shape) != 3:
+        return (), ()
+    chosen = data.normalisation
+    mean, std = stated_normalisation(data.source if chosen == "source" else chosen) or (None, None)
+    if mean is None or std is None or len(mean) == shape[0]:
+        return mean, std
+    if len(mean) == 1:  # grey, repeated
+        return mean * shape[0], std * shape[0]
+    if chosen == "source":
+        return None, None
+    raise InputError(
+        f"data.normalisation: {chosen} is for {len(mean)} channels and {data.source} has "
+        f"{shape[0]}; use subset"
+    )
+
+
+def _check_counts(trial: Trial, source: Source, ood: Source | None) -> None:
+    """That there is as much as is asked for."""
     data = trial.data
     train = available_examples(source, data.validation)
     most = {
@@ -102,10 +154,34 @@ def _check(trial: Trial, source: Source, ood: Source | None) -> None:
             raise InputError(
                 f"data.{field}: {asked} asked for, {name} has {left}; give at most {left}"
             )
+    if data.balanced and trial.facts.kind == "classification":
+        rarest = int(torch.bincount(source.train.labels, minlength=source.classes).min())
+        most_balanced = rarest * source.classes
+        if source.validation is not None and data.examples > most_balanced:
+            raise InputError(
+                f"data.examples: {data.examples} asked for with data.balanced, the rarest class of "
+                f"{data.source} has {rarest} of {len(source.train)}; give at most {most_balanced}"
+            )
+
+
+def _check_kind(trial: Trial) -> None:
+    """That what is asked for has a meaning for such data."""
+    data, facts = trial.data, trial.facts
+    images = len(facts.shape) == 3
+    if data.balanced and facts.kind != "classification":
+        raise InputError(f"data.balanced: {data.source} is {facts.kind}; leave it out")
+    if trial.task.augmentation and not images:
+        raise InputError(f"task.augmentation: {data.source} holds no images; leave it out")
+    for probe in ("odin", "features"):
+        if probe in trial.probes and not (images and facts.kind == "classification"):
+            raise InputError(
+                f"probes: {probe} is for the classification of images, and {data.source} is "
+                f"{facts.kind} of shape {facts.shape}; leave it out"
+            )
     if trial.warmup:
         noise = trial.warmup.noise.distribution
-        if DISTRIBUTIONS[noise].images_only and len(source.shape) != 3:
-            raise InputError(
+        if DISTRIBUTIONS[noise].images_only and not images:
+            raise DoesNotApply(
                 f"warmup.noise.distribution: {noise} is for images, "
-                f"and examples of {data.source} have shape {source.shape}"
+                f"and examples of {data.source} have shape {facts.shape}"
             )

@@ -6,29 +6,32 @@ cut short at any moment: it goes on from its last checkpoint and ends in the sam
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from trainables.data.images import Source
-from trainables.models.build import build
+from trainables.data.examples import Source
+from trainables.models.build import State, build
+from trainables.models.weights import head
 from trainables.noise import sample
+from trainables.optimizers import learning_rate, make_optimizer
 from trainables.preparation import TaskData, prepare
 from trainables.probes import PROBES
 from trainables.record import History, write_record
-from trainables.seeds import generator
+from trainables.seeds import generator, global_state
 from trainables.state import pack, unpack
 from trainables.storage import Storage
+from trainables.tasks import from_noise, target_shape
 from trainables.training import (
     Batches,
     Diverged,
     Outputs,
     evaluate,
     finite,
-    make_optimizer,
     measure,
     shuffled,
     train_epoch,
@@ -48,7 +51,7 @@ def record_key(trial_id: str) -> str:
 
 def warmup_key(trial: Trial, device: torch.device) -> str:
     """Where a warmed-up network is stored with its history: the network's own key, and that of the
-    images it was measured on along the way. Kinds of device draw other noise and round otherwise.
+    examples it was measured on along the way. Kinds of device draw other noise and round otherwise.
     """
     return f"warmups/{device.type}/{trial.warmup_key}/{trial.measured_key}"
 
@@ -67,6 +70,7 @@ def run_trial(
     on_examples: OnExamples = lambda done, new: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     commit: str = "unknown",
+    weights: State | None = None,
 ) -> str:
     """Live one trial and store its record, unless that is stored already.
 
@@ -75,6 +79,7 @@ def run_trial(
         checkpoint_seconds: a checkpoint is written after the first epoch that ends so long after
             the last one; 0 writes one after every epoch.
         commit: of the code, for the record.
+        weights: what the network starts from, where the trial names some.
 
     Returns:
         the key under which the record is stored.
@@ -82,7 +87,8 @@ def run_trial(
     key = record_key(trial.trial_id)
     if storage.get(key) is None:
         data = prepare(trial, source, ood, device)
-        life = _Life(trial, data, storage, device, on_examples, checkpoint_seconds)
+        network = build(trial, device, weights)
+        life = _Life(trial, network, data, storage, device, on_examples, checkpoint_seconds)
         storage.put(key, life.record(commit))
     storage.delete(checkpoint_key(trial, device))
     return key
@@ -93,7 +99,8 @@ class _Phase:
     name: str
     epochs: int
     optimizer: torch.optim.Optimizer
-    random: torch.Generator  # what the mini-batches of an epoch are drawn from
+    learning_rate: Callable[[int], float]  # of an epoch, counted from 1
+    random: tuple[torch.Generator, ...]  # what the mini-batches of an epoch are drawn from
     batches: Callable[[], Batches]
 
 
@@ -101,6 +108,7 @@ class _Life:
     def __init__(
         self,
         trial: Trial,
+        network: nn.Module,
         data: TaskData,
         storage: Storage,
         device: torch.device,
@@ -108,6 +116,7 @@ class _Life:
         checkpoint_seconds: float,
     ) -> None:
         self.trial = trial
+        self.network = network
         self.data = data
         self.storage = storage
         self.device = device
@@ -115,7 +124,6 @@ class _Life:
         self.checkpoint_seconds = checkpoint_seconds
         self.checkpoint_key = checkpoint_key(trial, device)
         self.checkpoint_at = time.perf_counter()
-        self.network = build(trial, device)
         self.history: History = []
         self.seconds: dict[str, float] = {}  # by activity: warmup, task, evaluation
         self.step = 0
@@ -168,34 +176,46 @@ class _Life:
             return
         if checkpoint is None:
             self._measure("untrained", 0, {})
-        self._run(self._warmup(self.trial.warmup), checkpoint)
+        with _trained_part(self.network, self.trial.warmup.train):
+            self._run(self._warmup(self.trial.warmup), checkpoint)
         self.storage.put(shared, pack(self._state()))
 
     def _warmup(self, settings: Warmup) -> _Phase:
         noise, facts = settings.noise, self.trial.facts
         random = generator(self.trial.seed, "noise", self.device)
         shape, classes = (settings.batch, *facts.shape), facts.classes
+        targets = (settings.batch, *target_shape(facts.kind, facts.shape))
 
         def batches() -> Batches:
             for _ in range(settings.steps_per_epoch):
-                inputs = sample(noise.distribution, shape, random, noise.mean, noise.std)
+                values = sample(noise.distribution, shape, random, noise.mean, noise.std)
                 yield (
-                    inputs,
-                    torch.randint(classes, shape[:1], generator=random, device=self.device),
+                    from_noise(facts.kind, values, classes),
+                    torch.randint(classes, targets, generator=random, device=self.device),
                 )
 
-        optimizer = make_optimizer(self.network, settings.optimizer)
-        return _Phase("warmup", settings.epochs, optimizer, random, batches)
+        trained = head(self.network) if settings.train == "head" else self.network
+        return _Phase(
+            "warmup",
+            settings.epochs,
+            make_optimizer(trained.parameters(), settings.optimizer),
+            lambda epoch: settings.optimizer.lr,
+            (random,),
+            batches,
+        )
 
     def _task(self) -> _Phase:
         settings = self.trial.task
         order = generator(self.trial.seed, "order")
+        cut = generator(self.trial.seed, "augmentation")
+        augment = None if settings.augmentation is None else (settings.augmentation, cut)
         return _Phase(
             "task",
             settings.epochs,
-            make_optimizer(self.network, settings.optimizer),
-            order,
-            lambda: shuffled(self.data.train, settings.batch, order),
+            make_optimizer(self.network.parameters(), settings.optimizer),
+            lambda epoch: learning_rate(settings, epoch),
+            (order, cut),
+            lambda: shuffled(self.data.train, settings.batch, order, augment),
         )
 
     def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> None:
@@ -203,7 +223,11 @@ class _Life:
         done = 0 if checkpoint is None else self._resume(phase, checkpoint)
         for epoch in range(done + 1, phase.epochs + 1):
             started = time.perf_counter()
-            steps = train_epoch(self.network, phase.optimizer, phase.batches(), self._count)
+            for group in phase.optimizer.param_groups:
+                group["lr"] = phase.learning_rate(epoch)
+            # dropout draws from the global state; its own for each epoch needs no checkpoint
+            with global_state(self.trial.seed, f"{phase.name} epoch {epoch}", self.device):
+                steps = train_epoch(self.network, phase.optimizer, phase.batches(), self._count)
             self._spent(phase.name, started)
             self._measure(phase.name, epoch, {"noise": steps} if phase.name == "warmup" else {})
             if epoch < phase.epochs:
@@ -258,7 +282,7 @@ class _Life:
             "phase": phase.name,
             "epoch": epoch,
             "optimizer": phase.optimizer.state_dict(),
-            "random": phase.random.get_state(),
+            "random": [random.get_state() for random in phase.random],
         }
         self.storage.put(self.checkpoint_key, pack(state))
         self.checkpoint_at = time.perf_counter()
@@ -266,5 +290,21 @@ class _Life:
     def _resume(self, phase: _Phase, checkpoint: dict[str, Any]) -> int:
         self._restore(checkpoint)
         phase.optimizer.load_state_dict(checkpoint["optimizer"])
-        phase.random.set_state(checkpoint["random"].cpu())
+        for random, state in zip(phase.random, checkpoint["random"], strict=True):
+            random.set_state(state.cpu())
         return int(checkpoint["epoch"])
+
+
+@contextmanager
+def _trained_part(network: nn.Module, part: Literal["all", "head"]) -> Iterator[None]:
+    """Freeze what is not trained; frozen layers stay in training mode, so the running statistics of
+    batch normalisation move with the noise (method of the paper's Fig. 2g,h iii–iv)."""
+    kept = set(head(network).parameters() if part == "head" else network.parameters())
+    frozen = [p for p in network.parameters() if p.requires_grad and p not in kept]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)

@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.models.build import Autocast
 from trainables.preparation import Constants, TaskData
-from trainables.training import EVALUATION_BATCH
+from trainables.training import evaluation_batches
 
 TEMPERATURES = (1.5, 2.0, 5.0, 10.0, 20.0)
 EPSILONS = (0.001, 0.01, 0.02, 0.05)  # in pixels of [0, 1]
@@ -40,8 +41,8 @@ def odin(network: nn.Module, data: TaskData) -> Arrays:
         splits["ood"] = (data.ood, data.ood_constants)
     network.eval()
     for name, (split, constants) in splits.items():
-        parts = torch.split(split.inputs, EVALUATION_BATCH)
-        scored = [_scores(network, part, constants) for part in parts]
+        parts = evaluation_batches(split)
+        scored = [_scores(network, split.taken(part)[0], constants) for part in parts]
         confidence, energy = (torch.cat(kind, dim=-1) for kind in zip(*scored, strict=True))
         arrays |= {f"{name}_confidence": confidence.cpu(), f"{name}_energy": energy.cpu()}
     return arrays
@@ -102,8 +103,8 @@ def features(network: nn.Module, data: TaskData) -> Arrays:
         for name, split in splits.items():
             if split is not None:
                 with torch.inference_mode():
-                    for part in torch.split(split.inputs, EVALUATION_BATCH):
-                        network(part)
+                    for part in evaluation_batches(split):
+                        network(split.taken(part)[0])
                 arrays[name] = torch.cat(taken)
                 taken.clear()
     finally:
@@ -111,4 +112,14 @@ def features(network: nn.Module, data: TaskData) -> Arrays:
     return {name: array.cpu() for name, array in arrays.items()}
 
 
-PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {"features": features, "odin": odin}
+def weights(network: nn.Module, data: TaskData) -> Arrays:
+    """The network's parameters and buffers by name, from which another trial can start."""
+    bare = network.network if isinstance(network, Autocast) else network
+    return {name: value.detach().cpu() for name, value in bare.state_dict().items()}
+
+
+PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {
+    "features": features,
+    "odin": odin,
+    "weights": weights,
+}

@@ -2,9 +2,11 @@
 
 A phase says only what differs: its optimizer, and where a mini-batch comes from. Training is
 counted in examples; measuring is always in eval mode, so that batch normalisation uses its running
-statistics (Cheon & Paik, Methods).
+statistics (Cheon & Paik, Methods). Where an example has many targets, pixels or tokens, some of
+them are measured: each is one prediction.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -18,13 +20,18 @@ from analysis.metrics.classification import (
     confidence_and_correct,
     negative_log_likelihood,
 )
+from trainables.augmentation import augmented
 from trainables.preparation import Split
-from trainables.trial import Optimizer
+from trainables.tasks import NO_CLASS
+from trainables.trial import Augmentation
 
-EVALUATION_BATCH = 1000
+# at once: 250 images of 32×32, 5 of 224×224, and never more than 250 examples
+EVALUATED_ELEMENTS = 250 * 3 * 32 * 32
+EVALUATED_EXAMPLES = 250
 
-Batches = Iterator[tuple[Tensor, Tensor]]
+Batches = Iterator[tuple[Tensor, Tensor]]  # (inputs, labels)
 Tick = Callable[[int], None]
+Augment = tuple[Augmentation, torch.Generator] | None
 
 
 class Diverged(ArithmeticError):
@@ -33,17 +40,10 @@ class Diverged(ArithmeticError):
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network says of some examples, on the CPU."""
+    """A network's predictions, on the CPU; several of an example that has several targets."""
 
     logits: Tensor  # float32 (n, classes)
     labels: Tensor  # int64 (n,)
-
-
-def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    """A new optimizer, without any state carried over. `fused` does a step in one pass."""
-    return torch.optim.Adam(
-        network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
-    )
 
 
 def train_epoch(
@@ -52,37 +52,47 @@ def train_epoch(
     """One step for each mini-batch.
 
     Returns:
-        the outputs of every step, before its update and in training mode.
+        the outputs of every step, before its update and in training mode: one of each example.
     """
     network.train()
-    logits_of_steps, labels_of_steps = [], []
+    steps = []
     for inputs, labels in batches:
         optimizer.zero_grad()
         logits = network(inputs)
         F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        logits_of_steps.append(logits.detach())
-        labels_of_steps.append(labels)
+        steps.append(_predictions(logits.detach(), labels, _middle(labels)))
         tick(len(labels))
-    return _outputs(logits_of_steps, labels_of_steps)
+    return _outputs(steps)
 
 
-def shuffled(split: Split, batch: int, order: torch.Generator) -> Batches:
+def shuffled(split: Split, batch: int, order: torch.Generator, augment: Augment = None) -> Batches:
     """The split's mini-batches in a new random order; a last one of a single example is dropped,
     since batch normalisation cannot train on it."""
-    indices = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
+    indices = torch.randperm(len(split), generator=order).to(split.labels.device)
     for chosen in torch.split(indices, batch):
         if len(chosen) > 1:
-            yield split.inputs[chosen], split.labels[chosen]
+            inputs, labels = split.taken(chosen)
+            yield augmented(inputs, labels, *augment) if augment else (inputs, labels)
 
 
 @torch.inference_mode()
 def evaluate(network: nn.Module, split: Split) -> Outputs:
-    """The network's logits for a split, in eval mode."""
+    """The network's predictions for a split, in eval mode."""
     network.eval()
-    return _outputs(
-        [network(inputs) for inputs in torch.split(split.inputs, EVALUATION_BATCH)], [split.labels]
-    )
+    parts = []
+    for part in evaluation_batches(split):
+        inputs, labels = split.taken(part)
+        positions = None if split.positions is None else split.positions[part]
+        parts.append(_predictions(network(inputs), labels, positions))
+    return _outputs(parts)
+
+
+def evaluation_batches(split: Split) -> list[slice]:
+    """The split in parts that fit in memory at the network's size."""
+    at_once = EVALUATED_ELEMENTS // math.prod(split.shape)
+    at_once = min(max(at_once, 1), EVALUATED_EXAMPLES)
+    return [slice(start, start + at_once) for start in range(0, len(split), at_once)]
 
 
 def measure(outputs: Outputs) -> dict[str, float]:
@@ -108,5 +118,30 @@ def finite(outputs: Outputs) -> Outputs:
     return outputs
 
 
-def _outputs(logits: list[Tensor], labels: list[Tensor]) -> Outputs:
+def _predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(predictions, classes) and (predictions,): those at `positions` (n, k) that have a class.
+
+    logits: (n, classes, *targets); labels: (n, *targets). None: every example has one target.
+    """
+    if positions is None:
+        return logits, labels
+    classes = logits.shape[1]
+    chosen = logits.flatten(2).gather(2, positions[:, None].expand(-1, classes, -1))
+    marked = labels.flatten(1).gather(1, positions).flatten()
+    known = marked != NO_CLASS
+    return chosen.movedim(1, 2).reshape(-1, classes)[known], marked[known]
+
+
+def _middle(labels: Tensor) -> Tensor | None:
+    """The position in the middle of each example's targets, (n, 1); None where there is one."""
+    if labels.ndim == 1:
+        return None
+    middle = 0
+    for side in labels.shape[1:]:
+        middle = middle * side + side // 2
+    return torch.full((len(labels), 1), middle, device=labels.device)
+
+
+def _outputs(predictions: list[tuple[Tensor, Tensor]]) -> Outputs:
+    logits, labels = zip(*predictions, strict=True)
     return Outputs(torch.cat(logits).cpu(), torch.cat(labels).cpu())

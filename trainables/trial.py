@@ -11,37 +11,18 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from trainables.models.settings import Mlp, Model
 from trainables.noise import DISTRIBUTIONS
+from trainables.sections import Frozen, Number
+from trainables.tasks import Kind
 
 # Raised whenever a change of the code changes the numbers a trial gives: old results then keep
 # their ids and new ones get their own.
-RECIPE = 1
+RECIPE = 2
 
 Channels = tuple[float, ...]
-Number = Annotated[float, AfterValidator(lambda x: x + 0.0)]  # −0 is 0, in the id too
-
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Model(Frozen):
-    """The multilayer perceptron of the paper: `depth` linear layers, `width` units in each hidden
-    one. `model: mlp` is short for `model: {name: mlp}`."""
-
-    name: Literal["mlp"] = "mlp"
-    depth: int = Field(6, ge=2, le=100)
-    width: int = Field(256, ge=2)
 
 
 class Noise(Frozen):
@@ -60,17 +41,26 @@ class Noise(Frozen):
 
 
 class Optimizer(Frozen):
-    """Adam; `weight_decay` is the coupled L2 of the paper, added to the gradient."""
+    """`weight_decay` of adam and sgd is the coupled L2 of the paper, added to the gradient; of
+    adamw it is decoupled, as in Loshchilov & Hutter 2019."""
 
-    name: Literal["adam"] = "adam"
+    name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = Field(gt=0)
     weight_decay: Number = Field(0.0, ge=0)
+    momentum: Number | None = Field(None, ge=0, lt=1)  # of sgd
+
+    @model_validator(mode="after")
+    def _only_sgd_has_momentum(self) -> Self:
+        if self.momentum is not None and self.name != "sgd":
+            raise ValueError(f"momentum: {self.name} has none; leave it out, or use name: sgd")
+        return self
 
 
 class Warmup(Frozen):
     """Training on fresh noise with random labels: `examples` in all, measured after each epoch.
 
     An epoch is floor(examples / epochs / batch) steps; the remainder is left out, as in the paper.
+    `train`: `head` trains the last layer alone; batch normalisation's statistics move nonetheless.
     """
 
     noise: Noise = Noise()
@@ -78,6 +68,7 @@ class Warmup(Frozen):
     epochs: int = Field(15, ge=1)
     batch: int = Field(128, ge=2)
     optimizer: Optimizer = Optimizer(lr=1e-4)
+    train: Literal["all", "head"] = "all"
 
     @property
     def steps_per_epoch(self) -> int:
@@ -93,29 +84,59 @@ class Warmup(Frozen):
         return self
 
 
+class Augmentation(Frozen):
+    """Of every training image anew: cropped at random after `crop` pixels of padding, mirrored
+    left to right with even odds."""
+
+    crop: int = Field(0, ge=0)
+    flip: bool = False
+
+
 class Task(Frozen):
     """Training on the data. A last incomplete mini-batch is used, unless it holds one example
-    only (batch normalisation needs two)."""
+    only (batch normalisation needs two).
+
+    `schedule`: `cosine` lowers the learning rate, epoch by epoch, from lr towards 0.
+    """
 
     epochs: int = Field(30, ge=1)
     batch: int = Field(128, ge=2)
     optimizer: Optimizer = Optimizer(lr=2e-5, weight_decay=1e-3)
+    schedule: Literal["cosine"] | None = None
+    augmentation: Augmentation | None = None
+
+
+class Compute(Frozen):
+    """How the arithmetic is done, which pays on GPUs and changes the last digits.
+
+    `bfloat16`: matrix products and convolutions under PyTorch's autocast. `channels_last`: the
+    memory layout that convolutions are fastest in.
+    """
+
+    bfloat16: bool = False
+    channels_last: bool = False
 
 
 class DataFacts(Frozen):
     """What the decoded data are; found by loading them, never written by hand."""
 
+    kind: Kind = "classification"
     digest: str
     ood_digest: str | None
-    shape: tuple[int, ...]  # (channels, height, width)
+    shape: tuple[int, ...]  # of a network's input, such as (channels, height, width)
     classes: int
     mean: Channels | None  # per channel, pixels in [0, 1]; None: taken from the training subset
     std: Channels | None
 
 
 class Data(Frozen):
-    """In-distribution and out-of-distribution images, and how many of each.
+    """In-distribution and out-of-distribution examples, and how many of each.
 
+    `balanced`: as many training examples of each class as of any other, to within one.
+    `resize`, `channels`: images are brought to so many pixels a side, and to 1 (grey) or 3
+    channels; null leaves them as they are. Out-of-distribution images are brought to the shape of
+    the others in any case.
+    `positions`: how many pixels or tokens of each example are measured, drawn once for all.
     `normalisation`: `source` uses the constants stated for the source and, where none are, those
     of the training subset; `subset` always the latter; `cifar10` the paper's constants (the std is
     the mean of per-image stds) and `cifar10-pixels` those of an older release (the pixels' std).
@@ -125,38 +146,45 @@ class Data(Frozen):
     source: str = "photos"
     ood: str | None = "photos_ood"
     examples: int = Field(500, ge=2)
+    balanced: bool = False
     validation: int = Field(500, ge=1)
     test: int | None = Field(None, ge=1)
     ood_examples: int | None = Field(None, ge=1)
     subset_seed: int | None = Field(None, ge=0)
-    normalisation: Literal["source", "subset", "cifar10", "cifar10-pixels"] = "source"
+    resize: int | None = Field(None, ge=1)
+    channels: Literal[1, 3] | None = None
+    positions: int = Field(16, ge=1)
+    normalisation: Literal["source", "subset", "cifar10", "cifar10-pixels", "imagenet"] = "source"
     ood_normalised: bool = True
     facts: DataFacts | None = None
 
+    def loaded(self, name: str) -> str:
+        """The name under which a source's examples are held: images of mixed sizes are resized
+        while they are decoded, and so are other examples at another size."""
+        return name if self.resize is None else f"{name}@{self.resize}"
 
-Probe = Literal["features", "odin"]
+
+Probe = Literal["features", "odin", "weights"]
 
 
 def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
     return tuple(sorted(set(probes)))
 
 
-def _short_model(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
 class Trial(Frozen):
     """One network's life: weights from `seed`, a warm-up where the arm has one, then the task.
 
-    `probes` are measurements of the trained network that go into its record: `features`, `odin`.
+    `probes` are measurements of the trained network that go into its record: `features`, `odin`,
+    and `weights`, from which another trial can start.
     """
 
     arm: Literal["control", "warmup"] = "warmup"
     seed: int = Field(0, ge=0)
-    model: Annotated[Model, BeforeValidator(_short_model)] = Model()
+    model: Model = Mlp()
     data: Data = Data()
     warmup: Warmup | None = Warmup()
     task: Task = Task()
+    compute: Compute = Compute()
     probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ()
 
     @model_validator(mode="after")
@@ -195,31 +223,49 @@ class Trial(Frozen):
     @property
     def trial_id(self) -> str:
         """Hash of everything that determines the result, and of nothing else; 16 hex digits."""
-        fields = self.model_dump(exclude={"data": {"source", "ood", "normalisation", "facts"}})
+        names = {"source", "ood", "normalisation", "resize", "channels", "facts"}
+        fields = self.model_dump(exclude={"data": names}) | self._network()
         fields["data"]["subset_seed"] = self.subset_seed
-        if not self.probes:  # a trial without any keeps the id it had before there were probes
-            del fields["probes"]
+        if self.facts.kind == "classification":
+            del fields["data"]["positions"]
         if self.data.ood is None:
-            fields["data"].update(ood_examples=None, ood_normalised=None)
+            del fields["data"]["ood_examples"], fields["data"]["ood_normalised"]
         return _hash(fields, self.facts.model_dump())
 
     @property
     def warmup_key(self) -> str | None:
-        """Hash of what determines the warmed-up network: model, seed, warm-up, input and output
-        shape. None for a control."""
+        """Hash of what determines the warmed-up network: model, seed, warm-up, arithmetic, and the
+        shape of its inputs and outputs. None for a control."""
         if self.warmup is None:
             return None
-        fields = self.model_dump(include={"seed", "model", "warmup"})
-        return _hash(fields, {"shape": self.facts.shape, "classes": self.facts.classes})
+        fields = self.model_dump(include={"seed", "warmup", "compute"}) | self._network()
+        facts = self.facts.model_dump(include={"kind", "shape", "classes"})
+        return _hash(fields, facts)
 
     @property
     def measured_key(self) -> str:
-        """Hash of the images on which every epoch is measured, as the network sees them."""
+        """Hash of the examples on which every epoch is measured, as the network sees them."""
         fields = {"validation": self.data.validation, "test": self.data.test}
         facts = self.facts.model_dump(exclude={"ood_digest"})
+        if self.facts.kind != "classification":
+            fields["positions"] = self.data.positions
         if self.facts.mean is None:  # the constants are those of the training subset
-            fields |= {"examples": self.data.examples, "subset_seed": self.subset_seed}
+            fields |= {
+                "examples": self.data.examples,
+                "balanced": self.data.balanced,
+                "subset_seed": self.subset_seed,
+            }
         return _hash(fields, facts)
+
+    def _network(self) -> dict[str, Any]:
+        """The model section as the ids hold it: a digest in place of the weights' name, and a
+        factory's arguments letter by letter, for it may make something of a null or a false."""
+        if self.model.weights and not self.model.facts.weights:
+            raise ValueError("model.facts: the weights have not been read yet")
+        fields = self.model.model_dump(exclude={"weights"})
+        if "arguments" in fields:
+            fields["arguments"] = json.dumps(fields["arguments"], sort_keys=True)
+        return {"model": fields}
 
     @property
     def warmup_examples(self) -> int:
@@ -236,5 +282,17 @@ class Trial(Frozen):
 
 
 def _hash(*values: dict[str, Any]) -> str:
-    text = json.dumps([RECIPE, *values], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([RECIPE, *map(_used, values)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _used(value: Any) -> Any:
+    """The fields without what is not asked for: null, false and empty.
+
+    So a feature that is added later, and off unless asked for, leaves the ids of earlier trials as
+    they were.
+    """
+    if not isinstance(value, dict):
+        return value
+    used = {name: _used(inner) for name, inner in value.items()}
+    return {name: v for name, v in used.items() if not (v is None or v is False or v in ((), {}))}

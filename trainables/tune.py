@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from ray import tune
 
-from trainables.data.images import Source
+from trainables.data.examples import Source
 from trainables.life import run_trial
+from trainables.models.build import State
 from trainables.storage import Storage
 from trainables.trial import Trial
 
@@ -22,6 +23,7 @@ REPORT_SECONDS = 1.0  # a report costs the worker a round trip to the driver
 def live(
     config: Mapping[str, Any],
     sources: Mapping[str, Source],
+    weights: Mapping[str, State],
     storage: str,
     device: str,
     commit: str,
@@ -30,6 +32,7 @@ def live(
 
     Args:
         sources: decoded data sets by name, from Ray's object store.
+        weights: what networks start from, by digest, likewise.
         storage: a folder that every node sees.
         device: `cpu`, or `cuda` for the GPU that Ray has given the worker.
         commit: of the code, for the record.
@@ -39,16 +42,17 @@ def live(
     # two processes of two threads each are five times slower than of one each, on two cores
     torch.set_num_threads(1)
     trial = Trial.model_validate(config["work"]["trial"])
-    ood = trial.data.ood
+    data, ood = trial.data, trial.data.ood
     reporter = _Reporter()
     run_trial(
         trial,
-        sources[trial.data.source],
-        None if ood is None else sources[ood],
+        sources[data.loaded(data.source)],
+        None if ood is None else sources[data.loaded(ood)],
         Storage(storage),
         torch.device(device),
         reporter.count,
         commit=commit,
+        weights=weights.get(trial.model.facts.weights or ""),
     )
     reporter.send()
 

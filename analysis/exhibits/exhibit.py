@@ -74,7 +74,7 @@ def made_of(results: StudyResults) -> str:
     losses = ", ".join(f"{results.count(outcome)} {outcome}" for outcome in OUTCOMES[1:])
     ood = f", out of distribution {plan.ood}" if plan.ood else ""
     return (
-        f"Study {plan.study}, scale {plan.scale}, data {plan.data}{ood}; "
+        f"Study {plan.study}, scale {plan.scale}, network {plan.network}, data {plan.data}{ood}; "
         f"{_range(counts)} of {_range(planned)} pairs a condition; "
         f"of {len(results.trials)} trials {losses}; commit {', '.join(results.commits)}."
     )

@@ -86,7 +86,10 @@ def make_plan(spec: Spec) -> dict[str, Any]:
         "data": spec.data,
         "ood": spec.ood,
         "commit": spec.commit,
-        "base": {"warmup": {"noise": {"distribution": "gaussian", "std": 1.0}}},
+        "base": {
+            "model": {"name": "mlp"},
+            "warmup": {"noise": {"distribution": "gaussian", "std": 1.0}},
+        },
         "exhibits": list(spec.exhibits),
         "replicates": spec.replicates,
         "grids": {

@@ -104,7 +104,7 @@ def test_captions_say_what_they_are_made_of(broken):
     for exhibit in build_exhibits(broken):
         assert exhibit.caption.endswith(made_of(broken))
     said = made_of(broken)
-    assert "Study synthetic, scale smoke, data photos, out of distribution photos_ood" in said
+    assert "Study synthetic, scale smoke, network mlp, data photos, out of distribution" in said
     assert "0–5 of 6 pairs a condition" in said
     assert "of 30 trials 1 diverged, 7 failed, 1 missing" in said
     assert "commit 0123456789abcdef" in said

@@ -55,6 +55,13 @@ def test_an_absent_part_has_no_value():
         ({"task..epochs": 3}, "'task..epochs' is not a field"),
         ({"": 3}, "'' is not a field"),
         ({"seed": -1}, "seed: -1"),
+        ({"model": "lenet"}, "model: name: 'lenet' is no network; choose from mlp, resnet18"),
+        ({"model.depht": 3}, "model.depht: no such field of mlp; did you mean 'depth'?"),
+        ({"model": "resnet18", "model.depth": 3}, "model.depth: no such field of resnet18; "),
+        ({"model.depth": 1}, "model.depth: 1 is refused"),
+        ({"model.facts.code": "0"}, "model.facts.code: is found by loading"),
+        ({"task.optimizer.momentum": 0.9, "task.optimizer.lr": 1}, "momentum: adam has none"),
+        ({"task.augmentation.turn": 3}, "task.augmentation.turn: no such field; there is crop"),
         ({"arm": "placebo"}, "arm: 'placebo' is refused: Input should be 'control' or 'warmup'"),
     ],
 )

@@ -21,6 +21,7 @@ from sweep.sources import Sources
 from sweep.study import load_study
 from trainables.life import run_trial
 from trainables.storage import Storage
+from trainables.trial import Data
 
 TRIALS = 8  # of the tiny study: two replicates of a control and three conditions
 
@@ -147,8 +148,8 @@ def test_data_sets_are_logged_with_their_digests(finished):
             for entry in run.inputs.dataset_inputs
         }
         assert logged == {
-            "photos": (sources.get("photos").digest[:16], "training"),
-            "photos_ood": (sources.get("photos_ood").digest[:16], "out-of-distribution"),
+            "photos": (sources.get(Data(), "photos").digest[:16], "training"),
+            "photos_ood": (sources.get(Data(), "photos_ood").digest[:16], "out-of-distribution"),
         }
 
 
@@ -170,8 +171,8 @@ def test_a_trial_run_alone_gives_bit_identical_numbers(finished, tmp_path):
     for planned in reversed(plan.trials):  # and in another order
         key = run_trial(
             planned.trial,
-            sources.get("photos"),
-            sources.get("photos_ood"),
+            sources.get(Data(), "photos"),
+            sources.get(Data(), "photos_ood"),
             storage,
             torch.device("cpu"),
         )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.plan import levels, parse_plan
-from sweep.errors import InputError
+from sweep.errors import DoesNotApply, InputError
 from sweep.planning import make_plan, short_names
 from sweep.study import Study, load_study
 from trainables.trial import DataFacts
@@ -75,6 +75,48 @@ def test_cells_of_a_grid_are_the_product_of_its_levels_and_each_has_its_own_cont
     assert {p.condition for p in controls} == product
     for planned in plan.trials:
         assert plan.by_id[planned.pair].condition == planned.condition
+
+
+def test_an_override_of_what_is_varied_gives_its_levels(tiny):
+    noise = "warmup.noise.distribution"
+    one = make_plan(study_of(tiny), look, overrides={noise: "uniform"})
+    assert one.grids["distribution"] == ("uniform",)
+    three = make_plan(study_of(tiny), look, overrides={noise: ["uniform", "pink", "sparse"]})
+    assert three.grids["distribution"] == ("uniform", "pink", "sparse")
+    assert three.grids["std"] == one.grids["std"]
+    with pytest.raises(InputError, match="give at least one level"):
+        make_plan(study_of(tiny), look, overrides={noise: []})
+
+
+def test_a_section_is_overridden_before_its_fields_whatever_their_order(tiny):
+    for names in (("model", "model.stem"), ("model.stem", "model")):
+        values = {"model": "resnet34", "model.stem": "imagenet"}
+        plan = make_plan(study_of(tiny), look, overrides={name: values[name] for name in names})
+        assert (plan.base.model.name, plan.base.model.stem) == ("resnet34", "imagenet")
+    optimizer = {"task.optimizer.lr": 0.5, "task.optimizer": {"name": "sgd", "lr": 0.1}}
+    assert make_plan(study_of(tiny), look, overrides=optimizer).base.task.optimizer.lr == 0.5
+
+
+def test_networks_can_be_varied_by_their_names(tiny):
+    grids = {"network": {"model": ["resnet18", "vit", "my.net:make"]}}
+    plan = make_plan(study_of(tiny, base={}, grids=grids), look)
+    assert plan.grids["network"] == ("resnet18", "vit", "my.net:make")
+    assert len({p.pair for p in plan.trials}) == 6
+
+
+def test_levels_that_do_not_apply_are_left_out_and_said(tiny):
+    def look_at_text(trial):
+        if trial.warmup and trial.warmup.noise.distribution == "pink":
+            raise DoesNotApply("pink is for images")
+        return look(trial)
+
+    plan = make_plan(study_of(tiny), look_at_text)
+    assert plan.grids["distribution"] == ("gaussian",)
+    assert plan.left_out == ("pink is for images",)
+    assert parse_plan(json.dumps(plan.as_json("abc"))).left_out == plan.left_out
+    pink = {"distribution": {"warmup.noise.distribution": ["pink"]}}
+    with pytest.raises(InputError, match="nothing is left to run; pink is for images"):
+        make_plan(study_of(tiny, grids=pink), look_at_text)
 
 
 def test_overrides_change_the_base_and_not_what_is_varied(tiny):

@@ -6,7 +6,8 @@ import pytest
 from sweep.errors import InputError
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources
-from trainables.data.images import DataError
+from trainables.data.examples import DataError
+from trainables.trial import Data
 
 
 def trial(**changes):
@@ -36,9 +37,9 @@ def archive(tmp_path_factory):
 
 def test_facts_are_those_of_the_data(sources):
     facts = sources.look(trial()).facts
-    photos = sources.get("photos")
+    photos = sources.get(Data(), "photos")
     assert (facts.digest, facts.shape, facts.classes) == (photos.digest, (3, 32, 32), 10)
-    assert facts.ood_digest == sources.get("photos_ood").digest
+    assert facts.ood_digest == sources.get(Data(), "photos_ood").digest
     assert facts.mean is not None
     assert sources.look(trial(data__ood=None)).facts.ood_digest is None
 
@@ -53,7 +54,7 @@ def test_a_set_without_stated_constants_takes_those_of_the_subset(sources, archi
 
 
 def test_a_name_is_loaded_once(sources):
-    assert sources.get("photos") is sources.get("photos")
+    assert sources.get(Data(), "photos") is sources.get(Data(), "photos")
 
 
 def test_the_same_images_under_another_name_are_the_same_trial(sources, archive):
@@ -74,8 +75,13 @@ def test_the_same_images_under_another_name_are_the_same_trial(sources, archive)
         ({"data__validation": 1001}, "data.validation: 1001 asked for, photos has 1000"),
         ({"data__test": 2001}, "data.test: 2001 asked for, photos has 2000"),
         ({"data__ood_examples": 2001}, "data.ood_examples: 2001 asked for, photos_ood has 2000"),
-        ({"data__source": "photos_ood"}, "photos_ood holds no training images"),
-        ({"data__source": "grey"}, "data.ood: images of photos_ood are"),
+        ({"data__source": "photos_ood"}, "photos_ood holds no training examples"),
+        (
+            {"data__source": "text"},
+            "photos_ood are images of shape (3, 32, 32), those of text",
+        ),
+        ({"data__ood": "text_ood"}, "text_ood are texts of 64 tokens, those of photos images"),
+        ({"data__source": "points", "data__ood": "text"}, "of points values of shape (2,)"),
         ({"data__source": "grey", "data__ood": None, "data__examples": 61}, "has 60; give at most"),
     ],
 )
@@ -84,6 +90,64 @@ def test_more_than_there_is_is_refused(sources, archive, changes, says):
         changes = changes | {"data__source": archive("small")}
     with pytest.raises(InputError) as caught:
         sources.look(trial(**changes))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape", "mean"),
+    [
+        ({"data__source": "grey"}, (1, 8, 8), None),
+        ({"data__source": "grey", "data__channels": 3, "data__resize": 16}, (3, 16, 16), None),
+        ({"data__channels": 1, "data__resize": 64}, (1, 64, 64), None),
+        ({"data__resize": 64}, (3, 64, 64), 0.49304313),
+        ({"data__normalisation": "imagenet"}, (3, 32, 32), 0.485),
+        ({"data__source": "text", "data__ood": "text_ood"}, (64,), ()),
+        ({"data__source": "points", "data__ood": "points_ood"}, (2,), ()),
+    ],
+)
+def test_images_are_brought_to_the_size_and_channels_that_are_asked_for(
+    sources, archive, changes, shape, mean
+):
+    if changes.get("data__source") == "grey":
+        changes = changes | {"data__source": archive("grey")}
+    facts = sources.look(trial(**changes)).facts
+    assert facts.shape == shape
+    assert (facts.mean[0] if facts.mean else facts.mean) == mean
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data__source": "text", "data__resize": 32}, "data.resize: text holds no images"),
+        ({"data__source": "text", "data__channels": 3}, "data.channels: text holds no images"),
+        ({"data__source": "text", "task__augmentation__flip": True}, "task.augmentation: text"),
+        ({"data__source": "text", "data__balanced": True}, "data.balanced: text is language"),
+        ({"data__source": "text", "probes": ["odin"]}, "probes: odin is for the classification"),
+        ({"data__source": "mosaics", "probes": ["features"]}, "probes: features is for the class"),
+        ({"data__source": "text", "warmup__noise__distribution": "pink"}, "pink is for images"),
+        (
+            {"data__balanced": True, "data__examples": 81, "data__source": "uneven"},
+            "the rarest class of",
+        ),
+    ],
+)
+def test_what_has_no_meaning_for_the_data_is_refused(sources, tmp_path, changes, says):
+    ood = {"text": "text_ood", "mosaics": "mosaics_ood", "uneven": None}
+    if changes["data__source"] == "uneven":
+        x, y = np.zeros((200, 8, 8), np.uint8), np.repeat([0, 1], [160, 40])
+        np.savez(
+            tmp_path / "uneven.npz",
+            x_train=x,
+            y_train=y,
+            x_validation=x,
+            y_validation=y,
+            x_test=x,
+            y_test=y,
+        )
+        changes = changes | {"data__source": f"npz:{tmp_path / 'uneven.npz'}"}
+        ood[changes["data__source"]] = None
+    with pytest.raises(InputError) as caught:
+        sources.look(trial(**changes, data__ood=ood[changes["data__source"]]))
     assert says in str(caught.value)
 
 

@@ -82,7 +82,7 @@ def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_pat
     work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
     larger = make_plan(plan.study, sources.look, replicates=3, overrides={"task.epochs": 3000})
     more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
-    few, many = (seconds_by_measuring(w, sources.loaded) for w in (work, more))
+    few, many = (seconds_by_measuring(w, sources.loaded, {}) for w in (work, more))
     assert 0 < few < many / 5
 
 
@@ -90,7 +90,7 @@ def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_pat
 def test_each_epoch_is_measured_on_validation_test_and_training_images(
     plan, tmp_path, monkeypatch, test, images
 ):
-    monkeypatch.setattr(estimate, "_per_example", lambda trial: (0.0, 1.0))
+    monkeypatch.setattr(estimate, "_per_example", lambda *looked_at: (0.0, 1.0))
     monkeypatch.setattr(estimate, "SECONDS_A_TRIAL", 0.0)
     sources = Sources()
     asked = make_plan(plan.study, sources.look, replicates=1, overrides={"data.test": test})
@@ -98,4 +98,4 @@ def test_each_epoch_is_measured_on_validation_test_and_training_images(
     # three learning rates, so three controls and three warmed-up networks that share a warm-up of
     # two epochs; three epochs of the task each
     expected = 6 * 3 * (50 + images + 64) + 2 * (50 + images)
-    assert seconds_by_measuring(work, sources.loaded) == expected
+    assert seconds_by_measuring(work, sources.loaded, {}) == expected

@@ -1,8 +1,5 @@
 """`photos`: patches are looked for in the photographs, as their own libraries load them."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skimage import data as skimage_data
 from sklearn.datasets import load_sample_image
 
-from trainables.data.images import stated_normalisation
+from trainables.data.examples import stated_normalisation
 from trainables.data.photos import (
     OOD_PHOTOGRAPHS,
     PHOTOGRAPHS,
@@ -24,7 +21,6 @@ from trainables.data.photos import (
     photos_ood,
     regions,
 )
-from trainables.data.sources import load
 
 # the libraries' own way to each photograph
 LOADERS = {
@@ -87,7 +83,7 @@ def test_patches_lie_in_the_area_of_their_split(source, split):
     for label, name in enumerate(source.class_names):
         picture = photograph(name).numpy()
         boxes = regions(*picture.shape[1:])[split]
-        for patch in images.pixels[images.labels == label][:3].numpy():
+        for patch in images.inputs[images.labels == label][:3].numpy():
             if len(np.unique(patch)) < BLANK:
                 continue
             assert any(
@@ -99,7 +95,7 @@ def test_patches_lie_in_the_area_of_their_split(source, split):
 
 def test_ood_patches_come_from_the_photograph_of_their_label(ood):
     for label, name in enumerate(ood.class_names):
-        patch = ood.test.pixels[ood.test.labels == label][0].numpy()
+        patch = ood.test.inputs[ood.test.labels == label][0].numpy()
         assert positions_of(patch, photograph(name).numpy())
 
 
@@ -143,8 +139,8 @@ def test_patches_are_drawn_at_distinct_positions_and_reach_all_of_them():
 )
 def test_ten_balanced_classes(source, split, examples):
     images = getattr(source, split)
-    assert images.pixels.shape == (examples, 3, 32, 32)
-    assert images.pixels.dtype == torch.uint8
+    assert images.inputs.shape == (examples, 3, 32, 32)
+    assert images.inputs.dtype == torch.uint8
     assert images.labels.dtype == torch.int64
     assert images.labels.bincount().tolist() == [examples // 10] * 10
     assert images.labels[:20].bincount().tolist() == [2] * 10
@@ -153,28 +149,15 @@ def test_ten_balanced_classes(source, split, examples):
 
 def test_ood_is_test_images_only(ood):
     assert len(ood.train) == 0
-    assert ood.train.pixels.shape == (0, 3, 32, 32)
+    assert ood.train.inputs.shape == (0, 3, 32, 32)
     assert ood.validation is None
-    assert ood.test.pixels.shape == (2000, 3, 32, 32)
+    assert ood.test.inputs.shape == (2000, 3, 32, 32)
     assert ood.test.labels.bincount().tolist() == [250] * 8
     assert not set(OOD_PHOTOGRAPHS) & set(PHOTOGRAPHS)
 
 
-def test_the_digest_is_the_same_in_another_process(source, ood):
-    script = (
-        "from trainables.data.sources import load;"
-        "print(load('photos').digest, load('photos_ood').digest)"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert said.stdout.split() == [source.digest, ood.digest]
-    assert load("photos").digest == source.digest
-    assert source.digest != ood.digest
-
-
 def test_the_stated_constants_are_those_of_the_training_patches(source):
     mean, std = stated_normalisation("photos")
-    pixels = source.train.pixels.numpy() / 255.0
+    pixels = source.train.inputs.numpy() / 255.0
     assert mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-6)
     assert std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-6)

@@ -1,19 +1,20 @@
-"""Sources of the user's own images: round trips, digests and every message."""
+"""Sources of the user's own images, and examples in general: round trips, digests, messages."""
 
 import os
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
-import scipy.io
 import torch
+import torch.nn.functional as F
 import torchvision.datasets as tv
 from PIL import Image
 
-from trainables.data.images import Images, Source, no_images, stated_normalisation
+from trainables.data.examples import Examples, Source, no_examples, stated_normalisation
 from trainables.data.sources import ACCEPTED, DataError, load
 
 RNG = np.random.default_rng(0)
@@ -21,6 +22,7 @@ X_TRAIN = RNG.integers(0, 256, (12, 6, 5, 3), np.uint8)
 Y_TRAIN = np.arange(12) % 3
 X_TEST = RNG.integers(0, 256, (4, 6, 5, 3), np.uint8)
 Y_TEST = np.array([2, 0, 1, 1])
+SHIPPED = ("photos", "mosaics", "text", "points")
 ARRAYS = {"x_train": X_TRAIN, "y_train": Y_TRAIN, "x_test": X_TEST, "y_test": Y_TEST}
 
 
@@ -49,7 +51,7 @@ def class_folders(folder, images_per_class=10, classes=("ant", "bee")):
 
 def as_stored(images):
     """(n, height, width, channels)"""
-    return images.pixels.permute(0, 2, 3, 1).numpy()
+    return images.inputs.permute(0, 2, 3, 1).numpy()
 
 
 # --- npz ---------------------------------------------------------------------------------------
@@ -67,8 +69,8 @@ def test_an_archive_comes_back_as_it_was_written(tmp_path):
     assert source.shape == (3, 6, 5)
     assert source.class_names == ("0", "1", "2")
     for split in (source.train, source.test):
-        assert split.pixels.dtype == torch.uint8
-        assert split.pixels.is_contiguous()
+        assert split.inputs.dtype == torch.uint8
+        assert split.inputs.is_contiguous()
         assert split.labels.dtype == torch.int64
 
 
@@ -80,13 +82,13 @@ def test_labels_may_be_a_column_of_any_integer_type(tmp_path):
 def test_grey_images_have_one_channel(tmp_path):
     source = load(archive(tmp_path, x_train=X_TRAIN[..., 0], x_test=X_TEST[..., 0]))
     assert source.shape == (1, 6, 5)
-    assert (source.train.pixels[:, 0].numpy() == X_TRAIN[..., 0]).all()
+    assert (source.train.inputs[:, 0].numpy() == X_TRAIN[..., 0]).all()
 
 
 def test_an_archive_of_test_images_only_has_an_empty_training_split(tmp_path):
     source = load(archive(tmp_path, x_train=None, y_train=None))
     assert len(source.train) == 0
-    assert source.train.pixels.shape == (0, 3, 6, 5)
+    assert source.train.inputs.shape == (0, 3, 6, 5)
     assert len(source.test) == 4
 
 
@@ -192,7 +194,7 @@ def test_agrees_with_torchvisions_image_folder(tmp_path):
 def test_a_test_folder_alone_serves_as_ood(tmp_path):
     class_folders(tmp_path / "test", 3, ["any"])
     source = load(f"folder:{tmp_path}")
-    assert source.train.pixels.shape == (0, 3, 6, 5)
+    assert source.train.inputs.shape == (0, 3, 6, 5)
     assert len(source.test) == 3
 
 
@@ -201,6 +203,30 @@ def test_a_folder_gives_the_same_images_wherever_it_lies(tmp_path):
     first = load(f"folder:{tmp_path / 'here'}").digest
     (tmp_path / "here").rename(tmp_path / "there")
     assert load(f"folder:{tmp_path / 'there'}").digest == first
+
+
+def test_images_of_mixed_sizes_are_resized_on_request(tmp_path):
+    written = {}
+    for height, width in [(12, 5), (40, 30), (8, 9), (20, 64), (16, 16), (3, 2)]:
+        for label in ("ant", "bee"):
+            path = tmp_path / "test" / label / f"{height}.png"
+            written[label, height] = RNG.integers(0, 256, (height, width, 3), np.uint8)
+            image(path, written[label, height])
+    found = load(f"folder:{tmp_path}", side=8).test
+    assert found.inputs.shape == (12, 3, 8, 8)
+    expected = sorted(written, key=lambda at: (at[0], f"{at[1]}.png"))
+    assert found.labels.tolist() == [("ant", "bee").index(label) for label, _ in expected]
+    for pixels, at in zip(found.inputs, expected, strict=True):
+        stored = torch.from_numpy(written[at]).permute(2, 0, 1)[None].float()
+        resized = F.interpolate(stored, (8, 8), mode="bilinear", antialias=True)[0]
+        assert (pixels - resized).abs().max() <= 1.5  # Pillow rounds after each direction
+
+
+def test_images_of_one_size_stay_as_they_are_whatever_is_asked_for(tmp_path):
+    class_folders(tmp_path)
+    assert load(f"folder:{tmp_path}", side=8).digest == load(f"folder:{tmp_path}").digest
+    name = archive(tmp_path)
+    assert load(name, side=8).digest == load(name).digest
 
 
 def _missing(root):
@@ -274,7 +300,11 @@ BAD_FOLDERS = [
     (_no_test, "test/ holds no class folder", "test/<class>/"),
     (_other_split, "'val' stands beside train", "rename it"),
     (_unknown_class, "test/cow is no class of train/", "same class names"),
-    (_other_size, "large.png is 5×12 pixels and the first test image 5×6", "resize"),
+    (
+        _other_size,
+        "large.png is 5×12 pixels and the first test image 5×6",
+        "--set data.resize=64, or resize all images to one size",
+    ),
     (_not_an_image, "text.png cannot be decoded", "repair or remove"),
     (_cut_short, "3.png cannot be decoded", "repair or remove"),
 ]
@@ -288,73 +318,26 @@ def test_a_bad_folder_is_named_with_its_remedy(tmp_path, make, value, remedy):
     one_line(lambda: load(f"folder:{root}"), f"folder:{root}: ", value, remedy)
 
 
-# --- names, downloads --------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["imagenet", "", "Photos", "zip:a", "cifar10:x", "npz", "folder"])
+@pytest.mark.parametrize(
+    "name", ["imagenet", "", "Photos", "zip:a", "cifar10:x", "npz", "folder", "pet:x"]
+)
 def test_an_unknown_name_lists_what_is_accepted(name):
     one_line(lambda: load(name), repr(name), *ACCEPTED)
 
 
-@pytest.mark.parametrize("kind", ["npz", "folder"])
+@pytest.mark.parametrize("kind", ["npz", "folder", "text"])
 def test_a_name_without_its_path(kind):
     one_line(lambda: load(f"{kind}:"), f"{kind}:", "the path is missing", f"{kind}:PATH")
-
-
-@pytest.mark.parametrize("name", ["cifar10", "svhn"])
-def test_nothing_is_fetched_unless_allowed(tmp_path, name, monkeypatch):
-    def fetched(*_args, **_kwargs):
-        raise AssertionError("went to the network")
-
-    monkeypatch.setattr("urllib.request.urlopen", fetched)
-    one_line(lambda: load(name, tmp_path / "x"), f"{name}: ", "not found in", "--download", "npz:")
-
-
-@pytest.mark.parametrize("name", ["cifar10", "svhn"])
-def test_a_download_without_internet_says_so(tmp_path, name, monkeypatch):
-    def offline(*_args, **_kwargs):
-        raise URLError("Name or service\nnot known")
-
-    monkeypatch.setattr("urllib.request.urlopen", offline)
-    one_line(lambda: load(name, tmp_path, download=True), "could not be fetched", "npz:")
-
-
-def test_cifar10_is_read_as_torchvision_keeps_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(tv.CIFAR10, "_check_integrity", lambda self: True)  # not the real archive
-    monkeypatch.setattr(tv.CIFAR10, "meta", {**tv.CIFAR10.meta, "md5": None})
-    batches = tmp_path / "cifar-10-batches-py"
-    batches.mkdir()
-    rows = RNG.integers(0, 256, (60, 3072), np.uint8)
-    files = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
-    for number, file in enumerate(files):
-        part = slice(10 * number, 10 * number + 10)
-        content = {"data": rows[part], "labels": list(range(10))}
-        (batches / file).write_bytes(pickle.dumps(content))
-    (batches / "batches.meta").write_bytes(pickle.dumps({"label_names": list("abcdefghij")}))
-    source = load("cifar10", tmp_path)
-    assert (source.train.pixels.flatten(1).numpy() == rows[:50]).all()
-    assert (source.test.pixels.flatten(1).numpy() == rows[50:]).all()
-    assert source.test.labels.tolist() == list(range(10))
-    assert (source.class_names, source.shape) == (tuple("abcdefghij"), (3, 32, 32))
-
-
-def test_svhn_is_read_as_torchvision_keeps_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(tv.SVHN, "_check_integrity", lambda self: True)  # not the real archive
-    digits = RNG.integers(0, 256, (32, 32, 3, 10), np.uint8)
-    labels = np.array([[10], *([d] for d in range(1, 10))])  # the files write the digit 0 as 10
-    for split in ("train", "test"):
-        scipy.io.savemat(tmp_path / f"{split}_32x32.mat", {"X": digits, "y": labels})
-    source = load("svhn", tmp_path)
-    assert (source.test.pixels.numpy() == digits.transpose(3, 2, 0, 1)).all()
-    assert source.test.labels.tolist() == list(range(10))
-    assert source.classes == 10
 
 
 # --- digest and constants ----------------------------------------------------------------------
 
 
 def small(name="a", classes=2, **splits):
-    images = Images(torch.arange(8, dtype=torch.uint8).view(2, 1, 2, 2), torch.tensor([0, 1]))
+    images = Examples(torch.arange(8, dtype=torch.uint8).view(2, 1, 2, 2), torch.tensor([0, 1]))
     names = tuple(str(label) for label in range(classes))
     kept = {"train": images, "validation": None, "test": images} | splits
     return Source(name, class_names=names, **kept)
@@ -362,10 +345,10 @@ def small(name="a", classes=2, **splits):
 
 def test_the_digest_depends_on_every_array_and_on_the_number_of_classes():
     images = small().train
-    other_pixels = Images(images.pixels + 1, images.labels)
-    other_labels = Images(images.pixels, images.labels.flip(0))
-    other_shape = Images(images.pixels.view(2, 1, 1, 4), images.labels)
-    changes = [{}, {"classes": 3}, {"validation": images}, {"train": no_images((1, 2, 2))}]
+    other_pixels = Examples(images.inputs + 1, images.labels)
+    other_labels = Examples(images.inputs, images.labels.flip(0))
+    other_shape = Examples(images.inputs.view(2, 1, 1, 4), images.labels)
+    changes = [{}, {"classes": 3}, {"validation": images}, {"train": no_examples(images)}]
     for split in ("train", "validation", "test"):
         changes += [{split: i} for i in (other_pixels, other_labels, other_shape)]
     digests = [small(**change).digest for change in changes]
@@ -374,15 +357,27 @@ def test_the_digest_depends_on_every_array_and_on_the_number_of_classes():
 
 
 def test_the_digest_does_not_depend_on_the_name_or_on_memory_layout():
-    pixels = small().test.pixels
-    laid_out = Images(pixels.transpose(2, 3).contiguous().transpose(2, 3), small().test.labels)
+    pixels = small().test.inputs
+    laid_out = Examples(pixels.transpose(2, 3).contiguous().transpose(2, 3), small().test.labels)
     assert small("a").digest == small("b").digest == small(test=laid_out).digest
+
+
+def test_what_ships_has_the_same_digest_in_another_process():
+    shipped = [name for name in ACCEPTED if name.removesuffix("_ood") in SHIPPED]
+    script = (
+        "import sys; from trainables.data.sources import load;"
+        "print(*(load(name).digest for name in sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, *shipped]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert said == [load(name).digest for name in shipped]
+    assert len(set(said)) == 2 * len(SHIPPED)
 
 
 def test_the_digest_is_computed_once_and_travels_with_the_source():
     source = small()
     digest = source.digest
-    source.test.pixels.zero_()
+    source.test.inputs.zero_()
     assert source.digest == digest
     assert pickle.loads(pickle.dumps(source)).digest == digest
 
@@ -392,6 +387,32 @@ def test_constants_are_stated_for_known_sets_only():
     assert paper == (0.20220212, 0.19931542, 0.20086346)
     assert older == (0.24703223, 0.24348513, 0.26158784)
     assert stated_normalisation("npz:images.npz") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "mean_of_means", "channels"),
+    [
+        ("cifar100", 0.478, 3),
+        ("svhn", 0.4514, 3),
+        ("mnist", 0.1307, 1),
+        ("fashion_mnist", 0.286, 1),
+        ("stl10", 0.431, 3),
+        ("imagenet", 0.4490, 3),
+    ],
+)
+def test_published_constants_are_one_a_channel(name, mean_of_means, channels):
+    mean, std = stated_normalisation(name)
+    assert len(mean) == len(std) == channels
+    assert np.mean(mean) == pytest.approx(mean_of_means, abs=5e-4)
+    assert all(0.15 < value < 0.4 for value in std)
+
+
+def test_no_examples_are_of_the_same_types_and_shapes():
+    like = Examples(torch.rand(5, 2), torch.arange(20).view(5, 2, 2))
+    empty = no_examples(like)
+    assert (empty.inputs.shape, empty.inputs.dtype) == ((0, 2), torch.float32)
+    assert (empty.labels.shape, empty.labels.dtype) == ((0, 2, 2), torch.int64)
+    assert len(empty) == 0
 
 
 @pytest.fixture(scope="module")
@@ -409,7 +430,7 @@ def test_real_cifar10_has_the_papers_mean(real_data):
     assert source.test.labels.bincount().tolist() == [1000] * 10
     mean, _ = stated_normalisation("cifar10")
     _, std = stated_normalisation("cifar10-pixels")
-    some = source.train.pixels[::10].double() / 255
+    some = source.train.inputs[::10].double() / 255
     assert some.mean(dim=(0, 2, 3)).tolist() == pytest.approx(mean, abs=0.01)
     assert some.std(dim=(0, 2, 3)).tolist() == pytest.approx(std, abs=0.01)
 

@@ -32,15 +32,16 @@ from torch import Tensor, nn
 from analysis.metrics.classification import accuracy, negative_log_likelihood
 from analysis.records import Record, read_record
 from trainables import life
-from trainables.data.images import Images, Source, stated_normalisation
+from trainables.data.examples import Examples, Source, stated_normalisation
 from trainables.data.photos import photos, photos_ood
 from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.build import build
+from trainables.models.settings import Mlp
 from trainables.preparation import normalised, prepare
 from trainables.seeds import generator
 from trainables.storage import Storage
 from trainables.training import Outputs
-from trainables.trial import Data, DataFacts, Model, Noise, Optimizer, Task, Trial, Warmup
+from trainables.trial import Data, DataFacts, Noise, Optimizer, Task, Trial, Warmup
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -51,7 +52,7 @@ FACTS = DataFacts(
     digest="photos", ood_digest="ood", shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
 )
 WARM = Trial(
-    model=Model(depth=3, width=8),
+    model=Mlp(depth=3, width=8),
     data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),
     warmup=Warmup(examples=50, epochs=3, batch=8, optimizer=Optimizer(lr=1e-3)),
     task=Task(epochs=3, batch=8, optimizer=Optimizer(lr=1e-3, weight_decay=1e-3)),
@@ -177,11 +178,11 @@ def by_hand(trial: Trial) -> dict[str, Tensor]:
     assert source.validation is not None
     mean, std = (torch.tensor(c).view(1, 3, 1, 1) for c in (MEAN, STD))
 
-    def inputs(images: Images, chosen: Tensor, normalised: bool = True) -> Tensor:
-        scaled = images.pixels[chosen].float() / 255
+    def inputs(images: Examples, chosen: Tensor, normalised: bool = True) -> Tensor:
+        scaled = images.inputs[chosen].float() / 255
         return (scaled - mean) / std if normalised else scaled
 
-    def draw(images: Images, count: int, seed: int, purpose: Any) -> Tensor:
+    def draw(images: Examples, count: int, seed: int, purpose: Any) -> Tensor:
         return torch.randperm(len(images), generator=generator(seed, purpose))[:count]
 
     network = build(trial, CPU).train()
@@ -353,7 +354,7 @@ def test_other_trials_and_global_randomness_before_it_do_not_matter(
     trial: Trial, storage: Storage, uninterrupted: dict[str, Any]
 ) -> None:
     for seed in (5, 6):
-        live(WARM.model_copy(update={"seed": seed, "model": Model(depth=2, width=4)}), storage)
+        live(WARM.model_copy(update={"seed": seed, "model": Mlp(depth=2, width=4)}), storage)
     torch.manual_seed(123)
     np.random.seed(123)
     random.seed(123)
@@ -743,11 +744,11 @@ def tiny_source(
     """Grey images of random pixels, or all of one level; no validation images of its own."""
     made = torch.Generator().manual_seed(0)
 
-    def images(count: int) -> Images:
+    def images(count: int) -> Examples:
         pixels = torch.randint(256, (count, 1, side, side), generator=made, dtype=torch.uint8)
         if level is not None:
             pixels.fill_(level)
-        return Images(pixels, torch.arange(count) % classes)
+        return Examples(pixels, torch.arange(count) % classes)
 
     return Source("tiny", images(train), None, images(test), tuple("abcdefghij"[:classes]))
 
@@ -865,7 +866,7 @@ def test_training_never_sees_an_image_that_is_validated_on() -> None:
     source = tiny_source(train=20)
     trials = [tiny_trial(seed=seed).control() for seed in range(20)]
     made = [prepare(trial, source, None, CPU) for trial in trials]
-    everything = images_of(normalised(source.train.pixels, (0.5,), (0.25,)))
+    everything = images_of(normalised(source.train.inputs, (0.5,), (0.25,)))
     held_out = images_of(made[0].validation.inputs)
     assert len(everything) == 20
     assert len(held_out) == 6
@@ -896,7 +897,7 @@ def warming(noise: Noise, **fields: Any) -> Trial:
         digest="t", ood_digest=None, shape=(1, 4, 4), classes=10, mean=(0.5,), std=(0.25,)
     )
     return Trial(
-        model=Model(depth=2, width=4),
+        model=Mlp(depth=2, width=4),
         data=Data(examples=4, validation=4, test=4, ood=None, facts=facts),
         warmup=Warmup(noise=noise, examples=12_000, epochs=4, batch=500),
         task=Task(epochs=1, batch=4),
@@ -976,7 +977,7 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Record:
         digest="t", ood_digest=None, shape=(1, 4, 4), classes=10, mean=(0.5,), std=(0.25,)
     )
     trial = Trial(
-        model=Model(depth=4, width=64),
+        model=Mlp(depth=4, width=64),
         data=Data(examples=4, validation=4, test=4, ood=None, facts=facts),
         warmup=Warmup(examples=80_000, epochs=5, batch=128, optimizer=Optimizer(lr=1e-3)),
         task=Task(epochs=1, batch=4),

@@ -14,9 +14,11 @@ import torch
 from torch import nn
 
 from trainables.models.build import build
+from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
+from trainables.models.settings import Mlp
 from trainables.seeds import generator
-from trainables.trial import Data, DataFacts, Model, Trial
+from trainables.trial import Data, DataFacts, Trial
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -33,7 +35,9 @@ def _one_thread() -> None:
 
 
 def network(depth: int = 6, seed: int = 0, width: int = 256) -> nn.Sequential:
-    return mlp((3, 32, 32), 10, depth, width, generator(seed, "weights"))
+    made = mlp((3, 32, 32), 10, depth, width)
+    initialise(made, "he", generator(seed, "weights"))
+    return made
 
 
 def linears(made: nn.Module) -> list[nn.Linear]:
@@ -79,7 +83,7 @@ def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alon
 
 
 def test_the_toy_model_of_the_paper_is_the_same_builder() -> None:
-    toy = mlp((2,), 2, 3, 10, generator(0, "weights"))
+    toy = mlp((2,), 2, depth=3, width=10)
     assert [tuple(layer.weight.shape) for layer in linears(toy)] == [(10, 2), (10, 10), (2, 10)]
     assert toy(torch.zeros(4, 2)).shape == (4, 2)
 
@@ -114,6 +118,14 @@ def test_layers_are_drawn_independently_of_each_other() -> None:
     assert np.abs(correlation).max() < ERRORS / math.sqrt(hidden.shape[1])
 
 
+def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator() -> None:
+    by_hand = generator(3, "weights")
+    for layer in linears(network(seed=3)):
+        law = torch.empty(layer.out_features, layer.in_features)
+        law.normal_(0.0, math.sqrt(2.0 / layer.in_features), generator=by_hand)
+        assert torch.equal(layer.weight, law)
+
+
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth: int) -> None:
     made = network(depth)
@@ -130,15 +142,15 @@ def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth: i
 
 def test_torch_s_global_random_state_is_not_moved() -> None:
     before = torch.random.get_rng_state()
-    network()
+    build(trial(), CPU)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_torch_s_global_random_state_is_not_read() -> None:
     torch.manual_seed(1)
-    first = network()
+    first = build(trial(), CPU)
     torch.manual_seed(2)
-    assert same(first, network())
+    assert same(first, build(trial(), CPU))
 
 
 def test_both_members_of_a_pair_have_the_same_weights() -> None:
@@ -149,7 +161,7 @@ def test_both_members_of_a_pair_have_the_same_weights() -> None:
 def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on() -> None:
     one, other = trial(seed=3), trial(seed=3, warmup={"examples": 9999, "noise": {"std": 2}})
     assert same(build(one, CPU), build(other, CPU))
-    assert same(build(one, CPU), mlp((3, 32, 32), 10, 6, 256, generator(3, "weights")))
+    assert same(build(one, CPU), network(depth=6, seed=3))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 2**40])
@@ -161,17 +173,19 @@ def test_another_seed_gives_other_weights_in_every_layer(seed: int) -> None:
 
 
 def test_a_model_section_sets_depth_and_width() -> None:
-    made = build(trial(model=Model(depth=3, width=20)), CPU)
+    made = build(trial(model=Mlp(depth=3, width=20)), CPU)
     assert [layer.out_features for layer in linears(made)] == [20, 20, 10]
 
 
 FINGERPRINTS = """
 import hashlib, torch
+from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.seeds import generator
 torch.manual_seed(99)
 for depth in (6, 2):
-    network = mlp((3, 32, 32), 10, depth, 256, generator(5, "weights"))
+    network = mlp((3, 32, 32), 10, depth, 256)
+    initialise(network, "he", generator(5, "weights"))
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():
         digest.update(name.encode())

@@ -10,10 +10,11 @@ from analysis.records import read_record
 from trainables import life
 from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
+from trainables.models.settings import Mlp
 from trainables.preparation import Split, TaskData
 from trainables.probes import EPSILONS, TEMPERATURES, features, odin, perturbed
 from trainables.storage import Storage
-from trainables.trial import Data, DataFacts, Model, Task, Trial, Warmup
+from trainables.trial import Data, DataFacts, Task, Trial, Warmup
 
 CPU = torch.device("cpu")
 CONSTANTS = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))
@@ -46,7 +47,7 @@ def normalised(images: Tensor, constants: tuple[tuple[float, ...], tuple[float, 
 
 def data_of(test: Tensor, ood: Tensor) -> TaskData:
     def split(inputs: Tensor) -> Split:
-        return Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+        return Split(inputs, torch.zeros(len(inputs), dtype=torch.int64), inputs.shape[1:], None)
 
     inside = split(normalised(test, CONSTANTS))
     outside = split(normalised(ood, RAW))
@@ -126,7 +127,7 @@ def probed_trial(**fields: object) -> Trial:
     )  # fmt: skip
     data = Data(examples=40, validation=20, test=30, ood_examples=25, facts=facts)
     warmup = Warmup(examples=64, epochs=2, batch=16)
-    model = Model(depth=2, width=8)
+    model = Mlp(depth=2, width=8)
     return Trial(model=model, data=data, warmup=warmup, task=Task(epochs=2, batch=20), **fields)
 
 

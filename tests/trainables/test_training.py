@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassCalibrationError
 
+from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
+from trainables.optimizers import make_optimizer
 from trainables.preparation import Split
-from trainables.seeds import generator
+from trainables.seeds import generator, global_state
 from trainables.training import (
-    EVALUATION_BATCH,
+    EVALUATED_EXAMPLES,
     Diverged,
     Outputs,
     evaluate,
-    make_optimizer,
     measure,
     shuffled,
     train_epoch,
@@ -38,21 +39,24 @@ def _one_thread() -> None:
 
 
 def network(seed: int = 0) -> nn.Sequential:
-    return mlp((3, 8, 8), 4, 4, 32, generator(seed, "weights"))
+    with global_state(seed, "construction", torch.device("cpu")):
+        made = mlp((3, 8, 8), 4, 4, 32)
+    initialise(made, "he", generator(seed, "weights"))
+    return made
 
 
 def images(count: int, seed: int = 0) -> Split:
-    """Images with something to learn: their brightness follows the label."""
+    """Examples with something to learn: their brightness follows the label."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.randint(4, (count,), generator=random)
     noise = torch.randn(count, 3, 8, 8, generator=random)
-    return Split(noise + labels.view(-1, 1, 1, 1), labels)
+    return Split(noise + labels.view(-1, 1, 1, 1), labels, (3, 8, 8), None)
 
 
 def numbered(count: int) -> Split:
     """Each example's input and label are its own number."""
     numbers = torch.arange(count)
-    return Split(numbers.float().view(-1, 1, 1, 1), numbers)
+    return Split(numbers.float().view(-1, 1, 1, 1), numbers, (1, 1, 1), None)
 
 
 def batches_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
@@ -66,6 +70,10 @@ def assert_same_state(one: nn.Module, other: nn.Module) -> None:
         assert torch.equal(value, there[name]), name
 
 
+def adam(network: nn.Module) -> torch.optim.Optimizer:
+    return make_optimizer(network.parameters(), SETTINGS)
+
+
 def nothing(examples: int) -> None: ...
 
 
@@ -75,7 +83,7 @@ def nothing(examples: int) -> None: ...
 def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit() -> None:
     ours, theirs = network(), network()
     split, held_out = images(150), images(50, seed=1)
-    our_optimizer = make_optimizer(ours, SETTINGS)
+    our_optimizer = adam(ours)
     their_optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, weight_decay=1e-2, fused=True)
     for _ in range(3):
         said = train_epoch(ours, our_optimizer, iter(batches_of(split, 32)), nothing)
@@ -103,7 +111,7 @@ def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit() -> None:
 def test_what_a_step_says_is_said_before_its_update_and_in_training_mode() -> None:
     made, split = network(), images(16)
     before = copy.deepcopy(made).train()(split.inputs).detach()
-    said = train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(split, 16)), nothing)
+    said = train_epoch(made, adam(made), iter(batches_of(split, 16)), nothing)
     assert torch.equal(said.logits, before)
     assert not said.logits.requires_grad
 
@@ -115,7 +123,7 @@ def test_every_step_is_told_with_its_examples_after_it_was_made() -> None:
         told.append(examples)
         weights.append(made.state_dict()["1.weight"].clone())
 
-    train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(images(70), 32)), tick)
+    train_epoch(made, adam(made), iter(batches_of(images(70), 32)), tick)
     assert told == [32, 32, 6]
     states = [network().state_dict()["1.weight"], *weights]
     assert all(not torch.equal(a, b) for a, b in pairwise(states))
@@ -129,7 +137,7 @@ def test_training_moves_and_reads_no_global_random_state() -> None:
         before = torch.random.get_rng_state()
         made = network()
         batches = shuffled(images(64), 16, generator(0, "order"))
-        train_epoch(made, make_optimizer(made, SETTINGS), batches, nothing)
+        train_epoch(made, adam(made), batches, nothing)
         assert torch.equal(torch.random.get_rng_state(), before)
         states.append(made)
     assert_same_state(*states)
@@ -180,7 +188,7 @@ def test_the_optimizer_is_adam_with_l2_in_the_gradient(
             yield [error.T @ x, error.sum(axis=0)]
 
     steps = zip(torch.tensor(inputs, dtype=dtype), torch.tensor(labels), strict=True)
-    optimizer = make_optimizer(layer, Optimizer(lr=0.01, weight_decay=weight_decay))
+    optimizer = make_optimizer(layer.parameters(), Optimizer(lr=0.01, weight_decay=weight_decay))
     train_epoch(layer, optimizer, steps, nothing)
     adam_by_hand([weight, bias], gradients(), 0.01, weight_decay)
     np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=0, atol=tolerance)
@@ -189,7 +197,7 @@ def test_the_optimizer_is_adam_with_l2_in_the_gradient(
 
 def test_a_new_optimizer_has_no_state_and_trains_every_parameter() -> None:
     made = network()
-    optimizer = make_optimizer(made, SETTINGS)
+    optimizer = adam(made)
     assert not optimizer.state
     (group,) = optimizer.param_groups
     assert [id(p) for p in group["params"]] == [id(p) for p in made.parameters()]
@@ -239,7 +247,7 @@ def test_any_example_may_be_the_one_that_is_dropped() -> None:
 
 def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
     made = network()
-    train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(images(64), 16)), nothing)
+    train_epoch(made, adam(made), iter(batches_of(images(64), 16)), nothing)
     before, outside = copy.deepcopy(made), torch.random.get_rng_state()
     gradients = [p.grad.clone() for p in made.parameters()]
     split = images(30, seed=2)
@@ -256,11 +264,11 @@ def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
 
 
 def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated() -> None:
-    made, split = network().eval(), images(2 * EVALUATION_BATCH + 7)
+    made, split = network().eval(), images(2 * EVALUATED_EXAMPLES + 7)
     said = evaluate(made, split)
-    assert (said.logits.shape, said.logits.dtype) == ((2007, 4), torch.float32)
+    assert (said.logits.shape, said.logits.dtype) == ((507, 4), torch.float32)
     assert torch.equal(said.labels, split.labels)
-    for at in (0, 999, 1000, 2006):
+    for at in (0, 249, 250, 506):
         alone = made(split.inputs[at : at + 1])
         torch.testing.assert_close(said.logits[at : at + 1], alone, atol=1e-5, rtol=1e-5)
 
@@ -269,7 +277,7 @@ def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
     made = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Dropout(0.5))
     split = images(20)
     assert torch.equal(evaluate(made, split).logits, evaluate(made, split).logits)
-    said = train_epoch(made, make_optimizer(made, SETTINGS), iter(batches_of(split, 20)), nothing)
+    said = train_epoch(made, adam(made), iter(batches_of(split, 20)), nothing)
     assert (said.logits == 0).any()
 
 

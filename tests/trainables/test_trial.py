@@ -9,8 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from trainables.models.settings import NAMES as NETWORKS
+from trainables.models.settings import TAGS, Mlp
 from trainables.noise import DISTRIBUTIONS
-from trainables.trial import Data, DataFacts, Model, Noise, Optimizer, Task, Trial, Warmup
+from trainables.trial import (
+    Augmentation,
+    Compute,
+    Data,
+    DataFacts,
+    Noise,
+    Optimizer,
+    Task,
+    Trial,
+    Warmup,
+    _used,
+)
 
 FACTS = {
     "digest": "d1",
@@ -27,12 +40,18 @@ DETERMINE = {
     "seed": 1,
     "model.depth": 5,
     "model.width": 255,
+    "model.feedback_alignment": True,
+    "model.init": "xavier",
+    "model.facts.weights": "w1",
+    "model.facts.code": "c1",
     "data.examples": 501,
+    "data.balanced": True,
     "data.validation": 499,
     "data.test": 1000,
     "data.ood_examples": 1000,
     "data.subset_seed": 1,
     "data.ood_normalised": False,
+    "data.facts.kind": "segmentation",
     "data.facts.digest": "d2",
     "data.facts.ood_digest": "o2",
     "data.facts.shape": (3, 32, 31),
@@ -45,12 +64,19 @@ DETERMINE = {
     "warmup.examples": 240_000,
     "warmup.epochs": 14,
     "warmup.batch": 127,
+    "warmup.train": "head",
+    "warmup.optimizer.name": "adamw",
     "warmup.optimizer.lr": 2e-4,
     "warmup.optimizer.weight_decay": 1e-9,
     "task.epochs": 31,
     "task.batch": 127,
+    "task.schedule": "cosine",
+    "task.augmentation": {"crop": 4},
+    "task.optimizer.name": "adamw",
     "task.optimizer.lr": 2.0000001e-5,
     "task.optimizer.weight_decay": 0.0,
+    "compute.bfloat16": True,
+    "compute.channels_last": True,
     "probes": ("odin",),
 }
 OF_THE_WARMUP = [name for name in DETERMINE if name.startswith("warmup.")]
@@ -59,9 +85,18 @@ NAMES = {
     "data.source": "npz:/elsewhere/photos.npz",
     "data.ood": "folder:/elsewhere",
     "data.normalisation": "subset",
+    "data.resize": 32,
+    "data.channels": 3,
 }
-# Fields with one value only, and the arm, which the presence of a warm-up says.
-SINGLE = ["arm", "model.name", "warmup.optimizer.name", "task.optimizer.name"]
+# The arm, which the presence of a warm-up says, and fields with tests of their own.
+APART = [
+    "arm",
+    "model.name",
+    "model.weights",
+    "data.positions",
+    "warmup.optimizer.momentum",
+    "task.optimizer.momentum",
+]
 
 
 def changed(trial: Trial, changes: dict[str, Any]) -> Trial:
@@ -71,6 +106,7 @@ def changed(trial: Trial, changes: dict[str, Any]) -> Trial:
         *sections, last = dotted.split(".")
         section = fields
         for name in sections:
+            section[name] = section[name] or {}  # a section that is there only when asked for
             section = section[name]
         section[last] = value
     return Trial.model_validate(fields)
@@ -97,7 +133,7 @@ def leaves(value: BaseModel, prefix: str = "") -> Iterator[str]:
 
 def test_the_defaults_are_the_paper_s() -> None:
     default = Trial()
-    assert (default.model.depth, default.model.width) == (6, 256)
+    assert default.model == Mlp(depth=6, width=256, init="he")
     assert default.warmup is not None
     assert default.warmup.noise == Noise(distribution="gaussian", mean=0, std=1)
     assert (default.warmup.examples, default.warmup.epochs) == (480_000, 15)
@@ -113,9 +149,11 @@ def test_the_defaults_are_the_paper_s() -> None:
 REFUSED = {
     "arm": "both",
     "seed": -1,
-    "model": "transformer",
+    "model": "lenet",
     "model.name": "cnn",
     "model.depth": 1,
+    "model.init": "zero",
+    "model.stem": "cifar",
     "model.width": 1,
     "model.colour": "red",
     "data.examples": 1,
@@ -135,13 +173,16 @@ REFUSED = {
     "warmup.batch": 1,
     "warmup.steps": 10,
     "warmup.optimizer.lr": 0.0,
-    "warmup.optimizer.name": "sgd",
+    "warmup.optimizer.name": "lion",
+    "warmup.train": "backbone",
     "task.epochs": 0,
     "task.batch": 1,
-    "task.schedule": "cosine",
+    "task.schedule": "linear",
+    "task.augmentation.rotate": 10,
     "task.optimizer.lr": math.inf,
     "task.optimizer.weight_decay": -1e-3,
-    "task.optimizer.momentum": 0.9,
+    "task.optimizer.nesterov": True,
+    "compute.float16": True,
     "device": "cuda",
 }
 ALSO_REFUSED = [
@@ -162,9 +203,9 @@ ALSO_REFUSED = [
 def test_a_field_out_of_range_or_unknown_is_refused_by_its_name(dotted: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         changed(TRIAL, {dotted: value})
-    named = {".".join(str(part) for part in error["loc"]) for error in caught.value.errors()}
-    # "model: transformer" is short for its name
-    assert named == {"model.name" if dotted == "model" else dotted}
+    steps = [[str(part) for part in error["loc"]] for error in caught.value.errors()]
+    named = {".".join(part for part in step if part not in TAGS) for step in steps}
+    assert named == {"model" if dotted == "model.name" else dotted}
 
 
 def test_an_unknown_distribution_is_told_the_known_ones() -> None:
@@ -205,6 +246,8 @@ def test_an_epoch_of_warmup_is_the_floor_of_examples_by_epochs_by_batch(
         (Noise(), "std"),
         (Optimizer(lr=1), "lr"),
         (Task(), "epochs"),
+        (Augmentation(), "crop"),
+        (Compute(), "bfloat16"),
     ],
 )
 def test_every_section_is_frozen(of: BaseModel, field: str) -> None:
@@ -213,7 +256,25 @@ def test_every_section_is_frozen(of: BaseModel, field: str) -> None:
 
 
 def test_a_model_s_name_is_short_for_its_section() -> None:
-    assert Trial.model_validate({"model": "mlp"}).model == Model(name="mlp")
+    assert Trial.model_validate({"model": "mlp"}).model == Mlp()
+    assert Trial.model_validate({"model": {"depth": 3}}).model == Mlp(depth=3)
+    for name in NETWORKS:
+        assert Trial.model_validate({"model": name}).model.name == name
+    own = Trial.model_validate({"model": "my.net:make"}).model
+    assert own.name == "my.net:make"
+
+
+def test_an_unknown_network_is_told_the_known_ones() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Trial.model_validate({"model": "lenet"})
+    assert all(name in str(caught.value) for name in (*NETWORKS, "package.module:factory"))
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_momentum_is_sgd_s(name: Any) -> None:
+    assert Optimizer(name="sgd", lr=0.1, momentum=0.9).momentum == 0.9
+    with pytest.raises(ValidationError, match=f"momentum: {name} has none"):
+        Optimizer(name=name, lr=0.1, momentum=0.9)
 
 
 # Trial id
@@ -222,10 +283,10 @@ def test_a_model_s_name_is_short_for_its_section() -> None:
 def test_this_trial_keeps_its_id() -> None:
     """Pinned: a change of ids makes every finished trial of every user run again. Where one is
     meant, since the numbers a trial gives have changed, raise RECIPE and write the new ids here."""
-    assert TRIAL.trial_id == "93cf3d87f307e756"
-    assert TRIAL.control().trial_id == "2ae673db4ef2bb6e"
-    assert TRIAL.warmup_key == "b05d7b8dd72d6011"
-    assert TRIAL.measured_key == "60d03ed42e21aed0"
+    assert TRIAL.trial_id == "90d98536101b08fd"
+    assert TRIAL.control().trial_id == "6bce0649152ca04e"
+    assert TRIAL.warmup_key == "25856fa7281ae9c6"
+    assert TRIAL.measured_key == "3d6f7b87022fffa0"
 
 
 def test_an_id_is_sixteen_hex_digits() -> None:
@@ -244,12 +305,54 @@ def test_without_the_data_s_facts_there_is_no_id() -> None:
 def test_every_field_is_sorted_into_determining_or_not() -> None:
     """A new field must be put into one of the lists of this file, and so be thought about."""
     full = trial(data__test=10, data__ood_examples=10, data__subset_seed=3)
-    assert sorted(leaves(full)) == sorted([*DETERMINE, *NAMES, *SINGLE])
+    assert sorted(leaves(full)) == sorted([*DETERMINE, *NAMES, *APART])
 
 
 @pytest.mark.parametrize("dotted", DETERMINE)
 def test_each_field_that_determines_the_result_changes_the_id(dotted: str) -> None:
     assert changed(TRIAL, {dotted: DETERMINE[dotted]}).trial_id != TRIAL.trial_id
+
+
+def test_each_network_and_each_factory_s_arguments_have_an_id_of_their_own() -> None:
+    sections: list[Any] = [*NETWORKS, "my.net:make"]
+    arguments = ({}, {"pretrained": False}, {"pretrained": None}, {"pretrained": True}, {"n": []})
+    sections += [{"name": "my.net:other", "arguments": given} for given in arguments]
+    ids = {changed(TRIAL, {"model": section}).trial_id for section in sections}
+    assert len(ids) == len(sections)
+
+
+def test_the_name_of_the_weights_does_not_matter_but_what_they_hold_does() -> None:
+    one, other = (
+        changed(TRIAL, {"model.weights": name, "model.facts.weights": "w1"}) for name in "ab"
+    )
+    assert one.trial_id == other.trial_id
+    assert one.warmup_key == other.warmup_key
+    unread = changed(TRIAL, {"model.weights": "a"})
+    for key in ("trial_id", "warmup_key"):
+        with pytest.raises(ValueError, match=r"model\.facts"):
+            getattr(unread, key)
+
+
+def test_momentum_determines_the_result() -> None:
+    for phase in ("warmup", "task"):
+        sgd = {f"{phase}.optimizer": {"name": "sgd", "lr": 0.1}}
+        momenta = [changed(TRIAL, sgd | {f"{phase}.optimizer.momentum": m}) for m in (None, 0.9)]
+        assert momenta[0].trial_id != momenta[1].trial_id
+
+
+def test_the_positions_that_are_measured_matter_where_there_are_many() -> None:
+    for kind, matters in (("classification", False), ("segmentation", True), ("language", True)):
+        one, other = (
+            changed(TRIAL, {"data.facts.kind": kind, "data.positions": n}) for n in (16, 17)
+        )
+        assert (one.trial_id != other.trial_id) is matters
+        assert (one.measured_key != other.measured_key) is matters
+
+
+def test_what_a_trial_does_not_use_is_not_in_its_id() -> None:
+    """So a later feature, off unless asked for, leaves the ids of earlier trials as they were."""
+    used = {"a": 0.0, "b": 0, "c": "", "d": {"e": 1}}
+    assert _used(used | {"x": None, "y": False, "z": (), "d": {"e": 1, "f": None}, "g": {}}) == used
 
 
 def test_no_two_of_these_trials_share_an_id() -> None:
@@ -358,8 +461,8 @@ def test_a_control_has_no_warmup_key() -> None:
 
 @pytest.mark.parametrize("dotted", [*DETERMINE, *NAMES])
 def test_the_warmup_key_depends_on_model_seed_warmup_shape_and_classes_only(dotted: str) -> None:
-    matters = dotted == "seed" or dotted.startswith(("model.", "warmup."))
-    matters |= dotted in ("data.facts.shape", "data.facts.classes")
+    matters = dotted == "seed" or dotted.startswith(("model.", "warmup.", "compute."))
+    matters |= dotted in ("data.facts.kind", "data.facts.shape", "data.facts.classes")
     other = changed(TRIAL, {dotted: (DETERMINE | NAMES)[dotted]})
     assert (other.warmup_key != TRIAL.warmup_key) is matters
 
@@ -376,13 +479,14 @@ OF_THE_MEASURED = {
     "data.validation",
     "data.test",
     "data.facts.digest",
+    "data.facts.kind",
     "data.facts.shape",
     "data.facts.classes",
     "data.facts.mean",
     "data.facts.std",
 }
 # With no constants stated, those of the training subset are used: they follow from its draw.
-OF_THE_SUBSET = {"seed", "data.examples", "data.subset_seed"}
+OF_THE_SUBSET = {"seed", "data.examples", "data.balanced", "data.subset_seed"}
 
 
 @pytest.mark.parametrize("dotted", [*DETERMINE, *NAMES])

@@ -1,1 +1,1 @@
-"""The images."""
+"""Data sets: one source of examples a file, and what they have in common."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from trainables.data.arrays import Array, classes_of, images
-from trainables.data.images import DataError, Images, Source, no_images
+from trainables.data.examples import DataError, Examples, Source, no_examples
 
 # what NumPy and zipfile raise on files that are damaged or something else
 _UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError)
@@ -26,14 +26,14 @@ def from_archive(name: str, path: Path) -> Source:
     splits = {split: content for split, content in found.items() if content is not None}
     test = splits["test"]
     for split, content in splits.items():
-        ours, expected = tuple(content.pixels.shape[1:]), tuple(test.pixels.shape[1:])
+        ours, expected = tuple(content.inputs.shape[1:]), tuple(test.inputs.shape[1:])
         if ours != expected:
             raise DataError(
                 f"{name}: x_{split} holds images of (channels, height, width) {ours} and x_test "
                 f"of {expected}; give all splits one size"
             )
     names = tuple(str(label) for label in range(classes_of(name, splits)))
-    train = splits.get("train", no_images(tuple(test.pixels.shape[1:])))
+    train = splits.get("train", no_examples(test))
     return Source(name, train, splits.get("validation"), test, names)
 
 
@@ -52,7 +52,7 @@ def _opened(name: str, path: Path) -> NpzFile:
     return archive
 
 
-def _split(name: str, archive: NpzFile, split: str) -> Images | None:
+def _split(name: str, archive: NpzFile, split: str) -> Examples | None:
     """One split; None where the archive has neither of its keys and need not have them."""
     keys = (f"x_{split}", f"y_{split}")
     missing = [key for key in keys if key not in archive.files]

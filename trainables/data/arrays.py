@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainables.data.images import DataError, Images
+from trainables.data.examples import DataError, Examples
 
 CHANNELS = range(1, 5)
 
 Array = NDArray[Any]
 
 
-def images(name: str, split: str, x: Array, y: Array) -> Images:
+def images(name: str, split: str, x: Array, y: Array) -> Examples:
     """One split of the source `name`, checked.
 
     Raises:
@@ -30,10 +30,10 @@ def images(name: str, split: str, x: Array, y: Array) -> Images:
             f"{name}: x_{split} has {len(pixels)} images and y_{split} {len(labels)} labels; "
             "give one label per image"
         )
-    return Images(torch.from_numpy(pixels), torch.from_numpy(labels))
+    return Examples(torch.from_numpy(pixels), torch.from_numpy(labels))
 
 
-def classes_of(name: str, splits: dict[str, Images]) -> int:
+def classes_of(name: str, splits: dict[str, Examples]) -> int:
     """How many classes the labels speak of: those of the training images where there are some.
 
     Raises:

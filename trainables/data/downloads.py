@@ -1,55 +1,53 @@
-"""`cifar10` and `svhn`, as torchvision fetches and checks them.
+"""Sets that torchvision fetches, checks and unpacks: nothing is fetched unless it is allowed.
 
-Nothing is fetched unless allowed. Both have a training and a test split; SVHN's `extra` images are
-left out. Sources: Krizhevsky, "Learning multiple layers of features from tiny images" (2009);
-Netzer et al., "Reading digits in natural images with unsupervised feature learning" (2011).
+Where allowed, only what is not there: a set that can be read is left as it is. Which sets there
+are: `labelled_sets` and `segmentation_sets`.
 """
 
 from pathlib import Path
 
-import numpy as np
+from trainables.data.examples import DataError, Source
+from trainables.data.labelled_sets import LABELLED, labelled
+from trainables.data.segmentation_sets import SEGMENTED, SIDE, segmentation
 
-from trainables.data.arrays import images
-from trainables.data.images import DataError, Images, Source
+DOWNLOADED = (*LABELLED, *SEGMENTED)
 
-_SPLITS = ("train", "test")
+_OTHERWISE = "or give images of your own as npz:PATH or folder:PATH"
 
 
-def from_torchvision(name: str, root: Path, download: bool) -> Source:
-    """CIFAR-10 or SVHN from `root`, fetched into it where missing and `download` allows it."""
+def from_torchvision(name: str, root: Path, download: bool, side: int | None) -> Source:
+    """A set from `root`, fetched into it where missing and `download` allows it.
+
+    `side`: pixels a side of images whose sizes are mixed, 64 where it is None.
+    """
     try:
-        train, test, class_names = (_cifar10 if name == "cifar10" else _svhn)(root, download)
-    except (OSError, RuntimeError) as error:  # URLError is an OSError
-        otherwise = "or give the images as npz:PATH or folder:PATH"
+        return _read(name, root, False, side)
+    except DataError:
+        raise
+    except (OSError, RuntimeError) as error:  # missing, as torchvision says it
         if not download:
             raise DataError(
-                f"{name}: not found in {root}; allow fetching it with --download, {otherwise}"
+                f"{name}: not found in {root}; allow fetching it with --download, {_OTHERWISE}"
             ) from error
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except (ValueError, AssertionError) as error:  # MNIST's files: their contents go unchecked
         raise DataError(
-            f"{name}: could not be fetched into {root} ({reason}); "
-            f"try again with internet access, {otherwise}"
+            f"{name}: damaged in {root} ({_reason(error)}); remove it from there and fetch it "
+            f"again with --download, {_OTHERWISE}"
         ) from error
-    return Source(name, train, None, test, class_names)
+    try:
+        return _read(name, root, True, side)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError
+        raise DataError(
+            f"{name}: could not be fetched into {root} ({_reason(error)}); "
+            f"try again with internet access, {_OTHERWISE}"
+        ) from error
 
 
-def _cifar10(root: Path, download: bool) -> tuple[Images, Images, tuple[str, ...]]:
-    from torchvision.datasets import CIFAR10  # late: takes a second to import
-
-    sets = {split: CIFAR10(root, split == "train", download=download) for split in _SPLITS}
-    train, test = (
-        images("cifar10", split, held.data, np.asarray(held.targets))
-        for split, held in sets.items()
-    )
-    return train, test, tuple(sets["train"].classes)
+def _read(name: str, root: Path, download: bool, side: int | None) -> Source:
+    if name in SEGMENTED:
+        return segmentation(name, root, download, side or SIDE)
+    return labelled(name, root, download)
 
 
-def _svhn(root: Path, download: bool) -> tuple[Images, Images, tuple[str, ...]]:
-    from torchvision.datasets import SVHN  # late: takes a second to import
-
-    sets = {split: SVHN(root, split, download=download) for split in _SPLITS}
-    train, test = (
-        images("svhn", split, held.data.transpose(0, 2, 3, 1), held.labels)
-        for split, held in sets.items()
-    )
-    return train, test, tuple(str(digit) for digit in range(10))
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

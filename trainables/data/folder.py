@@ -4,8 +4,9 @@
     PATH/<class>/*         alone: of each class a fifth, drawn once for all, is the test split
 
 `PATH/test/` alone serves as out-of-distribution data. Classes are numbered in the order of their
-sorted names, files are found at any depth by their ending, decoded to RGB, and must all have one
-size. The images are the same wherever the folder lies.
+sorted names, files are found at any depth by their ending and decoded to RGB. Images of several
+sizes are resized to squares of one that the user gives; images of one size stay as they are. The
+images are the same wherever the folder lies.
 """
 
 import random
@@ -14,32 +15,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.data.images import DataError, Images, Source, no_images
+from trainables.data.decoding import UNREADABLE, rgb
+from trainables.data.examples import DataError, Examples, Source, no_examples
 
 # as torchvision's ImageFolder
 ENDINGS = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 SPLITS = ("train", "validation", "test")
 TEST_FRACTION = 0.2
 
-# what Pillow raises on files that are damaged or no images
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
-
 Files = dict[str, list[Path]]  # by class name
+Size = tuple[int, int]  # (width, height) in pixels, Pillow's order
 
 
-def from_folder(name: str, path: Path) -> Source:
-    """The images under `path`, as the source `name`."""
+def from_folder(name: str, path: Path, side: int | None) -> Source:
+    """The images under `path`, as the source `name`; of mixed sizes as `side` × `side` pixels."""
     if not path.is_dir():
         raise DataError(f"{name}: no such folder; give one that holds a folder per class")
     layout = [split for split in SPLITS if _folders(path / split)]
     files = _given(name, path) if layout else _drawn(name, _files(name, path))
     class_names = tuple(files["train"] if "train" in files else files["test"])
-    size = _size(name, next(iter(files["test"].values()))[0])
+    size = _common_size(name, files, side)
     splits = {split: _decode(name, held, class_names, size) for split, held in files.items()}
-    train = splits.get("train", no_images(tuple(splits["test"].pixels.shape[1:])))
+    train = splits.get("train", no_examples(splits["test"]))
     return Source(name, train, splits.get("validation"), splits["test"], class_names)
 
 
@@ -107,35 +106,41 @@ def _folders(path: Path) -> list[Path]:
     return sorted(found, key=lambda sub: sub.name)
 
 
-def _decode(name: str, files: Files, class_names: Sequence[str], size: tuple[int, int]) -> Images:
-    """All files as RGB; `size` is (width, height)."""
-    labelled = [(class_names.index(label), path) for label in files for path in files[label]]
-    pixels = np.empty((len(labelled), 3, size[1], size[0]), np.uint8)
-    for row, (_, path) in enumerate(labelled):
-        pixels[row] = _rgb(name, path, size).transpose(2, 0, 1)
-    return Images(torch.from_numpy(pixels), torch.tensor([label for label, _ in labelled]))
+def _common_size(name: str, splits: dict[str, Files], side: int | None) -> Size:
+    """The size all images have, read from their headers; of mixed sizes the one asked for."""
+    first = _size(name, next(iter(splits["test"].values()))[0])
+    for path in (path for files in splits.values() for held in files.values() for path in held):
+        found = _size(name, path)
+        if found == first:
+            continue
+        if side is not None:
+            return side, side
+        raise DataError(
+            f"{name}: {path} is {found[0]}×{found[1]} pixels and the first test image "
+            f"{first[0]}×{first[1]}; give data.resize, such as --set data.resize=64, "
+            "or resize all images to one size"
+        )
+    return first
 
 
-def _size(name: str, path: Path) -> tuple[int, int]:
+def _size(name: str, path: Path) -> Size:
     try:
         with Image.open(path) as image:
             return image.size
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _undecodable(name, path) from error
 
 
-def _rgb(name: str, path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            found = image.size
-            if found == size:
-                return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
-        raise _undecodable(name, path) from error
-    raise DataError(
-        f"{name}: {path} is {found[0]}×{found[1]} pixels and the first test image "
-        f"{size[0]}×{size[1]}; resize all images to one size"
-    )
+def _decode(name: str, files: Files, class_names: Sequence[str], size: Size) -> Examples:
+    labelled = [(class_names.index(label), path) for label in files for path in files[label]]
+    pixels = np.empty((len(labelled), 3, size[1], size[0]), np.uint8)
+    for row, (_, path) in enumerate(labelled):
+        try:
+            with Image.open(path) as image:
+                pixels[row] = rgb(image, size)
+        except UNREADABLE as error:
+            raise _undecodable(name, path) from error
+    return Examples(torch.from_numpy(pixels), torch.tensor([label for label, _ in labelled]))
 
 
 def _undecodable(name: str, path: Path) -> DataError:

@@ -25,7 +25,7 @@ et al. 2014), immunohistochemistry, moon, page.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +36,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.data.images import DataError, Images, Source, no_images
+from trainables.data.examples import DataError, Examples, Source, no_examples
 
 SIDE = 32  # pixels
 Split = Literal["train", "validation", "test"]
@@ -93,7 +93,8 @@ def photos() -> Source:
             for name, picture in pictures.items()
         ]
         splits[split] = _interleave(patches)
-    return Source("photos", class_names=tuple(pictures), **splits)
+    train, validation, test = splits["train"], splits["validation"], splits["test"]
+    return Source("photos", train, validation, test, tuple(pictures))
 
 
 def photos_ood() -> Source:
@@ -101,10 +102,10 @@ def photos_ood() -> Source:
     patches = []
     for name in OOD_PHOTOGRAPHS:
         picture = photograph(name)
-        whole = Box(0, picture.shape[1], 0, picture.shape[2])
-        patches.append(cut(picture, [whole], OOD_EXAMPLES // len(OOD_PHOTOGRAPHS), "test", name))
-    nothing = no_images((3, SIDE, SIDE))
-    return Source("photos_ood", nothing, None, _interleave(patches), tuple(OOD_PHOTOGRAPHS))
+        count = OOD_EXAMPLES // len(OOD_PHOTOGRAPHS)
+        patches.append(cut(picture, [whole(picture)], count, "test", name))
+    test = _interleave(patches)
+    return Source("photos_ood", no_examples(test), None, test, tuple(OOD_PHOTOGRAPHS))
 
 
 def photograph(name: str) -> Tensor:
@@ -141,6 +142,11 @@ def regions(height: int, width: int) -> dict[Split, list[Box]]:
     }
 
 
+def whole(picture: Tensor) -> Box:
+    """All of a photograph (3, height, width)."""
+    return Box(0, picture.shape[1], 0, picture.shape[2])
+
+
 def cut(picture: Tensor, boxes: Sequence[Box], count: int, *stream: str) -> Tensor:
     """`count` patches at distinct random positions within the boxes: (count, 3, 32, 32).
 
@@ -151,11 +157,16 @@ def cut(picture: Tensor, boxes: Sequence[Box], count: int, *stream: str) -> Tens
     total = sum(box.positions for box in boxes)
     if count > total:
         raise ValueError(f"{count} distinct patches from {total} positions")
+    corners = [_corner(boxes, position) for position in distinct(draw, count, total)]
+    return torch.stack([picture[:, y : y + SIDE, x : x + SIDE] for y, x in corners])
+
+
+def distinct(draw: Callable[[], float], count: int, total: int) -> list[int]:
+    """`count` different numbers of 0 … total − 1, from draws in [0, 1)."""
     chosen: dict[int, None] = {}
     while len(chosen) < count:
         chosen[int(draw() * total)] = None
-    corners = [_corner(boxes, position) for position in chosen]
-    return torch.stack([picture[:, y : y + SIDE, x : x + SIDE] for y, x in corners])
+    return list(chosen)
 
 
 def _corner(boxes: Sequence[Box], position: int) -> tuple[int, int]:
@@ -168,7 +179,7 @@ def _corner(boxes: Sequence[Box], position: int) -> tuple[int, int]:
     raise IndexError(position)
 
 
-def _interleave(patches: list[Tensor]) -> Images:
+def _interleave(patches: list[Tensor]) -> Examples:
     """Classes take turns, so that the first examples of a split are balanced too."""
     pixels = torch.stack(patches, dim=1).flatten(0, 1)  # (per class · classes, 3, 32, 32)
-    return Images(pixels, torch.arange(len(patches)).repeat(len(patches[0])))
+    return Examples(pixels, torch.arange(len(patches)).repeat(len(patches[0])))

@@ -1,52 +1,87 @@
-"""A source of images by the name a user writes in a study or on the command line.
+"""A source of examples by the name a user writes in a study or on the command line.
 
-| name            | images                                                                        |
+| name            | examples                                                                      |
 |-----------------|-------------------------------------------------------------------------------|
 | `photos`        | patches of ten photographs, shipped with the dependencies                     |
 | `photos_ood`    | patches of eight others, to be used as out-of-distribution data               |
-| `cifar10`       | Krizhevsky 2009, by torchvision; fetched only where downloading is allowed    |
-| `svhn`          | Netzer et al. 2011, likewise                                                  |
+| `mosaics`       | pictures made of several of the ten photographs, to be segmented              |
+| `mosaics_ood`   | the same of the eight others                                                  |
+| `text`          | Python's own documentation in English, byte by byte                           |
+| `text_ood`      | source code of Python's standard library                                      |
+| `points`        | points in the plane with random labels, of the paper's toy network            |
+| `points_ood`    | points further out                                                            |
+| `cifar10`       | or cifar100, svhn, mnist, fashion_mnist, stl10: labelled images, by           |
+|                 | torchvision; fetched only where downloading is allowed                        |
+| `pet`, `voc`    | photographs to be segmented, likewise                                         |
 | `npz:PATH`      | a Keras-style archive: x_train, y_train, x_test, y_test                       |
 | `folder:PATH`   | a folder of class folders, or train/ and test/ of such                        |
+| `text:PATH`     | any text file, byte by byte                                                   |
 
 Every failure is a `DataError` of one line.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from trainables.data.archive import from_archive
-from trainables.data.downloads import from_torchvision
+from trainables.data.downloads import DOWNLOADED, from_torchvision
+from trainables.data.examples import DataError, Source
 from trainables.data.folder import from_folder
-from trainables.data.images import DataError, Source
+from trainables.data.mosaics import mosaics, mosaics_ood
 from trainables.data.photos import photos, photos_ood
+from trainables.data.points import points, points_ood
+from trainables.data.texts import from_text, text, text_ood
 
 __all__ = ["ACCEPTED", "DataError", "load"]
 
-ACCEPTED = ("photos", "photos_ood", "cifar10", "svhn", "npz:PATH", "folder:PATH")
+_SHIPPED: dict[str, Callable[[], Source]] = {
+    "photos": photos,
+    "photos_ood": photos_ood,
+    "mosaics": mosaics,
+    "mosaics_ood": mosaics_ood,
+    "text": text,
+    "text_ood": text_ood,
+    "points": points,
+    "points_ood": points_ood,
+}
+_FILES = ("npz", "folder", "text")
+
+ACCEPTED = (*_SHIPPED, *DOWNLOADED, *(f"{kind}:PATH" for kind in _FILES))
 
 
-def load(name: str, root: Path | None = None, download: bool = False) -> Source:
-    """The decoded images of a source.
+def load(
+    name: str, root: Path | None = None, download: bool = False, side: int | None = None
+) -> Source:
+    """The decoded examples of a source.
 
     Args:
         name: one of `ACCEPTED`; a relative PATH starts at the working directory.
-        root: folder where cifar10 and svhn are kept; default `~/.cache/warmup-sweep`.
-        download: whether cifar10 and svhn may be fetched where they are not in `root`.
+        root: folder where torchvision's sets are kept; default `~/.cache/warmup-sweep`.
+        download: whether those may be fetched where they are not in `root`.
+        side: height and width in pixels to which images are resized where a source has them in
+            mixed sizes; a source whose images all have one size gives them as they are.
 
     Raises:
-        DataError: the name is not known, or its images are missing or cannot be used.
+        DataError: the name is not known, or its examples are missing or cannot be used.
     """
     kind, colon, path = name.partition(":")
-    if colon and kind in ("npz", "folder"):
+    if colon and kind in _FILES:
         if not path:
             raise DataError(f"{name}: the path is missing; write {kind}:PATH")
-        return (from_archive if kind == "npz" else from_folder)(name, Path(path).expanduser())
-    match name:
-        case "photos":
-            return photos()
-        case "photos_ood":
-            return photos_ood()
-        case "cifar10" | "svhn":
-            home = root if root is not None else Path.home() / ".cache" / "warmup-sweep"
-            return from_torchvision(name, home, download)
-    raise DataError(f"{name!r} is not a known source of images; choose from {', '.join(ACCEPTED)}")
+        return _from_path(kind, name, Path(path).expanduser(), side)
+    if name in _SHIPPED:
+        return _SHIPPED[name]()
+    if name in DOWNLOADED:
+        home = root if root is not None else Path.home() / ".cache" / "warmup-sweep"
+        return from_torchvision(name, home, download, side)
+    raise DataError(f"{name!r} is not a known source; choose from {', '.join(ACCEPTED)}")
+
+
+def _from_path(kind: str, name: str, path: Path, side: int | None) -> Source:
+    match kind:
+        case "npz":
+            return from_archive(name, path)
+        case "folder":
+            return from_folder(name, path, side)
+        case _:
+            return from_text(name, path)

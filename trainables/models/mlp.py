@@ -1,37 +1,35 @@
-"""The paper's multilayer perceptron (Methods; Figs 1, 2d–f, 4 and 5).
+"""The paper's multilayer perceptron (Methods; Figs 1, 2d–f, 3, 4 and 5).
 
 `depth` linear layers of widths [width]·(depth − 1) + [classes]; a hidden block is
 Linear → ReLU → BatchNorm1d, the last layer Linear alone. Parameters for 32×32×3 inputs, width 256
 and 10 classes: depth 2 789,770; 3 856,074; 4 922,378; 5 988,682; 6 1,054,986.
+
+The toy network of Fig. 3a–d, 2-10-10-2, is `mlp((2,), 2, depth=3, width=10)`.
 """
 
 import math
 from itertools import pairwise
 
-import torch
 from torch import nn
+
+from trainables.models.feedback import FeedbackLinear
 
 
 def mlp(
-    shape: tuple[int, ...], classes: int, depth: int, width: int, weights: torch.Generator
+    shape: tuple[int, ...],
+    classes: int,
+    depth: int,
+    width: int,
+    feedback_alignment: bool = False,
 ) -> nn.Sequential:
-    """An untrained network: weights N(0, 2 / fan_in) (He et al. 2015), biases 0.
+    """(n, *shape) → logits (n, classes); inputs are flattened.
 
     Args:
-        shape: of one input, e.g. (3, 32, 32); inputs are flattened.
-        weights: the CPU generator the weights are drawn from, layer by layer.
+        feedback_alignment: every linear layer is trained by it, see `feedback.py`.
     """
+    linear = FeedbackLinear if feedback_alignment else nn.Linear
     widths = [math.prod(shape), *[width] * (depth - 1)]
     layers: list[nn.Module] = [nn.Flatten()]
     for fan_in, fan_out in pairwise(widths):
-        layers += [_linear(fan_in, fan_out, weights), nn.ReLU(), nn.BatchNorm1d(fan_out)]
-    return nn.Sequential(*layers, _linear(widths[-1], classes, weights))
-
-
-def _linear(fan_in: int, fan_out: int, weights: torch.Generator) -> nn.Linear:
-    # skip_init: the global random state is neither read nor moved
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, fan_in, fan_out)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        layer.weight.normal_(0.0, math.sqrt(2.0 / fan_in), generator=weights)
-        layer.bias.zero_()
-    return layer
+        layers += [linear(fan_in, fan_out), nn.ReLU(), nn.BatchNorm1d(fan_out)]
+    return nn.Sequential(*layers, linear(widths[-1], classes))

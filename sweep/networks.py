@@ -1,0 +1,87 @@
+"""The networks a plan needs: each made once and tried, and what they start from, read once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from sweep.errors import InputError
+from trainables.models.build import State, build
+from trainables.models.fit import fits
+from trainables.models.own import code_digest
+from trainables.models.settings import NAMES, Network, NetworkFacts, Own, kinds_of
+from trainables.models.weights import read_weights, torchvision_weights, weights_digest
+from trainables.trial import Trial
+
+FROM_TORCHVISION = "torchvision"
+
+
+class Networks:
+    """What networks start from, by digest."""
+
+    def __init__(self, download: bool = False) -> None:
+        self._download = download
+        self._weights: dict[str, State] = {}
+        self._facts: dict[tuple[str, str | None], NetworkFacts] = {}
+        self._tried: set[str] = set()
+
+    @property
+    def weights(self) -> Mapping[str, State]:
+        return self._weights
+
+    def look(self, trial: Trial) -> Trial:
+        """The trial, whose data have been looked at, with the facts of its network filled in.
+
+        Raises:
+            InputError: the network cannot be made, is for another task, or its output does not fit.
+        """
+        _check_kind(trial)
+        model = trial.model
+        try:
+            key = (model.name, model.weights)
+            if key not in self._facts:
+                self._facts[key] = self._find_facts(model)
+            with_facts = model.model_copy(update={"facts": self._facts[key]})
+            looked = trial.model_copy(update={"model": with_facts})
+            self._try(looked)
+        except ValueError as error:  # NetworkError, or a constructor's: a patch that fits nowhere
+            raise InputError(str(error)) from error
+        return looked
+
+    def _find_facts(self, model: Network) -> NetworkFacts:
+        code = code_digest(model.name) if isinstance(model, Own) else None
+        if model.weights is None:
+            return NetworkFacts(code=code)
+        weights = self._read(model.name, model.weights)
+        digest = weights_digest(weights)
+        self._weights[digest] = weights
+        return NetworkFacts(code=code, weights=digest)
+
+    def _read(self, network: str, weights: str) -> State:
+        if weights != FROM_TORCHVISION:
+            return read_weights(Path(weights).expanduser())
+        if not self._download:
+            raise InputError(
+                "model.weights: torchvision's are fetched; allow it with --download, or give a file"
+            )
+        return torchvision_weights(network)
+
+    def _try(self, trial: Trial) -> None:
+        """Make the network and pass two examples through it, once for all trials that share it."""
+        facts = trial.facts
+        key = repr((trial.model, trial.compute, facts.kind, facts.shape, facts.classes))
+        if key not in self._tried:
+            weights = self._weights.get(trial.model.facts.weights or "")
+            network = build(trial, torch.device("cpu"), weights)
+            fits(network, facts.kind, facts.shape, facts.classes)
+            self._tried.add(key)
+
+
+def _check_kind(trial: Trial) -> None:
+    kind, name = trial.facts.kind, trial.model.name
+    if kind not in kinds_of(name):
+        other = next(other for other in NAMES if kind in kinds_of(other))
+        raise InputError(
+            f"model: {name} is for {' and '.join(kinds_of(name))}, and {trial.data.source} is "
+            f"{kind}; use --set model={other}, or a network of your own"
+        )

@@ -1,0 +1,120 @@
+"""Networks are made and tried before anything runs, and what they start from is read once."""
+
+import sys
+
+import pytest
+import torch
+
+from sweep.errors import InputError
+from sweep.fields import parse_trial, with_fields
+from sweep.networks import Networks
+from sweep.sources import Sources
+from trainables.models.build import build
+
+CPU = torch.device("cpu")
+SMALL = {"data.validation": 20, "data.examples": 50, "data.resize": 8}
+OWN = """
+from torch import nn
+
+def make(num_classes, input_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, num_classes))
+
+def seven(num_classes, input_shape):
+    return make(7, input_shape)
+"""
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return Sources()
+
+
+def look(sources, networks=None, **changes):
+    dotted = {name.replace("__", "."): value for name, value in changes.items()}
+    trial = parse_trial(with_fields({}, SMALL | dotted))
+    return (networks or Networks()).look(sources.look(trial))
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A file of the user's, in the folder where the command is given."""
+    path = tmp_path / "own_networks.py"
+    path.write_text(OWN, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield path
+    sys.modules.pop("own_networks", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"model": "unet"},
+            "unet is for segmentation, and photos is classification; use --set",
+        ),
+        ({"data__source": "mosaics"}, "and mosaics is segmentation; use --set model=unet"),
+        (
+            {"data__source": "text", "data__ood": "text_ood", "data__resize": None},
+            "text is language; use --set model=transformer",
+        ),
+        ({"model": {"name": "vit", "patch": 3}}, "model.patch: 3"),
+        ({"model": {"name": "vit", "heads": 7}}, "model.heads"),
+        ({"model": "own_networks:seven"}, "its output for 2 examples is (2, 7); 10 classes need"),
+        ({"model": "own_networks:eight"}, "eight"),
+        ({"model": "no_such_file:make"}, "no_such_file"),
+        ({"model__weights": "none.pt"}, "model.weights: none.pt"),
+        ({"model__weights": "torchvision"}, "allow it with --download"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused_in_one_line(sources, own, changes, says):
+    with pytest.raises(InputError) as caught:
+        look(sources, **changes)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_content_of_the_user_s_file_is_another_trial(sources, own):
+    ids = set()
+    for text in (OWN, OWN + "\n# changed\n"):
+        own.write_text(text, "utf-8")
+        ids.add(look(sources, model="own_networks:make").trial_id)
+    assert len(ids) == 2
+
+
+def test_a_worker_whose_file_is_another_refuses_the_trial(sources, own):
+    trial = look(sources, model="own_networks:make")
+    build(trial, CPU)
+    own.write_text(OWN + "\n# changed\n", "utf-8")
+    with pytest.raises(ValueError, match="not the code that was planned"):
+        build(trial, CPU)
+
+
+def test_weights_are_known_by_what_they_hold(sources, tmp_path):
+    networks = Networks()
+    plain = look(sources, networks, model__depth=2)
+    trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
+    for name in ("one.pt", "two.pt"):
+        torch.save(trained, tmp_path / name)
+    one, two = (
+        look(sources, networks, model__depth=2, model__weights=str(tmp_path / name))
+        for name in ("one.pt", "two.pt")
+    )
+    assert one.trial_id == two.trial_id != plain.trial_id
+    assert one.trial_id != one.model_copy(update={"seed": 1}).trial_id
+    assert list(networks.weights) == [one.model.facts.weights]
+
+
+def test_a_network_starts_from_its_weights_with_a_head_of_its_own(sources, tmp_path):
+    networks = Networks()
+    plain = look(sources, networks, model__depth=3, data__resize=8)
+    trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
+    torch.save(trained, tmp_path / "trained.pt")
+    weights = {"model__weights": str(tmp_path / "trained.pt")}
+    states = []
+    for seed in (0, 1):
+        trial = look(sources, networks, model__depth=3, seed=seed, **weights)
+        state = build(trial, CPU, networks.weights[trial.model.facts.weights]).state_dict()
+        last = list(state)[-2]  # the head's weight
+        assert all(torch.equal(state[n], trained[n]) for n in state if not n.startswith(last[:2]))
+        states.append(state[last])
+    assert not torch.equal(states[0], states[1])

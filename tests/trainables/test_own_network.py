@@ -1,0 +1,337 @@
+"""A network of the user's own: found by its path, tried on its task, every error in one line."""
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainables.models.fit import fits
+from trainables.models.own import NetworkError, code_digest, own
+
+SHAPE = (3, 4, 4)
+GOOD = """
+import math
+from torch import nn
+
+answer = 42
+
+class Net(nn.Sequential):
+    def __init__(self, num_classes, input_shape, width=5):
+        hidden = nn.Linear(math.prod(input_shape), width)
+        super().__init__(nn.Flatten(), hidden, nn.Linear(width, num_classes))
+
+def make(num_classes, input_shape, width=5):
+    if width < 0:
+        raise RuntimeError("first line\\nno negative width\\n")
+    return Net(num_classes, input_shape, width)
+
+def nothing(num_classes, input_shape):
+    pass
+
+def lazy(num_classes, input_shape):
+    return nn.LazyLinear(num_classes)
+
+def _private(num_classes, input_shape):
+    pass
+
+def fails(num_classes, input_shape):
+    raise AssertionError
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Write a module into a folder that Python searches."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def written(code: str = GOOD, name: str = "my_net.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+        importlib.invalidate_caches()
+        return path
+
+    yield written
+    for name in set(sys.modules) - before:
+        if name.split(".")[0].startswith("my_"):
+            del sys.modules[name]
+
+
+def refused(action: Callable[[], object], text: str) -> None:
+    with pytest.raises(NetworkError) as raised:
+        action()
+    assert str(raised.value) == text
+
+
+# --- own ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["my_net:make", "my_net:Net"])
+def test_a_function_and_a_class_make_the_network(write: Write, name: str) -> None:
+    write()
+    made = own(name, SHAPE, 7, {"width": 6})
+    assert [tuple(weight.shape) for weight in made.parameters()] == [(6, 48), (6,), (7, 6), (7,)]
+    fits(made, "classification", SHAPE, 7)
+
+
+def test_a_factory_may_be_in_a_package(write: Write) -> None:
+    write("", "my_package/__init__.py")
+    write(name="my_package/nets.py")
+    assert isinstance(own("my_package.nets:make", SHAPE, 7, {}), nn.Module)
+
+
+@pytest.mark.parametrize(
+    "name", ["my_net", "my_net:", ":make", "my_net.py:make:x", "my net:make", "my_net:a.b", "./a:b"]
+)
+def test_a_malformed_path(name: str) -> None:
+    refused(
+        lambda: own(name, SHAPE, 7, {}),
+        f"model: {name!r} is no import path; write package.module:factory",
+    )
+
+
+@pytest.mark.parametrize("name", ["my_nte:make", "my_package.nte:make"])
+def test_a_module_that_is_not_there(write: Write, name: str) -> None:
+    write("", "my_package/__init__.py")
+    refused(
+        lambda: own(name, SHAPE, 7, {}),
+        f"model: {name}: no module {name.partition(':')[0]}; the folder of the command is "
+        "searched: my_net.py in it is my_net:make",
+    )
+
+
+def test_a_package_that_is_not_there(write: Write) -> None:
+    write()
+    remedy = "the folder of the command is searched: my_net.py in it is my_net:make"
+    refused(
+        lambda: own("my_absent.nets:make", SHAPE, 7, {}),
+        f"model: my_absent.nets:make: no module my_absent; {remedy}",
+    )
+    refused(
+        lambda: own("my_net.nets:make", SHAPE, 7, {}),
+        f"model: my_net.nets:make: no module my_net.nets; {remedy}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import my_absent", "ModuleNotFoundError: No module named 'my_absent'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def make(:", "SyntaxError: invalid syntax (my_net.py, line 1)"),
+        ("raise SystemExit(2)", "SystemExit: 2"),
+        ("raise KeyError", "KeyError"),
+    ],
+)
+def test_a_module_that_raises_on_import(write: Write, code: str, said: str) -> None:
+    write(code)
+    refused(
+        lambda: own("my_net:make", SHAPE, 7, {}),
+        f"model: my_net:make: importing my_net raises {said}; it must import in this environment, "
+        "as `python -c 'import my_net'` shows",
+    )
+
+
+def test_a_factory_that_is_not_there(write: Write) -> None:
+    write()
+    refused(
+        lambda: own("my_net:maek", SHAPE, 7, {}),
+        "model: my_net:maek: no such attribute; did you mean 'make'?",
+    )
+    refused(
+        lambda: own("my_net:xyz", SHAPE, 7, {}),
+        "model: my_net:xyz: no such attribute; there is Net, make, nothing, lazy, fails",
+    )
+    write("answer = 42", "my_empty.py")
+    refused(
+        lambda: own("my_empty:make", SHAPE, 7, {}),
+        "model: my_empty:make: no such attribute; there is none",
+    )
+
+
+def test_a_factory_that_cannot_be_called(write: Write) -> None:
+    write()
+    refused(
+        lambda: own("my_net:answer", SHAPE, 7, {}),
+        "model: my_net:answer is int, which cannot be called; "
+        "give a function or class that makes the network",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("make", {"width": -1}, "RuntimeError: no negative width"),
+        (
+            "make",
+            {"wdith": 1},
+            "TypeError: make() got an unexpected keyword argument 'wdith'",
+        ),
+        ("fails", {}, "AssertionError"),
+    ],
+)
+def test_a_factory_that_raises(
+    write: Write, name: str, arguments: dict[str, int], said: str
+) -> None:
+    write()
+    given = "".join(f", {argument}={value}" for argument, value in arguments.items())
+    refused(
+        lambda: own(f"my_net:{name}", SHAPE, 7, arguments),
+        f"model: my_net:{name}, called with (num_classes=7, input_shape=(3, 4, 4){given}), raises "
+        f"{said}; change model.arguments or the factory",
+    )
+
+
+def test_a_factory_that_makes_no_network(write: Write) -> None:
+    write()
+    refused(
+        lambda: own("my_net:nothing", SHAPE, 7, {}),
+        "model: my_net:nothing returns NoneType; let it return a torch.nn.Module",
+    )
+
+
+def test_a_factory_that_makes_lazy_layers(write: Write) -> None:
+    write()
+    refused(
+        lambda: own("my_net:lazy", SHAPE, 7, {}),
+        "model: my_net:lazy makes lazy layers, without weights as yet; give their sizes",
+    )
+
+
+# --- code_digest -------------------------------------------------------------------------------
+
+
+def test_the_digest_is_that_of_the_factory_s_file(write: Write) -> None:
+    path = write()
+    assert code_digest("my_net:make") == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_digest_changes_with_the_file_and_not_with_its_place(write: Write) -> None:
+    write()
+    before = code_digest("my_net:make")
+    write(name="my_other.py")
+    assert code_digest("my_other:make") == before
+    write(GOOD + "# a comment counts, too\n")
+    assert code_digest("my_net:make") != before
+
+
+def test_the_digest_of_a_package_is_that_of_its_init(write: Write) -> None:
+    path = write(GOOD, "my_package/__init__.py")
+    assert code_digest("my_package:make") == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["sys:exit", "torch._C:Generator"])
+def test_a_module_without_a_source_file_has_no_digest(name: str) -> None:
+    refused(
+        lambda: code_digest(name),
+        f"model: {name} is in a module without a source file, so that its trials could not be "
+        "told apart when it changes; give a factory in a .py file",
+    )
+
+
+def test_the_digest_of_what_is_not_there() -> None:
+    with pytest.raises(NetworkError, match="no module my_absent"):
+        code_digest("my_absent:make")
+
+
+# --- fits --------------------------------------------------------------------------------------
+
+
+class Says(nn.Module):
+    """A network whose output is any function of its input."""
+
+    def __init__(self, output: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, inputs: Tensor) -> object:
+        return self.output(inputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "expected", "dtype"),
+    [
+        ("classification", (3, 4, 5), (2, 7), torch.float32),
+        ("classification", (6,), (2, 7), torch.float32),
+        ("segmentation", (3, 4, 5), (2, 7, 4, 5), torch.float32),
+        ("language", (9,), (2, 7, 9), torch.int64),
+    ],
+)
+def test_the_output_has_the_classes_in_dimension_1_and_the_targets_behind(
+    kind: str, shape: tuple[int, ...], expected: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    given: list[Tensor] = []
+
+    def output(inputs: Tensor) -> Tensor:
+        given.append(inputs)
+        assert torch.is_inference_mode_enabled()
+        return torch.zeros(expected)
+
+    random = torch.random.get_rng_state()
+    fits(Says(output), kind, shape, 7)
+    assert given[0].shape == (2, *shape)
+    assert given[0].dtype == dtype
+    assert len(given[0].unique()) > 1
+    assert torch.equal(torch.random.get_rng_state(), random)
+    if kind == "language":
+        assert 0 <= given[0].min() <= given[0].max() < 7
+    wrong = (2, 8, *expected[2:])
+    refused(
+        lambda: fits(Says(lambda inputs: torch.zeros(wrong)), kind, shape, 7),
+        f"model: its output for 2 examples is {wrong}; 7 classes need {expected}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (
+            lambda inputs: (torch.zeros(2, 7), inputs),
+            "its output is tuple; let it return the logits, one tensor",
+        ),
+        (
+            lambda inputs: torch.zeros(7, 2),
+            "its output for 2 examples is (7, 2); 7 classes need (2, 7)",
+        ),
+        (
+            lambda inputs: torch.zeros(2, 7, dtype=torch.int64),
+            "its output is torch.int64; let it return float logits",
+        ),
+        (
+            lambda inputs: torch.tensor([[0.0] * 7, [0.0] * 6 + [float("inf")]]),
+            "its output for standard normal inputs or random tokens is not finite; "
+            "look for a division by zero or a logarithm",
+        ),
+        (
+            lambda inputs: inputs @ torch.zeros(5, 2),
+            "it raises RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x6 and 5x2) "
+            "on 2 examples of (6,); its inputs are a batch of these",
+        ),
+    ],
+    ids=["tuple", "shape", "integers", "infinite", "raises"],
+)
+def test_a_network_that_does_not_fit(output: Callable[[Tensor], object], text: str) -> None:
+    refused(lambda: fits(Says(output), "classification", (6,), 7), f"model: {text}")
+
+
+@pytest.mark.parametrize("classes", [7, 8], ids=["fits", "does not"])
+def test_the_network_is_left_as_it_was(classes: int) -> None:
+    network = nn.Sequential(nn.Linear(6, 7), nn.BatchNorm1d(7), nn.Dropout())
+    network[1].eval()  # frozen
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    try:
+        fits(network, "classification", (6,), classes)
+    except NetworkError:
+        assert classes == 8
+    assert [module.training for module in network.modules()] == [True, True, False, True]
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    network(torch.randn(2, 6)).sum().backward()  # and it can still be trained
