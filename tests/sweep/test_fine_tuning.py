@@ -1,0 +1,105 @@
+"""From one network to the next: a network that the service trains on some data, and leaves in its
+record, is what others start from on other data, with a warm-up of the head alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.records import read_record
+from sweep.fields import parse_trial, with_fields
+from sweep.networks import Networks
+from sweep.sources import Sources
+from trainables.data.photos import photos_ood
+from trainables.life import record_key, run_trial
+from trainables.storage import Storage
+
+CPU = torch.device("cpu")
+COMMON = {
+    "model.depth": 3,
+    "model.width": 64,
+    "data.validation": 50,
+    "data.ood": None,
+    "data.test": 500,
+    "task.optimizer.lr": 1e-3,
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    torch.set_num_threads(1)
+    return tmp_path_factory.mktemp("fine_tuning")
+
+
+@pytest.fixture(scope="module")
+def other(place):
+    """Data that the first network never saw: patches of eight other photographs, as classes."""
+    held = photos_ood().test
+    x, y = held.inputs.permute(0, 2, 3, 1).numpy(), held.labels.numpy()
+    np.savez(
+        place / "other.npz", x_train=x[:1500], y_train=y[:1500], x_test=x[1500:], y_test=y[1500:]
+    )
+    return f"npz:{place / 'other.npz'}"
+
+
+def live(place, **changes):
+    """A trial's record, with the sources and weights that it names."""
+    dotted = {name.replace("__", "."): value for name, value in changes.items()}
+    arm = dotted.pop("arm", "warmup")
+    sources, networks, storage = Sources(), Networks(), Storage(place / "storage")
+    trial = networks.look(sources.look(parse_trial(with_fields({}, COMMON | dotted))))
+    trial = trial if arm == "warmup" else trial.control()
+    weights = networks.weights.get(trial.model.facts.weights or "")
+    source = sources.get(trial.data, trial.data.source)
+    run_trial(trial, source, None, storage, CPU, weights=weights)
+    return read_record(storage.get(record_key(trial.trial_id)))
+
+
+@pytest.fixture(scope="module")
+def pretrained(place):
+    """The record of a network trained on photographs, as MLflow keeps it; its path."""
+    record = live(
+        place,
+        arm="control",
+        data__examples=1000,
+        task__epochs=10,
+        probes=["weights"],
+    )
+    path = place / "record.npz"
+    path.write_bytes(Storage(place / "storage").get(record_key(record.trial_id)))
+    assert record.history["train_accuracy"].iloc[-1] > 0.5
+    return str(path)
+
+
+FINE_TUNED = {
+    "data__examples": 200,
+    "task__epochs": 10,
+    "task__batch": 16,
+    "warmup__examples": 25_600,
+    "warmup__epochs": 4,
+    "warmup__batch": 32,
+    "warmup__train": "head",
+    "warmup__optimizer__lr": 1e-2,
+}
+
+
+def test_a_network_of_the_service_s_own_is_a_head_start_on_other_data(place, pretrained, other):
+    losses = {}
+    for weights in (None, pretrained):
+        record = live(
+            place, arm="control", data__source=other, model__weights=weights, **FINE_TUNED
+        )
+        losses[weights] = record.history["train_loss"].iloc[-1]
+    assert losses[pretrained] < 0.8 * losses[None]
+
+
+def test_a_warm_up_of_the_head_alone_brings_its_confidence_to_chance(place, pretrained, other):
+    record = live(place, data__source=other, model__weights=pretrained, **FINE_TUNED)
+    history = record.history.set_index("phase")
+    assert record.logits["test"].shape == (500, 8)
+    # the new head, drawn with a std of 1/2, is sure of what it cannot know; the warm-up unlearns it
+    assert history.loc["untrained", "test_confidence"] > 0.7
+    assert history.loc["warmup", "test_confidence"].iloc[-1] < 0.5
+    assert history.loc["warmup", "noise_confidence"].iloc[-1] < 0.3
+    losses = history.loc["warmup", "noise_loss"]
+    assert losses.iloc[0] > 3
+    assert np.log(8) < losses.iloc[-1] < np.log(8) + 0.15
