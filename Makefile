@@ -27,8 +27,9 @@ format: .venv/installed ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: .venv/installed ## what a trial and a study cost beside a bare PyTorch loop
+benchmark: .venv/installed ## what a trial costs beside a bare PyTorch loop, and what each network does
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.networks
 
 clean: ## remove the environment and caches; results stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
