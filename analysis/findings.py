@@ -13,9 +13,25 @@ _GRIDS = {"distribution": "noise distributions", "std": "noise strengths"}
 
 
 def findings(results: StudyResults) -> list[str]:
-    """A paragraph for each grid; one sentence where there is nothing to compare yet."""
+    """A paragraph for each grid; one sentence where there is nothing to compare."""
+    if not results.plan.grids:
+        return [_alone(results)]
     paragraphs = [text for grid in results.plan.grids if (text := _grid(results, grid))]
     return paragraphs or ["No pair is complete yet: there is nothing to compare."]
+
+
+def _alone(results: StudyResults) -> str:
+    """Of a study of controls alone."""
+    done = [trial.numbers for trial in results.trials if trial.numbers]
+    if not done:
+        return "No network is trained yet."
+    accuracy, ece = (
+        number(sum(numbers[key] for numbers in done) / len(done)) for key in (ACCURACY.key, ECE.key)
+    )
+    return (
+        f"{len(done)} of {len(results.trials)} networks trained, without a warm-up to compare them "
+        f"with: mean test accuracy {accuracy}, ECE {ece}."
+    )
 
 
 def _grid(results: StudyResults, grid: str) -> str:

@@ -3,9 +3,16 @@
 All four take any text there can be in a cell, such as a condition named by a user, and show exactly
 that: what means something to the format is escaped. The first column is text, left-aligned; the
 others are numbers, right-aligned. LaTeX needs the package booktabs, nothing else.
+
+Columns may have names of two levels, (group, name), such as ("isotonic", "without"): a group stands
+over its columns in LaTeX and HTML, and before each name in Markdown, which has one line of header.
+A column of no group is (name, "").
 """
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
@@ -30,6 +37,7 @@ _LATEX = {
     "Δ": r"$\Delta$",
     "√": r"$\surd$",
     "★": r"$\star$",
+    "†": r"$\dagger$",
     "“": "``",
     "”": "''",
     "≤": r"$\leq$",
@@ -49,8 +57,9 @@ class Bold(str):
 def to_markdown(frame: pd.DataFrame) -> str:
     """A table as GitHub renders it."""
     rule = [":---"] + ["---:"] * (frame.shape[1] - 1)
-    rows = [[_bold("**{}**", markdown_escape(cell), cell) for cell in row] for row in _rows(frame)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], rule, *rows[1:]])
+    header = [markdown_escape(column.whole) for column in _columns(frame)]
+    body = [[_bold("**{}**", markdown_escape(cell), cell) for cell in row] for row in _body(frame)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, rule, *body])
 
 
 def to_csv(frame: pd.DataFrame) -> str:
@@ -60,17 +69,16 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
     """A `table` environment with booktabs' rules."""
-    texts = _rows(frame)
-    header, *body = [[_bold(r"\textbf{{{}}}", latex_escape(c), c) for c in row] for row in texts]
+    body = [[_bold(r"\textbf{{{}}}", latex_escape(c), c) for c in row] for row in _body(frame)]
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
         "  \\centering\\footnotesize",
         f"  \\caption{{{latex_escape(caption)}}}",
         f"  \\label{{tab:{re.sub('[^A-Za-z0-9-]+', '-', label)}}}",
-        f"  \\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+        f"  \\begin{{tabular}}{{l{'r' * (frame.shape[1] - 1)}}}",
         "    \\toprule",
-        f"    {' & '.join(header)} \\\\",
+        *(f"    {line}" for line in _latex_header(frame)),
         "    \\midrule",
         # a row that begins with [ would be read as \\'s optional argument
         *(f"    {{}}{' & '.join(row)} \\\\" for row in body),
@@ -83,8 +91,7 @@ def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
 
 def to_html(frame: pd.DataFrame) -> Markup:
     """A `table` element without styles."""
-    header, *body = _rows(frame)
-    head = Markup().join(Markup('<th scope="col">{}</th>').format(cell) for cell in header)
+    head = Markup("</tr>\n<tr>").join(_html_header(frame))
     rows = Markup().join(
         Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
             row[0],
@@ -95,7 +102,7 @@ def to_html(frame: pd.DataFrame) -> Markup:
                 for cell in row[1:]
             ),
         )
-        for row in body
+        for row in _body(frame)
     )
     return Markup("<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>").format(
         head, rows
@@ -112,11 +119,64 @@ def latex_escape(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
-def _rows(frame: pd.DataFrame) -> list[list[str]]:
-    """Header and body as texts; a missing value is a dash."""
-    body = frame.astype(object).where(frame.notna(), "—").to_numpy().tolist()
-    texts = [list(frame.columns), *body]
-    return [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in texts]
+class _Column(NamedTuple):
+    group: str  # "" where it has none
+    name: str
+
+    @property
+    def whole(self) -> str:
+        return f"{self.group}, {self.name}" if self.group else self.name
+
+
+def _columns(frame: pd.DataFrame) -> list[_Column]:
+    levels = [map(str, frame.columns.get_level_values(n)) for n in range(frame.columns.nlevels)]
+    if len(levels) == 1:
+        return [_Column("", name) for name in levels[0]]
+    return [
+        _Column(group, name) if name else _Column("", group)
+        for group, name in zip(*levels, strict=True)
+    ]
+
+
+def _groups(frame: pd.DataFrame) -> Iterator[list[_Column]]:
+    """Neighbouring columns of one group together, and each of no group by itself."""
+    placed = enumerate(_columns(frame))
+    for _, members in groupby(placed, lambda at: at[1].group or at[0]):
+        yield [column for _, column in members]
+
+
+def _latex_header(frame: pd.DataFrame) -> list[str]:
+    names = " & ".join(latex_escape(column.name) for column in _columns(frame)) + r" \\"
+    if frame.columns.nlevels == 1:
+        return [names]
+    cells, rules, first = [], [], 1
+    for members in _groups(frame):
+        group, width = latex_escape(members[0].group), len(members)
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{group}}}" if group else "")
+        if group:
+            rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+        first += width
+    return [" & ".join(cells) + r" \\", " ".join(rules), names]
+
+
+def _html_header(frame: pd.DataFrame) -> list[Markup]:
+    """The cells of each line of the header."""
+    name = Markup('<th scope="col">{}</th>')
+    names = Markup().join(name.format(column.name) for column in _columns(frame))
+    if frame.columns.nlevels == 1:
+        return [names]
+    group = Markup('<th scope="colgroup" colspan="{}">{}</th>')
+    groups = Markup().join(
+        group.format(len(members), members[0].group) if members[0].group else Markup("<td></td>")
+        for members in _groups(frame)
+    )
+    return [groups, names]
+
+
+def _body(frame: pd.DataFrame) -> list[list[str]]:
+    """The cells as texts; a missing value is a dash."""
+    rows = frame.astype(object).where(frame.notna(), "—").to_numpy().tolist()
+    return [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in rows]
 
 
 def _bold(mark: str, escaped: str, cell: str) -> str:

@@ -9,6 +9,8 @@ from pydantic_core import ErrorDetails
 
 from trainables.models.settings import TAGS
 
+_CLASSES = {*TAGS, "levels", "cells"}  # of a model section and of a study's grid
+
 
 class InputError(ValueError):
     """One line with the field, its value and the remedy."""
@@ -21,8 +23,8 @@ class DoesNotApply(InputError):
 def complaint(error: ValidationError) -> ErrorDetails:
     """The one of pydantic's complaints to begin with: a misspelt field explains a missing one."""
     first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
-    # the model section is one of several classes, and pydantic names the class as a step of the way
-    first["loc"] = tuple(part for part in first["loc"] if part not in TAGS)
+    # where a value may be of several classes, pydantic names the class as a step of the way
+    first["loc"] = tuple(part for part in first["loc"] if part not in _CLASSES)
     return first
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import mlflow
 import torch
@@ -15,11 +16,11 @@ from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study
-from analysis.store import local_artifact, one_line, without_passwords
+from analysis.store import one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.guard import guarded
-from sweep.ledger import RECORD, read_ledger
+from sweep.ledger import read_ledger, record_bytes
 from sweep.lock import exclusive
 from sweep.mlflow_view import view_path
 from sweep.options import Options
@@ -35,20 +36,24 @@ from trainables.models.build import State
 from trainables.storage import Storage
 
 
+class Outcome(NamedTuple):
+    """How a launch ended."""
+
+    code: int  # 0, or 1 where some trial failed or could not be published
+    page: Path | None  # of the report
+
+
 def execute(
     plan: StudyPlan,
     sources: Mapping[str, Source],
     weights: Mapping[str, State],
     options: Options,
     console: Console,
-) -> int:
+) -> Outcome:
     """Do what is left of the plan, and make the report.
 
     Args:
         sources, weights: what the plan's trials are made from, by name and by digest.
-
-    Returns:
-        0, or 1 where some trial failed or could not be published.
     """
     with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
         client = connect()
@@ -95,7 +100,7 @@ class _Launch:
     commit: str
     failed: list[str] = field(default_factory=list)  # trial ids
 
-    def carry_out(self, work: Worklist) -> int:
+    def carry_out(self, work: Worklist) -> Outcome:
         """To the end, whatever that is; the parent run's status says which."""
         outbox = Outbox(self.publisher)
         status = "FAILED"
@@ -108,7 +113,7 @@ class _Launch:
             good = not (self.failed or outbox.waiting or outbox.refused) and page is not None
             status = "FINISHED" if good else "FAILED"
             self._sum_up(outbox, page)
-            return 0 if good else 1
+            return Outcome(0 if good else 1, page)
         except KeyboardInterrupt:
             status = "KILLED"
             raise
@@ -152,12 +157,7 @@ class _Launch:
     def _adopted(self, planned: PlannedTrial, run: Run) -> bytes:
         """From storage if it is there, else from the run it was published with."""
         payload = Storage(self.options.storage).get(record_key(planned.trial_id))
-        if payload is not None:
-            return payload
-        path = local_artifact(run, RECORD)
-        if path is None:
-            path = Path(self.client.download_artifacts(run.info.run_id, RECORD))
-        return path.read_bytes()
+        return record_bytes(self.client, run) if payload is None else payload
 
     def _report(self) -> Path | None:
         """The report, written and among the parent's artifacts; None where MLflow is away."""

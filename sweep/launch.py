@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,12 @@ from sweep.errors import InputError
 from sweep.options import Options, parse_options
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from sweep.execution import Outcome
     from sweep.networks import Networks
     from sweep.planning import StudyPlan
     from sweep.sources import Sources
+    from sweep.study import Study
+    from trainables.models.build import State
     from trainables.trial import Trial
 
 
@@ -54,28 +58,52 @@ def _launch(options: Options, console: Console) -> int:
 
         list_studies(console)
         return 0
-    plan, sources, networks = _plan(options)
+    from sweep.study import Collection, load
+
+    study = load(options.study or "")
+    if isinstance(study, Collection):
+        from sweep.collection import launch_collection
+
+        return launch_collection(study, options, console, _launch_study)
+    return _launch_study(study, options, console).code
+
+
+def _launch_study(study: "Study", options: Options, console: Console) -> "Outcome":
+    """One study, after those that it names under `after`, which run as their files say."""
+    from sweep.execution import Outcome, execute
+    from sweep.study import load_study
+
+    for name in study.scale(options.scale)[1].after:
+        earlier = load_study(name)
+        asked = replace(options, study=name, replicates=None, overrides={})
+        outcome = _launch_study(earlier, asked, console)
+        if outcome.code:
+            return outcome
+    plan, sources, networks = _plan(study, options)
     if options.dry_run:
         from sweep.listing import show_plan
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
-        return 0
-    from sweep.execution import execute
-
+        return Outcome(0, None)
     return execute(plan, sources.loaded, networks.weights, options, console)
 
 
-def _plan(options: Options) -> "tuple[StudyPlan, Sources, Networks]":
+def _plan(study: "Study", options: Options) -> "tuple[StudyPlan, Sources, Networks]":
     """Everything that can be wrong with what was asked comes out here, before anything runs."""
+    from sweep.earlier import trained_by
     from sweep.networks import Networks
     from sweep.planning import make_plan
     from sweep.resources import check_resources
     from sweep.sources import Sources
-    from sweep.study import load_study
+    from trainables.storage import Storage
 
-    study = load_study(options.study or "")
     check_resources(options.resources)
-    sources, networks = Sources(download=options.download), Networks(options.download)
+    sources, storage = Sources(download=options.download), Storage(options.storage)
+
+    def trained(name: str) -> "State":
+        return trained_by(name, options.scale, storage, look)
+
+    networks = Networks(options.download, trained)
 
     def look(trial: "Trial") -> "Trial":
         return networks.look(sources.look(trial))

@@ -5,8 +5,10 @@ in its tags, and still has its record. One that another parent holds need not be
 A run whose publication was cut short is completed, not doubled.
 """
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -46,6 +48,15 @@ def read_ledger(client: MlflowClient, plan: StudyPlan) -> Ledger:
     missing = {planned.trial_id for planned in plan.trials} - done.keys()
     elsewhere = _elsewhere(client, missing, parent) if missing else {}
     return Ledger(parent, done, cut_short, elsewhere, tuple(stale))
+
+
+def record_bytes(client: MlflowClient, run: Run) -> bytes:
+    """The record that a run was published with, read where it lies or downloaded."""
+    path = local_artifact(run, RECORD)
+    if path is not None:
+        return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run.info.run_id, RECORD, folder)).read_bytes()
 
 
 def _parent(client: MlflowClient, experiment_id: str, plan: StudyPlan) -> Run | None:

@@ -12,7 +12,7 @@ from sweep.ledger import Ledger, read_ledger
 from sweep.options import Options
 from sweep.planning import StudyPlan
 from sweep.progress import duration
-from sweep.study import load_study, shipped
+from sweep.study import Collection, load, shipped
 from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
 from trainables.data.examples import Source
@@ -21,14 +21,18 @@ from trainables.storage import Storage
 
 
 def list_studies(console: Console) -> None:
-    """Every study: what it answers, which figure or table it makes, its scales."""
+    """Every study: what it answers, which figure or table it makes, and its scale of default."""
     table = Table(box=None, padding=(0, 2, 1, 0))
-    for column in ("Study", "What it answers", "Makes", "Scales"):
+    for column in ("Study", "What it answers", "Makes", "Default scale"):
         table.add_column(column, overflow="fold")
     for name in shipped():
-        study = load_study(name)
-        scales = "\n".join(f"{scale}: {sized.about}" for scale, sized in study.scales.items())
-        table.add_row(name, f"{study.title}. {study.answers}", study.makes, scales)
+        study = load(name)
+        if isinstance(study, Collection):
+            about = f"{len(study.collects)} studies in turn"
+        else:
+            scale, sized = study.scale(None)
+            about = f"{scale}: {sized.about}"
+        table.add_row(name, study.answers, study.makes, about)
     console.print(table)
 
 

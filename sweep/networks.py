@@ -1,6 +1,6 @@
 """The networks a plan needs: each made once and tried, and what they start from, read once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,13 +14,18 @@ from trainables.models.weights import read_weights, torchvision_weights, weights
 from trainables.trial import Trial
 
 FROM_TORCHVISION = "torchvision"
+PREFIX = "study:"
 
 
 class Networks:
     """What networks start from, by digest."""
 
-    def __init__(self, download: bool = False) -> None:
+    def __init__(
+        self, download: bool = False, trained_by: Callable[[str], State] | None = None
+    ) -> None:
+        """trained_by: a study's name → the weights that it has left."""
         self._download = download
+        self._trained_by = trained_by
         self._weights: dict[str, State] = {}
         self._facts: dict[tuple[str, str | None], NetworkFacts] = {}
         self._tried: set[str] = set()
@@ -58,6 +63,8 @@ class Networks:
         return NetworkFacts(code=code, weights=digest)
 
     def _read(self, network: str, weights: str) -> State:
+        if weights.startswith(PREFIX) and self._trained_by is not None:
+            return self._trained_by(weights.removeprefix(PREFIX))
         if weights != FROM_TORCHVISION:
             return read_weights(Path(weights).expanduser())
         if not self._download:

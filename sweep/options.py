@@ -37,8 +37,8 @@ makes the report again."""
 
 EPILOG = """\
 data sets
-  embedded: photos, photos_ood; mosaics, mosaics_ood (segmentation); text, text_ood (language);
-    points, points_ood (the paper's toy)
+  embedded: photos, photos_ood, digits, textures; mosaics, mosaics_ood (segmentation); text,
+    text_ood (language); points, points_ood (the paper's toy)
   by torchvision: cifar10, cifar100, svhn, mnist, fashion_mnist, stl10; pet, voc (segmentation)
   your own: npz:PATH, folder:PATH, text:PATH
 networks (--set model=NAME): mlp, resnet18 to resnet152, densenet121 to densenet201, vit; unet

@@ -5,6 +5,7 @@ A replicate's seed is the base seed plus its index; the cells of all grids and t
 it. A trial that several cells or grids ask for is planned once.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any
 
 from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
-from sweep.study import Study
+from sweep.study import LABEL, Grid, Study
 from trainables.trial import Trial
 
 Cell = dict[str, Any]  # dotted field → level
@@ -106,8 +107,9 @@ def make_plan(
     Raises:
         InputError: a field or level is not one of a trial's, or two conditions look alike.
     """
-    study, overrides = _with_levels(study, overrides or {})
     scale, sized = study.scale(scale)
+    study = study.model_copy(update={"grids": study.grids | sized.grids})
+    study, overrides = _with_levels(study, overrides or {})
     count = sized.replicates if replicates is None else replicates
     if count < 1:
         raise InputError(f"--replicates {count}: give at least 1")
@@ -120,8 +122,8 @@ def make_plan(
     labels = _Labels(study, base_trial)
     left_out: dict[str, None] = {}
     for replicate in range(count):
-        for grid, cell in _cells(study):
-            fields = with_fields(base, cell)
+        for grid, cell, label in _cells(study):
+            fields = with_fields(base, _outer_first(cell))
             fields["seed"] = base_trial.seed + replicate
             try:
                 trial = look(parse_trial(fields))
@@ -133,9 +135,9 @@ def make_plan(
             for member in (control, trial):
                 if member.trial_id not in trials:
                     levels = _levels(study, member)
-                    label = labels.of(member, levels)
-                    trials[member.trial_id] = PlannedTrial(member, label, levels, replicate, pair)
-            if trial.arm != "control":
+                    name = labels.of(member, levels, label)
+                    trials[member.trial_id] = PlannedTrial(member, name, levels, replicate, pair)
+            if trial.arm != "control" and grid in grids:
                 grids[grid][trials[trial.trial_id].condition] = None
     ordered = sorted(trials.values(), key=lambda p: (p.replicate, p.trial.arm != "control"))
     conditions = {grid: tuple(found) for grid, found in grids.items()}
@@ -151,13 +153,20 @@ def _with_levels(study: Study, overrides: Mapping[str, Any]) -> tuple[Study, dic
         for field, value in overrides.items()
         if field in study.factors
     }
+    grids: dict[str, Grid] = {}
+    for name, grid in study.grids.items():
+        if isinstance(grid, dict):
+            grids[name] = {field: varied.get(field, levels) for field, levels in grid.items()}
+        else:
+            grids[name] = grid
+            for field in (field for field in varied if any(field in cell for cell in grid)):
+                raise InputError(
+                    f"--set {field}: the grid {name} of {study.name} lists its cells one by one; "
+                    "copy the study's file and change them there"
+                )
     for field, levels in varied.items():
         if not levels:
             raise InputError(f"--set {field}=[]: give at least one level")
-    grids = {
-        grid: {field: varied.get(field, levels) for field, levels in factors.items()}
-        for grid, factors in study.grids.items()
-    }
     rest = {field: value for field, value in overrides.items() if field not in varied}
     return study.model_copy(update={"grids": grids}), rest
 
@@ -167,11 +176,18 @@ def _outer_first(changes: Mapping[str, Any]) -> dict[str, Any]:
     return dict(sorted(changes.items(), key=lambda item: item[0].count(".")))
 
 
-def _cells(study: Study) -> Iterator[tuple[str, Cell]]:
-    """Every cell of every grid."""
-    for grid, factors in study.grids.items():
-        for levels in product(*factors.values()):
-            yield grid, dict(zip(factors, levels, strict=True))
+def _cells(study: Study) -> Iterator[tuple[str, Cell, str]]:
+    """Every cell of every grid: (grid, fields, its own name or none); the base where no grid is."""
+    if not study.grids:
+        yield "", {}, ""
+    for name, grid in study.grids.items():
+        if isinstance(grid, dict):
+            for levels in product(*grid.values()):
+                yield name, dict(zip(grid, levels, strict=True)), ""
+        else:
+            for cell in grid:
+                fields = {field: level for field, level in cell.items() if field != LABEL}
+                yield name, fields, str(cell.get(LABEL, ""))
 
 
 def _levels(study: Study, trial: Trial) -> Cell:
@@ -180,7 +196,12 @@ def _levels(study: Study, trial: Trial) -> Cell:
     fields = trial.model_dump(mode="json")
     varied = (f for f in study.factors if trial.warmup or not f.startswith("warmup"))
     levels = {field: get_field(fields, field) for field in varied if field != "seed"}
-    return {field: v["name"] if isinstance(v, dict) else v for field, v in levels.items()}
+    return {field: _short(level) for field, level in levels.items()}
+
+
+def _short(level: Any) -> Any:
+    """A section by its name, or as text where it has none."""
+    return level.get("name", json.dumps(level)) if isinstance(level, dict) else level
 
 
 class _Labels:
@@ -193,21 +214,26 @@ class _Labels:
     def __init__(self, study: Study, base: Trial) -> None:
         self._base: Fields = base.model_dump(mode="json")
         self._names = short_names(study.factors)
-        grids = study.grids.values()
-        self._always = {f for f in study.factors if all(f in grid for grid in grids)}
+        products = [grid for grid in study.grids.values() if isinstance(grid, dict)]
+        self._always = {f for f in study.factors if all(f in grid for grid in products)}
         self._taken: dict[str, str] = {}  # label → the levels it stands for
 
-    def of(self, trial: Trial, levels: Cell) -> str:
-        parts = [
-            self._part(field, level)
-            for field, level in levels.items()
-            if isinstance(level, str)
-            or field in self._always
-            or level != get_field(self._base, field)
-        ]
+    def of(self, trial: Trial, levels: Cell, given: str) -> str:
+        """The condition's name; `given`: the one that a listed cell has of its own."""
+        parts = (
+            [given]
+            if given
+            else [
+                self._part(field, level)
+                for field, level in levels.items()
+                if isinstance(level, str)
+                or field in self._always
+                or level != get_field(self._base, field)
+            ]
+        )
         label = ", ".join(parts) or ("" if trial.arm == "control" else "base")
         if trial.arm == "control":
-            return label
+            return label if levels else ""
         meant = repr(levels)
         if self._taken.setdefault(label, meant) != meant:
             raise InputError(f"grids: two conditions are both named {label!r}; vary one field less")
@@ -216,6 +242,8 @@ class _Labels:
     def _part(self, field: str, level: Any) -> str:
         if isinstance(level, str):
             return level
+        if isinstance(level, bool):
+            return self._names[field] if level else f"no {self._names[field]}"
         if isinstance(level, float):
             level = f"{level:g}" if float(f"{level:g}") == level else repr(level)
         return f"{self._names[field]} {'none' if level is None else level}"

@@ -172,7 +172,7 @@ def _check_kind(trial: Trial) -> None:
         raise InputError(f"data.balanced: {data.source} is {facts.kind}; leave it out")
     if trial.task.augmentation and not images:
         raise InputError(f"task.augmentation: {data.source} holds no images; leave it out")
-    for probe in ("odin", "features"):
+    for probe in ("odin", "features", "other_protocol"):
         if probe in trial.probes and not (images and facts.kind == "classification"):
             raise InputError(
                 f"probes: {probe} is for the classification of images, and {data.source} is "

@@ -5,17 +5,23 @@
     makes: Supplementary Figs 10, 11
     base:                                   # dotted fields of a trial; what is left out keeps its
       task.optimizer.lr: 2.0e-5             # default
-    grids:                                  # each the product of its fields' levels
+    grids:                                  # each the product of its fields' levels,
       distribution:
         warmup.noise.distribution: [gaussian, uniform]
       std:
         warmup.noise.std: [0.5, 1, 2]
-    exhibits: [robustness, reliability, curves]
+      network:                              # or cell by cell, with a name for tables
+        - {label: deep, model.depth: 12, task.epochs: 60}
+    exhibits: [pairs, reliability, curves]
     scales:
       laptop:
         about: two CPU cores, 6 minutes
         replicates: 6
         set: {data.examples: 500}           # over the base
+
+`after: [pretraining]` of a scale launches another study first, from whose network `model.weights:
+study:pretraining` starts. A file with `collects: [calibration, datasets]` beside its title and
+answers is a collection: its studies are run in turn, and share one index page.
 
 The file's own name is the study's. Files are read with YAML's safe loader.
 """
@@ -24,7 +30,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+)
 
 from sweep.errors import InputError, choices, complaint, explain
 
@@ -34,7 +48,14 @@ DEFAULT_SCALE = "laptop"
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Levels = Annotated[list[Any], Field(min_length=1)]
-Grid = Annotated[dict[str, Levels], Field(min_length=1)]
+Product = Annotated[dict[str, Levels], Field(min_length=1)]  # dotted field → levels
+Listed = Annotated[list[dict[str, Any]], Field(min_length=1)]  # cells: dotted field → level
+Grid = Annotated[
+    Annotated[Product, Tag("levels")] | Annotated[Listed, Tag("cells")],
+    Discriminator(lambda grid: "cells" if isinstance(grid, list) else "levels"),
+]
+
+LABEL = "label"  # of a listed cell: its name in tables, no field of a trial
 
 
 class _Part(BaseModel):
@@ -47,6 +68,8 @@ class Scale(_Part):
     about: str = ""  # data, hardware and time, in a few words
     replicates: int = Field(ge=1)
     set: dict[str, Any] = {}  # dotted field → value, over the study's base
+    grids: dict[Name, Grid] = {}  # in place of the study's of that name
+    after: list[str] = []  # studies that are launched first, at the same scale
 
 
 class Study(_Part):
@@ -57,8 +80,8 @@ class Study(_Part):
     answers: Sentence  # the question, in words
     makes: str = ""  # the figure or table of the paper
     base: dict[str, Any] = {}  # dotted field → value, over a trial's defaults
-    grids: Annotated[dict[Name, Grid], Field(min_length=1)]
-    exhibits: Annotated[list[str], Field(min_length=1)]
+    grids: dict[Name, Grid] = {}  # none: the base trial alone
+    exhibits: list[str] = []
     scales: Annotated[dict[Name, Scale], Field(min_length=1)]
 
     def scale(self, name: str | None) -> tuple[str, Scale]:
@@ -78,7 +101,23 @@ class Study(_Part):
     @property
     def factors(self) -> tuple[str, ...]:
         """Every dotted field that a grid varies, in the file's order."""
-        return tuple(dict.fromkeys(field for grid in self.grids.values() for field in grid))
+        fields = (
+            field
+            for grid in self.grids.values()
+            for cell in (grid if isinstance(grid, list) else [grid])
+            for field in cell
+        )
+        return tuple(field for field in dict.fromkeys(fields) if field != LABEL)
+
+
+class Collection(_Part):
+    """Studies that are run in turn, at one scale."""
+
+    name: Name
+    title: Sentence
+    answers: Sentence
+    makes: str = ""
+    collects: Annotated[list[str], Field(min_length=1)]  # names, or paths of files
 
 
 def shipped() -> dict[str, Path]:
@@ -88,6 +127,18 @@ def shipped() -> dict[str, Path]:
 
 def load_study(name: str) -> Study:
     """A study by its name, or by the path of the user's own file.
+
+    Raises:
+        InputError: there is no such study, it is a collection, or its file says what cannot be.
+    """
+    study = load(name)
+    if isinstance(study, Collection):
+        raise InputError(f"{name} is a collection of studies; name one of {study.collects}")
+    return study
+
+
+def load(name: str) -> Study | Collection:
+    """A study or a collection, by its name or by the path of the user's own file.
 
     Raises:
         InputError: there is no such study, or its file says something that cannot be.
@@ -112,7 +163,7 @@ def _check_exhibits(path: Path, study: Study) -> None:
             raise InputError(f"{path}: exhibits: {name!r} is unknown; {choices(name, EXHIBITS)}")
 
 
-def _read(path: Path) -> Study:
+def _read(path: Path) -> Study | Collection:
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -126,14 +177,16 @@ def _read(path: Path) -> Study:
         raise InputError(
             f"{path}: must hold the fields of a study, such as title, grids and scales"
         )
+    kind: type[Study] | type[Collection] = Collection if "collects" in content else Study
     try:
-        study = Study.model_validate({"name": path.stem} | content)
+        study = kind.model_validate({"name": path.stem} | content)
     except ValidationError as error:
         first = complaint(error)
         if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
             wanted = str(first["loc"][0])
-            known = choices(wanted, Study.model_fields)
+            known = choices(wanted, kind.model_fields)
             raise InputError(f"{path}: {wanted}: no such field; {known}") from error
         raise InputError(f"{path}: {explain(error)}") from error
-    _check_exhibits(path, study)
+    if isinstance(study, Study):
+        _check_exhibits(path, study)
     return study

@@ -10,17 +10,22 @@ at the network's confidence. As in Cheon & Paik, Methods, in pixel space:
 
 The gradient is that of the loss of the logits *over T*, as the score is. The energy of the
 perturbed input, logsumexp f(x'), is recorded beside it. Which ε and T to use is decided later.
+
+The authors' releases differ in whether out-of-distribution images are normalised as the others are,
+and Fig. 5's effect can change its sign with it: `other_protocol` measures the protocol that the
+trial itself does not use, so that one training shows both.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.models.build import Autocast
-from trainables.preparation import Constants, TaskData
-from trainables.training import evaluation_batches
+from trainables.preparation import Constants, Split, TaskData
+from trainables.training import evaluate, evaluation_batches, finite
 
 TEMPERATURES = (1.5, 2.0, 5.0, 10.0, 20.0)
 EPSILONS = (0.001, 0.01, 0.02, 0.05)  # in pixels of [0, 1]
@@ -35,17 +40,58 @@ def odin(network: nn.Module, data: TaskData) -> Arrays:
         `epsilons` (e,), `temperatures` (t,), and `{test,ood}_{confidence,energy}` (e, t, n), all
         float32 on the CPU.
     """
-    arrays = {"epsilons": torch.tensor(EPSILONS), "temperatures": torch.tensor(TEMPERATURES)}
     splits = {"test": (data.test, data.constants)}
     if data.ood is not None:
         splits["ood"] = (data.ood, data.ood_constants)
+    scored = {
+        f"{name}_{kind}": scores
+        for name, (split, constants) in splits.items()
+        for kind, scores in _odin_scores(network, split, constants).items()
+    }
+    return _candidates() | scored
+
+
+def other_protocol(network: nn.Module, data: TaskData) -> Arrays:
+    """The OOD images under the protocol that the trial does not use.
+
+    Pixels in [0, 1] where the trial normalises them, and normalised with the constants of the
+    in-distribution images where it does not.
+
+    Returns:
+        `logits` (n, classes), and `epsilons`, `temperatures`, `confidence` and `energy` (e, t, n)
+        as `odin` has them, all float32 on the CPU.
+
+    Raises:
+        Diverged: a logit is not finite.
+    """
+    if data.ood is None:
+        raise ValueError("other_protocol: the trial has no out-of-distribution images")
+    split, constants = _under_other_protocol(data.ood, data)
+    logits = finite(evaluate(network, split)).logits
+    return {"logits": logits} | _candidates() | _odin_scores(network, split, constants)
+
+
+def _under_other_protocol(ood: Split, data: TaskData) -> tuple[Split, Constants]:
+    """The split as the other protocol has it, to the bit: stored images were whole 255ths."""
+    mean, std = _per_channel(data.ood_constants, ood.inputs)
+    pixels = (ood.inputs * std + mean).mul_(255.0).round_().div_(255.0)
+    raw = (0.0,) * pixels.shape[1], (1.0,) * pixels.shape[1]
+    other = raw if data.ood_constants == data.constants else data.constants
+    mean, std = _per_channel(other, pixels)
+    return replace(ood, inputs=pixels.sub_(mean).div_(std)), other
+
+
+def _candidates() -> Arrays:
+    return {"epsilons": torch.tensor(EPSILONS), "temperatures": torch.tensor(TEMPERATURES)}
+
+
+def _odin_scores(network: nn.Module, split: Split, constants: Constants) -> Arrays:
+    """`confidence` and `energy` (e, t, n) of a split that is normalised with the constants."""
     network.eval()
-    for name, (split, constants) in splits.items():
-        parts = evaluation_batches(split)
-        scored = [_scores(network, split.taken(part)[0], constants) for part in parts]
-        confidence, energy = (torch.cat(kind, dim=-1) for kind in zip(*scored, strict=True))
-        arrays |= {f"{name}_confidence": confidence.cpu(), f"{name}_energy": energy.cpu()}
-    return arrays
+    parts = evaluation_batches(split)
+    scored = [_scores(network, split.taken(part)[0], constants) for part in parts]
+    confidence, energy = (torch.cat(kind, dim=-1) for kind in zip(*scored, strict=True))
+    return {"confidence": confidence.cpu(), "energy": energy.cpu()}
 
 
 def _scores(network: nn.Module, inputs: Tensor, constants: Constants) -> tuple[Tensor, Tensor]:
@@ -77,9 +123,15 @@ def perturbed(inputs: Tensor, gradient: Tensor, epsilon: float, constants: Const
     inputs, gradient: (n, channels, height, width), both normalised. The std is positive, so the
     sign is the same in pixels.
     """
-    mean, std = (inputs.new_tensor(values).view(1, -1, 1, 1) for values in constants)
+    mean, std = _per_channel(constants, inputs)
     pixels = inputs * std + mean
     return ((pixels - epsilon * gradient.sign()).clamp(0.0, 1.0) - mean) / std
+
+
+def _per_channel(constants: Constants, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """(mean, std) as inputs (n, channels, height, width) take them, (1, channels, 1, 1) each."""
+    mean, std = (inputs.new_tensor(values).view(1, -1, 1, 1) for values in constants)
+    return mean, std
 
 
 def features(network: nn.Module, data: TaskData) -> Arrays:
@@ -121,5 +173,6 @@ def weights(network: nn.Module, data: TaskData) -> Arrays:
 PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {
     "features": features,
     "odin": odin,
+    "other_protocol": other_protocol,
     "weights": weights,
 }

@@ -164,7 +164,7 @@ class Data(Frozen):
         return name if self.resize is None else f"{name}@{self.resize}"
 
 
-Probe = Literal["features", "odin", "weights"]
+Probe = Literal["features", "odin", "other_protocol", "weights"]
 
 
 def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
@@ -175,7 +175,7 @@ class Trial(Frozen):
     """One network's life: weights from `seed`, a warm-up where the arm has one, then the task.
 
     `probes` are measurements of the trained network that go into its record: `features`, `odin`,
-    and `weights`, from which another trial can start.
+    `other_protocol`, and `weights`, from which another trial can start.
     """
 
     arm: Literal["control", "warmup"] = "warmup"
@@ -189,8 +189,9 @@ class Trial(Frozen):
 
     @model_validator(mode="after")
     def _probes_have_what_they_need(self) -> Self:
-        if "odin" in self.probes and self.data.ood is None:
-            raise ValueError("probes: odin needs out-of-distribution images; give data.ood")
+        for probe in ("odin", "other_protocol"):
+            if probe in self.probes and self.data.ood is None:
+                raise ValueError(f"probes: {probe} needs out-of-distribution images; give data.ood")
         return self
 
     @model_validator(mode="after")

@@ -10,18 +10,29 @@ from analysis.exhibits.conformal import conformal
 from analysis.exhibits.curves import curves
 from analysis.exhibits.detection import detection
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table
+from analysis.exhibits.heatmap import heatmap
+from analysis.exhibits.overhead import overhead
+from analysis.exhibits.pairs import pairs
 from analysis.exhibits.posthoc import posthoc
+from analysis.exhibits.protocols import protocols
 from analysis.exhibits.reliability import reliability
-from analysis.exhibits.robustness import robustness
+from analysis.exhibits.supplement import detection_by_condition, posthoc_by_condition
+from analysis.exhibits.trajectories import trajectories
 from analysis.results import ResultsError, StudyResults
 
 EXHIBITS: Mapping[str, Callable[[StudyResults], Exhibit]] = {
-    "robustness": robustness,
+    "pairs": pairs,
     "reliability": reliability,
     "curves": curves,
+    "trajectories": trajectories,
+    "heatmap": heatmap,
     "posthoc": posthoc,
+    "posthoc_by_condition": posthoc_by_condition,
     "detection": detection,
+    "detection_by_condition": detection_by_condition,
+    "protocols": protocols,
     "conformal": conformal,
+    "overhead": overhead,
 }
 
 

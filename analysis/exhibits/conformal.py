@@ -91,6 +91,6 @@ def _set_sizes(results: StudyResults, conform: Callable[[Record, int], Conformed
         panels[0].set_ylim(bottom=0)
         panels[0].set_ylabel("Classes in a set")
         panels[0].legend(loc="upper left")
-    title = f"Set size against coverage, noise “{label(shown_condition(results))}”, mean ± s.d."
+    title = f"Set size against coverage, “{label(shown_condition(results))}”, mean ± s.d."
     description = "Mean size of prediction sets against their coverage, by score and arm."
     return Drawing("conformal-set-size", title, figure, description)

@@ -40,7 +40,7 @@ def curves(results: StudyResults) -> Exhibit:
     )
     caption = (
         f"Mean ± s.d. over {len(complete)} networks an arm, without warm-up and with warm-up on "
-        f"noise “{label(condition)}”, by optimizer steps from the start of training on the task; "
+        f"“{label(condition)}”, by optimizer steps from the start of training on the task; "
         "the shaded part is warm-up. No test is made here. " + made_of(results)
     )
     figures = (_figure(arms),) if complete and not values.empty else ()

@@ -5,64 +5,29 @@ After Fig. 5, Supplementary Fig. 26 and Tables 4 and 5 of Cheon & Paik, Nature M
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from analysis.comparison import Measure
-from analysis.exhibits.exhibit import (
-    GAP,
-    WITH,
-    WITHOUT,
-    Drawing,
-    Exhibit,
-    Table,
-    label,
-    made_of,
-    number,
-    paper_style,
+from analysis.exhibits.detection_plots import ARMS, Scores, draw_confidences, draw_roc
+from analysis.exhibits.detectors import (
+    MEASURES,
+    Detected,
+    confidences,
+    detections,
+    numbers,
+    own_protocol,
 )
-from analysis.exhibits.methods import HOW, method_tables, shown_condition, shown_pairs
-from analysis.metrics.ood import Detection, auroc, roc_curve, tuned_detection
-from analysis.metrics.ood_scores import (
-    mahalanobis,
-    msp,
-    nearest_neighbour,
-    ood_detection,
-    vim,
-)
+from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of, paper_style
+from analysis.exhibits.methods import HOW, method_tables, once, shown_condition, shown_pairs
 from analysis.records import Record
 from analysis.results import StudyResults
 
-Detected = Mapping[str, Detection]  # by method
 Pairs = list[tuple[int, tuple[Record, Record]]]  # replicate, (without, with)
 
-MEASURES = (
-    Measure("auroc", "AUROC", 1),
-    Measure("fpr95", "FPR at 95 % TPR", -1),
-    Measure("aupr_in", "AUPR, ID positive", 1),
-    Measure("aupr_out", "AUPR, OOD positive", 1),
-)
-EDGES = np.linspace(0, 1, 26).tolist()
-
-_NAMES = {
-    "msp": "maximum softmax",
-    "temperature": "maximum softmax, T tuned",
-    "energy": "energy",
-    "max_logit": "maximum logit",
-    "entropy": "negative entropy",
-    "gen": "GEN",
-    "odin": "ODIN, ε and T tuned",
-    "odin_energy": "energy of ODIN's input, ε and T tuned",
-    "mahalanobis": "Mahalanobis, features",
-    "nearest_neighbour": "50th nearest neighbour, features",
-    "vim": "ViM, features",
-}
+NO_OOD = "No complete pair has out-of-distribution images."
 
 
 def detection(results: StudyResults) -> Exhibit:
@@ -74,81 +39,40 @@ def detection(results: StudyResults) -> Exhibit:
         if all("ood" in record.logits for record in pair)
     ]
     if not both:
-        caption = f"No complete pair has out-of-distribution images. {made_of(results)}"
-        return Exhibit("detection", title, caption)
+        return Exhibit("detection", title, f"{NO_OOD} {made_of(results)}")
     caption = (
         "Parameters are tuned by AUROC on a random half of the test and of the out-of-distribution "
         "images; all methods are measured on the other halves, the ROC curves and histograms on "
         f"all images. {HOW} " + made_of(results)
     )
-    detect = cache(_detections)  # by record: for all tables
-    tables = [
-        *method_tables(results, "detection", MEASURES, lambda r, seed: _numbers(detect(r, seed))),
-        _tuned(results, both, detect),
-    ]
+    tables = [*method_tables(results, "detection", MEASURES, measured), _tuned(results, both)]
     figures = (_roc(results, both), _histograms(results, both))
     return Exhibit("detection", title, caption, tuple(tables), figures)
 
 
-def _numbers(detected: Detected) -> Mapping[tuple[str, str], float]:
-    """One trial's by measure and method."""
-    return {
-        (measure.key, _NAMES[method]): float(getattr(found, measure.key))
-        for method, found in detected.items()
-        for measure in MEASURES
-    }
+def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
+    """Every method's numbers of one trial, under its own protocol."""
+    return numbers(_own(record, seed))
 
 
-def _detections(record: Record, seed: int) -> Detected:
-    """By method; ODIN's where the trial has probed for it."""
-    if "ood" not in record.logits:
-        return {}
-    found = ood_detection(record.logits["test"], record.logits["ood"], seed)
-    probed = record.probes
-    for method, kind in (("odin", "confidence"), ("odin_energy", "energy")):
-        if f"odin/test_{kind}" in probed:
-            inside, outside = probed[f"odin/test_{kind}"], probed[f"odin/ood_{kind}"]
-            candidates = {
-                (float(epsilon), float(temperature)): (inside[e, t], outside[e, t])
-                for e, epsilon in enumerate(probed["odin/epsilons"])
-                for t, temperature in enumerate(probed["odin/temperatures"])
-            }
-            found[method] = tuned_detection(candidates, seed)
-    if "features/train" in probed:
-        found |= _by_features(record, seed)
-    return found
+def _own(record: Record, seed: int) -> Detected:
+    return once(detections, record, seed, own_protocol(record))
 
 
-def _by_features(record: Record, seed: int) -> dict[str, Detection]:
-    """Scores of the features that a probe has kept, against those of the training images."""
-    probed = {name.removeprefix("features/"): array for name, array in record.probes.items()}
-    train, labels = probed["train"], probed["labels"]
-    layer = probed["weight"], probed["bias"]
-    scores: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float64]]] = {
-        "mahalanobis": lambda features: mahalanobis(features, train, labels),
-        "nearest_neighbour": lambda features: nearest_neighbour(features, train),
-        "vim": lambda features: vim(features, train, *layer),
-    }
-    return {
-        name: tuned_detection({None: (score(probed["test"]), score(probed["ood"]))}, seed)
-        for name, score in scores.items()
-    }
-
-
-def _tuned(results: StudyResults, both: Pairs, detect: Callable[[Record, int], Detected]) -> Table:
+def _tuned(results: StudyResults, both: Pairs) -> Table:
     """How often which parameter was chosen, by method and arm."""
     chosen: dict[str, tuple[Counter[str], Counter[str]]] = {}
     for replicate, pair in both:
         for arm, record in enumerate(pair):
-            for method, found in detect(record, replicate).items():
+            for method, found in _own(record, replicate).items():
                 if found.parameter is not None:
-                    counts = chosen.setdefault(_NAMES[method], (Counter(), Counter()))
+                    counts = chosen.setdefault(method, (Counter(), Counter()))
                     counts[arm][_parameter(found.parameter)] += 1
     rows = [
         {"Method": method, "Without": _counts(without), "With": _counts(with_)}
         for method, (without, with_) in chosen.items()
     ]
-    title = f"Tuned parameters, noise “{label(shown_condition(results))}”: value × networks"
+    title = f"Tuned parameters, “{label(shown_condition(results))}”: value × networks"
     return Table("detection-tuned", title, pd.DataFrame(rows), pd.DataFrame(rows))
 
 
@@ -164,30 +88,12 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def _roc(results: StudyResults, both: Pairs) -> Drawing:
-    """ROC of the maximum softmax: mean ± s.d. over networks, at equal false-positive rates."""
-    along = np.linspace(0, 1, 201)
-    areas = []
+    """ROC of the maximum softmax."""
     with paper_style():
         figure = Figure(figsize=(3.4, 3.2), layout="constrained")
-        axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], ":", color="#888888", linewidth=0.8)
-        for arm, (name, colour, line) in enumerate(
-            (("without warm-up", WITHOUT, "--"), ("with warm-up", WITH, "-"))
-        ):
-            scores = [_confidences(pair[arm]) for _, pair in both]
-            curves = np.array([np.interp(along, *roc_curve(*pair)) for pair in scores])
-            area = float(np.mean([auroc(*pair) for pair in scores]))
-            mean, sd = curves.mean(axis=0), curves.std(axis=0, ddof=1 if len(both) > 1 else 0)
-            low, high = np.clip(mean - sd, 0, 1), np.clip(mean + sd, 0, 1)
-            axes.fill_between(along, low, high, color=colour, alpha=0.25, linewidth=0)
-            axes.plot(along, mean, line, color=colour, label=f"{name}, AUROC {number(area)}")
-            areas.append(f"{name} {number(area)}")
-        axes.set(
-            xlim=(0, 1), ylim=(0, 1), xlabel="False-positive rate", ylabel="True-positive rate"
-        )
-        axes.legend(loc="lower right")
-    title = f"ROC of the maximum softmax, noise “{label(shown_condition(results))}”, mean ± s.d."
-    return Drawing("detection-roc", title, figure, f"ROC curves. AUROC {', '.join(areas)}.")
+        areas = draw_roc(figure.add_subplot(), [_confidences(both, arm) for arm in (0, 1)])
+    title = f"ROC of the maximum softmax, “{label(shown_condition(results))}”, mean ± s.d."
+    return Drawing("detection-roc", title, figure, f"ROC curves. AUROC {areas}.")
 
 
 def _histograms(results: StudyResults, both: Pairs) -> Drawing:
@@ -196,27 +102,17 @@ def _histograms(results: StudyResults, both: Pairs) -> Drawing:
     with paper_style():
         figure = Figure(figsize=(6.4, 2.6), layout="constrained")
         panels: list[Axes] = list(figure.subplots(1, 2, sharey=True))
-        for arm, (axes, name) in enumerate(
-            zip(panels, ("without warm-up", "with warm-up"), strict=True)
-        ):
-            inside, outside = (
-                np.concatenate(parts)
-                for parts in zip(*(_confidences(pair[arm]) for _, pair in both), strict=True)
-            )
-            colour = WITH if arm else WITHOUT
-            axes.hist(inside, EDGES, density=True, color=colour, alpha=0.55, label="test")
-            axes.hist(
-                outside, EDGES, density=True, histtype="step", color=GAP, lw=1.3,
-                label="out of distribution",
-            )  # fmt: skip
-            axes.axvline(chance, color="black", linestyle=":", linewidth=0.9, label="chance")
-            axes.set(title=name, xlim=(0, 1), xlabel="Confidence")
+        for arm, axes in enumerate(panels):
+            draw_confidences(axes, _confidences(both, arm), arm, chance)
+            axes.set_title(ARMS[arm][0])
         panels[0].set_ylabel("Density")
         panels[1].legend(loc="upper center")
-    title = f"Confidence, noise “{label(shown_condition(results))}”, all networks pooled"
+    title = f"Confidence, “{label(shown_condition(results))}”, all networks pooled"
     description = "Histograms of confidence on test and out-of-distribution images, by arm."
     return Drawing("detection-confidence", title, figure, description)
 
 
-def _confidences(record: Record) -> tuple[np.ndarray, np.ndarray]:
-    return msp(record.logits["test"]), msp(record.logits["ood"])
+def _confidences(both: Pairs, arm: int) -> Scores:
+    records = [pair[arm] for _, pair in both]
+    found = (confidences(record, own_protocol(record)) for record in records)
+    return [scores for scores in found if scores]

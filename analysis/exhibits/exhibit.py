@@ -43,6 +43,9 @@ class Drawing:
         """The file's bytes; kind: svg or png. The same figure gives the same bytes."""
         buffer = io.BytesIO()
         with paper_style(), mpl.rc_context({"svg.hashsalt": self.name}):
+            if self.figure.get_layout_engine() is not None:  # laid out once: again, it would move
+                self.figure.draw_without_rendering()
+                self.figure.set_layout_engine("none")
             metadata = {"Date": None} if kind == "svg" else None
             self.figure.savefig(buffer, format=kind, metadata=metadata)
         return buffer.getvalue()

@@ -3,12 +3,14 @@
 Shown is the first condition of a study's first grid; the trials' numbers follow from their records.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure, compare, corrected
+from analysis.comparison import Comparison, Measure, Numbers, compare, corrected
 from analysis.exhibits.cells import TEST, best_in_bold, tested, values
 from analysis.exhibits.exhibit import Table, label
 from analysis.records import Record
@@ -16,6 +18,7 @@ from analysis.results import StudyResults, TrialResult, pairs
 
 #: A record and the seed of its random halves → numbers by (measure's key, method).
 Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]
+Found = TypeVar("Found")
 
 HOW = (
     "Mean ± s.d. over the complete pairs; Δ is the mean of with − without, with its 95 % bootstrap "
@@ -23,6 +26,20 @@ HOW = (
     f"W, P and r: {TEST}; Holm P is corrected over the methods; the best mean is bold. "
     "The random halves are the same in both arms of a pair and for every method."
 )
+
+# function → record → the other arguments → what it has found, while function and record live
+_KEPT: WeakKeyDictionary[
+    Callable[..., Any], WeakKeyDictionary[Record, dict[tuple[Hashable, ...], Any]]
+] = WeakKeyDictionary()
+
+
+def once(find: Callable[..., Found], record: Record, *rest: Hashable) -> Found:
+    """What `find(record, *rest)` returns, found once however many exhibits ask for it."""
+    kept = _KEPT.setdefault(find, WeakKeyDictionary()).setdefault(record, {})
+    if rest not in kept:
+        kept[rest] = find(record, *rest)
+    found: Found = kept[rest]
+    return found
 
 
 def shown_condition(results: StudyResults) -> str:
@@ -36,39 +53,62 @@ def shown_pairs(results: StudyResults) -> list[tuple[int, tuple[Record, Record]]
     return [(a.replicate, (a.record, b.record)) for a, b in found if a.record and b.record]
 
 
+def numbers_of(measured: Measured) -> Numbers:
+    """A trial's numbers by `measure/method`, as `compare` asks for them."""
+
+    def numbers(trial: TrialResult) -> Mapping[str, float]:
+        if trial.record is None:
+            return {}
+        found = once(measured, trial.record, trial.replicate)
+        return {"/".join(key): number for key, number in found.items()}
+
+    return numbers
+
+
+def compare_methods(
+    results: StudyResults, conditions: Sequence[str], measure: Measure, measured: Measured
+) -> dict[tuple[str, str], Comparison]:
+    """One measure by (method, condition), with Holm's correction across all of them.
+
+    Methods are those that any complete pair has such a number of, in the order of finding; a
+    condition without a pair that has it is compared all the same, and has n = 0.
+    """
+    numbers, prefix = numbers_of(measured), f"{measure.key}/"
+    found = (
+        key.removeprefix(prefix)
+        for condition in conditions
+        for pair in pairs(results, condition)
+        for trial in pair
+        for key in numbers(trial)
+        if key.startswith(prefix)
+    )
+    rows = {
+        (method, condition): compare(
+            results, condition, replace(measure, key=prefix + method), numbers
+        )
+        for method in dict.fromkeys(found)
+        for condition in conditions
+    }
+    return dict(zip(rows, corrected(list(rows.values())), strict=True))
+
+
 def method_tables(
     results: StudyResults, name: str, measures: Sequence[Measure], measured: Measured
 ) -> list[Table]:
     """A table for each measure: a row for each method that has it."""
-    known: dict[str, Mapping[tuple[str, str], float]] = {}
-
-    def numbers(trial: TrialResult) -> Mapping[str, float]:
-        if trial.record and trial.trial_id not in known:
-            known[trial.trial_id] = measured(trial.record, trial.replicate)
-        return {"/".join(key): n for key, n in known.get(trial.trial_id, {}).items()}
-
     condition = shown_condition(results)
-    for pair in pairs(results, condition):
-        for trial in pair:
-            numbers(trial)
     tables = []
     for measure in measures:
-        found = (method for n in known.values() for key, method in n if key == measure.key)
-        rows = {
-            method: compare(
-                results, condition, replace(measure, key=f"{measure.key}/{method}"), numbers
-            )
-            for method in dict.fromkeys(found)
-        }
+        compared = compare_methods(results, [condition], measure, measured)
+        rows = {method: row for (method, _), row in compared.items()}
         tables.append(_table(f"{name}-{measure.key}", condition, measure, rows))
     return tables
 
 
 def _table(name: str, condition: str, measure: Measure, rows: Mapping[str, Comparison]) -> Table:
-    compared = dict(zip(rows, corrected(list(rows.values())), strict=True))
-    shown = pd.DataFrame([{"Method": m} | tested(row) for m, row in compared.items()])
-    numbers = [{"method": m} | values(row) | {"metric": measure.key} for m, row in compared.items()]
-    title = f"{measure.label} by method, noise “{label(condition)}”"
-    if compared:
-        shown = best_in_bold(shown, list(compared.values()))
+    shown = pd.DataFrame([{"Method": method} | tested(row) for method, row in rows.items()])
+    numbers = [{"method": m} | values(row) | {"metric": measure.key} for m, row in rows.items()]
+    title = f"{measure.label} by method, “{label(condition)}”"
+    if rows:
+        shown = best_in_bold(shown, list(rows.values()))
     return Table(name, title, shown, pd.DataFrame(numbers))

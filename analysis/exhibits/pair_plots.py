@@ -40,7 +40,7 @@ def box_plots(grid: str, rows: list[Comparison]) -> Drawing:
         if row.n
     )
     return Drawing(
-        f"robustness-{grid}",
+        f"pairs-{grid}",
         f"ECE by {grid}, without and with warm-up; a line joins each pair",
         figure,
         f"Box plots of ECE without and with warm-up. {description}.",
@@ -107,7 +107,7 @@ def level_curves(grid: str, numbers: dict[str, float], compared: Grid) -> Drawin
             axes.set_xlabel(f"noise {grid}" if grid == "std" else grid)
             axes.set_title(f"Δ {measure.label}")
     return Drawing(
-        f"robustness-{grid}-curve",
+        f"pairs-{grid}-curve",
         f"Difference with − without by {grid}: mean and 95 % bootstrap interval",
         figure,
         f"Difference that warm-up makes, against {grid}.",

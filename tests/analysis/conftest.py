@@ -50,7 +50,7 @@ class Spec:
     data: str = "photos"
     ood: str | None = "photos_ood"
     commit: str = "0123456789abcdef"
-    exhibits: tuple[str, ...] = ("robustness", "reliability", "curves")
+    exhibits: tuple[str, ...] = ("pairs", "reliability", "curves")
     outcomes: dict[tuple[str, int], str] = field(default_factory=dict)
 
 

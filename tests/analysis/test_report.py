@@ -28,9 +28,9 @@ def test_every_table_and_figure_has_its_files(report):
     for grid in ("distribution", "std"):
         for kind in ("ece", "accuracy", "nll", "ood_auroc"):
             for ending in ("md", "csv", "tex"):
-                assert f"robustness-{grid}-{kind}.{ending}" in tables
+                assert f"pairs-{grid}-{kind}.{ending}" in tables
     assert {"reliability-bins.csv", "curves.csv"} <= tables
-    names = ["robustness-distribution", "robustness-std", "robustness-std-curve"]
+    names = ["pairs-distribution", "pairs-std", "pairs-std-curve"]
     names += ["reliability-distribution", "reliability-std", "curves"]
     figures = {path.name for path in (report.parent / "figures").iterdir()}
     assert figures == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
@@ -104,7 +104,8 @@ def test_a_published_report_is_among_the_parents_artifacts(store, tmp_path):
     write_report(results, tmp_path)
     publish_report(store.client, results, tmp_path)
     listed = {item.path for item in store.client.list_artifacts(store.parent, "report")}
-    assert listed == {"report/index.html", "report/tables", "report/figures"}
+    names = ("index.html", "contents.json", "tables", "figures")
+    assert listed == {f"report/{name}" for name in names}
 
 
 @pytest.mark.parametrize(

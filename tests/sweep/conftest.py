@@ -42,7 +42,7 @@ TINY = {
         "distribution": {"warmup.noise.distribution": ["gaussian", "pink"]},
         "std": {"warmup.noise.std": [0.5, 1.0]},
     },
-    "exhibits": ["robustness", "reliability", "curves"],
+    "exhibits": ["pairs", "reliability", "curves"],
     "scales": {
         "laptop": {"replicates": 2},
         "long": {"replicates": 1, "set": LONG},
@@ -124,13 +124,26 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+def new_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Place]]:
+    """Places that several tests look at, by name."""
+    made: list[Place] = []
+
+    def make(name: str) -> Place:
+        made.append(Place(tmp_path_factory.mktemp(name)))
+        return made[-1]
+
+    yield make
+    for place in made:
+        place.end()
+
+
+@pytest.fixture(scope="session")
+def finished(new_place: Callable[[str], Place]) -> SimpleNamespace:
     """A place where the tiny study has been launched once, uninterrupted. Only to be looked at."""
-    here = Place(tmp_path_factory.mktemp("finished"))
+    here = new_place("finished")
     study = here.write("tiny")
     said = here.launch(study)
-    yield SimpleNamespace(place=here, said=said, results=here.results("tiny"))
-    here.end()
+    return SimpleNamespace(place=here, said=said, results=here.results("tiny"))
 
 
 @pytest.fixture(scope="session")

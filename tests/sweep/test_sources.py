@@ -123,6 +123,7 @@ def test_images_are_brought_to_the_size_and_channels_that_are_asked_for(
         ({"data__source": "text", "task__augmentation__flip": True}, "task.augmentation: text"),
         ({"data__source": "text", "data__balanced": True}, "data.balanced: text is language"),
         ({"data__source": "text", "probes": ["odin"]}, "probes: odin is for the classification"),
+        ({"data__source": "text", "probes": ["other_protocol"]}, "probes: other_protocol is for"),
         ({"data__source": "mosaics", "probes": ["features"]}, "probes: features is for the class"),
         ({"data__source": "text", "warmup__noise__distribution": "pink"}, "pink is for images"),
         (

@@ -4,8 +4,11 @@ import pytest
 import yaml
 
 from sweep.errors import InputError
-from sweep.study import load_study, shipped
+from sweep.planning import make_plan
+from sweep.study import Collection, Study, load, load_study, shipped
+from trainables.models.settings import NetworkFacts
 from trainables.noise import DISTRIBUTIONS
+from trainables.trial import DataFacts
 
 
 @pytest.fixture
@@ -55,11 +58,80 @@ def test_the_paper_scale_has_the_papers_numbers():
 
 @pytest.mark.parametrize("name", list(shipped()))
 def test_a_shipped_study_says_what_it_answers_and_what_each_scale_takes(name):
-    study = load_study(name)
+    study = load(name)
     assert study.name == name
     assert study.answers
     assert study.makes
-    assert all(scale.about for scale in study.scales.values())
+    if isinstance(study, Study):
+        assert all(scale.about for scale in study.scales.values())
+        assert list(study.scales)[:2] == ["smoke", "laptop"]
+
+
+def looked_at(trial):
+    """As if the data and the network had been looked at."""
+    kind = {"mosaics": "segmentation", "pet": "segmentation", "text": "language"}
+    text = trial.data.source == "text"
+    facts = DataFacts(
+        kind=kind.get(trial.data.source, "classification"),
+        digest=trial.data.source,
+        ood_digest=trial.data.ood,
+        shape=(64,) if text else (3, 32, 32),
+        classes=256 if text else 10,
+        mean=() if text else (0.5,) * 3,
+        std=() if text else (0.2,) * 3,
+    )
+    model = trial.model.model_copy(
+        update={"facts": NetworkFacts(weights=trial.model.weights and "w")}
+    )
+    data = trial.data.model_copy(update={"facts": facts})
+    return trial.model_copy(update={"data": data, "model": model})
+
+
+SCALES = [
+    (name, scale)
+    for name in shipped()
+    if isinstance(load(name), Study)
+    for scale in load_study(name).scales
+]
+
+
+@pytest.mark.parametrize(("name", "scale"), SCALES)
+def test_every_shipped_study_can_be_planned_at_every_scale(name, scale):
+    plan = make_plan(load_study(name), looked_at, scale)
+    assert not plan.left_out
+    conditions = {condition for grid in plan.grids.values() for condition in grid}
+    warmed = [p for p in plan.trials if p.trial.arm != "control"]
+    assert {p.condition for p in warmed} == conditions
+    assert len(warmed) == len(conditions) * plan.replicates
+    assert all(p.pair in plan.by_id for p in plan.trials)
+
+
+def test_the_collection_of_the_paper_holds_every_study_that_makes_an_exhibit():
+    collection = load("paper_figures")
+    assert isinstance(collection, Collection)
+    rest = set(shipped()) - set(collection.collects)
+    assert rest == {"paper_figures", "pretraining"}
+    for name in collection.collects:
+        assert {"smoke", "laptop", "paper"} <= set(load_study(name).scales)
+
+
+def test_posthoc_and_conformal_ask_for_the_trials_of_calibration():
+    for scale in ("smoke", "laptop", "paper"):
+        ids = {
+            frozenset(make_plan(load_study(name), looked_at, scale).by_id)
+            for name in ("calibration", "posthoc", "conformal")
+        }
+        assert len(ids) == 1
+    laptop = {n: make_plan(load_study(n), looked_at) for n in ("calibration", "noise_ablation")}
+    shared = laptop["calibration"].by_id.keys() & laptop["noise_ablation"].by_id.keys()
+    assert len(shared) == 12  # six pairs
+
+
+def test_a_warmup_serves_every_data_size_of_its_depth_and_seed():
+    plan = make_plan(load_study("depth_and_data"), looked_at, "paper")
+    warmed = [p.trial for p in plan.trials if p.trial.arm != "control"]
+    assert len(warmed) == 5 * 7 * 10
+    assert len({(t.warmup_key, t.measured_key) for t in warmed}) == 5 * 10
 
 
 def test_a_study_of_ones_own_is_named_after_its_file(write):
@@ -74,14 +146,15 @@ def test_without_a_laptop_scale_the_first_is_the_default(write):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"grids": {}}, "grids"),
+        ({"grids": {"a": {}}}, "grids.a"),
+        ({"grids": {"a": []}}, "grids.a"),
+        ({"collects": ["calibration"]}, "no such field; there is name, title"),
         ({"grids": {"a": {"warmup.noise.std": []}}}, "grids.a.warmup.noise.std"),
         ({"grids": {"a": {"warmup.noise.std": 3}}}, "grids.a.warmup.noise.std"),
         ({"grid": {"a": 3}}, "grid: no such field; did you mean 'grids'?"),
         ({"title": "gone"}, "title: must be given"),
         ({"answers": ""}, "answers"),
-        ({"exhibits": ["robustnes"]}, "did you mean 'robustness'?"),
-        ({"exhibits": []}, "exhibits"),
+        ({"exhibits": ["pair"]}, "did you mean 'pairs'?"),
         ({"scales": {}}, "scales"),
         ({"scales": {"laptop": {"replicates": 0}}}, "scales.laptop.replicates: 0 is refused"),
         ({"scales": {"laptop": {"replicas": 2}}}, "scales.laptop.replicas: no such field"),

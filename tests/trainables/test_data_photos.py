@@ -1,4 +1,5 @@
-"""`photos`: patches are looked for in the photographs, as their own libraries load them."""
+"""`photos` and `textures`: patches are looked for in the photographs, as their own libraries load
+them."""
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skimage import data as skimage_data
 from sklearn.datasets import load_sample_image
 
-from trainables.data.examples import stated_normalisation
+from trainables.data import photos as module
+from trainables.data.examples import DataError, stated_normalisation
 from trainables.data.photos import (
     OOD_PHOTOGRAPHS,
     PHOTOGRAPHS,
@@ -20,6 +22,7 @@ from trainables.data.photos import (
     photos,
     photos_ood,
     regions,
+    textures,
 )
 
 # the libraries' own way to each photograph
@@ -39,9 +42,9 @@ SHRINK = {"hubble": 2, "retina": 3}
 BLANK = 3  # a patch of fewer grey levels lies at too many places to say where it came from
 
 
-@pytest.fixture(scope="module")
-def source():
-    return photos()
+@pytest.fixture(scope="module", params=[photos, textures])
+def source(request):
+    return request.param()
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,18 @@ def test_an_ood_photograph_is_grey_in_three_channels(name):
     assert (photograph(name).numpy() == expected).all()
 
 
+def test_a_photograph_that_cannot_be_read_is_named_with_its_remedy(tmp_path, monkeypatch):
+    path = tmp_path / "flower.jpg"
+    monkeypatch.setattr(module, "shipped", lambda package, file: path)
+    for content in (None, b"no image"):
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(DataError, match="reinstall scikit-learn from its wheel") as raised:
+            photograph("flower")
+        assert str(raised.value).startswith(f"photos: cannot read {path} (")
+        assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_patches_lie_in_the_area_of_their_split(source, split):
     images = getattr(source, split)
@@ -99,7 +114,7 @@ def test_ood_patches_come_from_the_photograph_of_their_label(ood):
         assert positions_of(patch, photograph(name).numpy())
 
 
-@given(st.integers(192, 1000), st.integers(105, 1000))
+@given(st.integers(96, 1000), st.integers(105, 1000))
 def test_no_pixel_belongs_to_two_splits_and_every_box_holds_a_patch(height, width):
     claimed = np.zeros((height, width), int)
     for boxes in regions(height, width).values():
@@ -109,11 +124,26 @@ def test_no_pixel_belongs_to_two_splits_and_every_box_holds_a_patch(height, widt
     assert (claimed == 1).all()
 
 
+@pytest.mark.parametrize(("height", "bands"), [(96, 3), (191, 3), (192, 6), (1000, 6)])
+def test_low_photographs_are_cut_into_fewer_bands(height, bands):
+    boxes = regions(height, 105)
+    assert len(boxes["validation"]) == bands // 3
+    assert len(boxes["test"]) == 2 * bands // 3
+
+
 def test_every_photograph_is_large_enough():
-    for name in PHOTOGRAPHS:
+    for name in (*PHOTOGRAPHS, *OOD_PHOTOGRAPHS):
         _, height, width = photograph(name).shape
-        assert height >= 192
+        assert height >= (192 if name in PHOTOGRAPHS else 96)
         assert width >= 105
+
+
+def test_textures_are_of_the_photographs_of_photos_ood_and_none_of_photos(ood):
+    source = textures()
+    assert source.class_names == ood.class_names
+    assert not set(source.class_names) & set(photos().class_names)
+    for split in (source.train, source.validation, source.test):
+        assert (split.inputs == split.inputs[:, :1]).all()  # three equal channels
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
@@ -137,14 +167,14 @@ def test_patches_are_drawn_at_distinct_positions_and_reach_all_of_them():
 @pytest.mark.parametrize(
     ("split", "examples"), [("train", 4000), ("validation", 1000), ("test", 2000)]
 )
-def test_ten_balanced_classes(source, split, examples):
-    images = getattr(source, split)
+def test_balanced_classes(source, split, examples):
+    images, classes = getattr(source, split), {"photos": 10, "textures": 8}[source.name]
     assert images.inputs.shape == (examples, 3, 32, 32)
     assert images.inputs.dtype == torch.uint8
     assert images.labels.dtype == torch.int64
-    assert images.labels.bincount().tolist() == [examples // 10] * 10
-    assert images.labels[:20].bincount().tolist() == [2] * 10
-    assert (source.classes, source.shape) == (10, (3, 32, 32))
+    assert images.labels.bincount().tolist() == [examples // classes] * classes
+    assert images.labels[: 2 * classes].bincount().tolist() == [2] * classes
+    assert (source.classes, source.shape) == (classes, (3, 32, 32))
 
 
 def test_ood_is_test_images_only(ood):
@@ -157,7 +187,7 @@ def test_ood_is_test_images_only(ood):
 
 
 def test_the_stated_constants_are_those_of_the_training_patches(source):
-    mean, std = stated_normalisation("photos")
+    mean, std = stated_normalisation(source.name)
     pixels = source.train.inputs.numpy() / 255.0
     assert mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-6)
     assert std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-6)

@@ -1,19 +1,23 @@
 """ODIN against the closed form of a linear network, and what a probed trial leaves."""
 
+import copy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp, softmax
 from torch import Tensor, nn
 
-from analysis.records import read_record
+from analysis.records import Record, read_record
 from trainables import life
 from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
 from trainables.models.settings import Mlp
 from trainables.preparation import Split, TaskData
-from trainables.probes import EPSILONS, TEMPERATURES, features, odin, perturbed
+from trainables.probes import EPSILONS, TEMPERATURES, features, odin, other_protocol, perturbed
 from trainables.storage import Storage
+from trainables.training import Diverged
 from trainables.trial import Data, DataFacts, Task, Trial, Warmup
 
 CPU = torch.device("cpu")
@@ -119,13 +123,16 @@ def test_features_are_what_the_last_layer_takes():
     assert not network[4]._forward_pre_hooks
 
 
-def probed_trial(**fields: object) -> Trial:
+def probed_trial(ood_normalised: bool = True, side: int = 32, **fields: object) -> Trial:
     source, ood = photos(), photos_ood()
     facts = DataFacts(
-        digest=source.digest, ood_digest=ood.digest, shape=(3, 32, 32), classes=10,
+        digest=source.digest, ood_digest=ood.digest, shape=(3, side, side), classes=10,
         mean=CONSTANTS[0], std=CONSTANTS[1],
     )  # fmt: skip
-    data = Data(examples=40, validation=20, test=30, ood_examples=25, facts=facts)
+    data = Data(
+        examples=40, validation=20, test=30, ood_examples=25, ood_normalised=ood_normalised,
+        facts=facts,
+    )  # fmt: skip
     warmup = Warmup(examples=64, epochs=2, batch=16)
     model = Mlp(depth=2, width=8)
     return Trial(model=model, data=data, warmup=warmup, task=Task(epochs=2, batch=20), **fields)
@@ -151,6 +158,45 @@ def test_a_probed_trial_has_the_numbers_of_the_one_without_and_the_probes_beside
         "odin/ood_energy": (*shape, 25),
     }
     assert probed.seconds["probes"] > 0
+
+
+def record_of(trial: Trial, folder: Path) -> Record:
+    storage = Storage(folder / trial.trial_id)
+    key = run_trial(trial, photos(), photos_ood(), storage, CPU)
+    return read_record(storage.get(key) or b"")
+
+
+@pytest.mark.parametrize("side", [32, 16])  # as they are stored, and resized batch by batch
+@pytest.mark.parametrize("own", [True, False])
+def test_the_other_protocol_is_what_a_trial_with_the_other_setting_measures(tmp_path, own, side):
+    one = record_of(probed_trial(own, side, probes=("other_protocol",)), tmp_path)
+    other = record_of(probed_trial(not own, side, probes=("odin",)), tmp_path)
+    found = {name.removeprefix("other_protocol/"): a for name, a in one.probes.items()}
+    assert found["logits"].dtype == np.float32
+    assert found["logits"] == pytest.approx(other.logits["ood"], abs=1e-5)
+    assert np.abs(found["logits"] - one.logits["ood"]).max() > 0.1
+    for kind in ("confidence", "energy"):
+        assert found[kind] == pytest.approx(other.probes[f"odin/ood_{kind}"], abs=1e-5)
+    for name in ("epsilons", "temperatures"):
+        assert np.array_equal(found[name], other.probes[f"odin/{name}"])
+    assert set(found) == {"logits", "confidence", "energy", "epsilons", "temperatures"}
+    assert np.array_equal(one.logits["test"], other.logits["test"])
+
+
+def test_the_other_protocol_leaves_the_trial_s_own_images_as_they_were(linear):
+    data = data_of(pixels(10, 0), pixels(10, 1))
+    assert data.ood is not None
+    before = data.ood.inputs.clone()
+    other_protocol(linear, data)
+    assert torch.equal(data.ood.inputs, before)
+
+
+def test_a_network_that_is_not_finite_under_the_other_protocol_has_diverged(linear):
+    overflowing = copy.deepcopy(linear)
+    with torch.no_grad():
+        overflowing[1].weight.fill_(3e38)
+    with pytest.raises(Diverged):
+        other_protocol(overflowing, data_of(pixels(10, 0), pixels(10, 1)))
 
 
 def test_each_probe_s_seconds_are_counted_once(tmp_path, monkeypatch):
@@ -179,6 +225,7 @@ def test_probes_are_in_the_id_only_where_there_are_some():
     assert probed_trial(probes=("odin",)).warmup_key == probed_trial().warmup_key
 
 
-def test_odin_without_out_of_distribution_images_is_refused():
-    with pytest.raises(ValueError, match="odin needs out-of-distribution images"):
-        Trial(data=Data(ood=None), probes=("odin",))
+@pytest.mark.parametrize("probe", ["odin", "other_protocol"])
+def test_a_probe_of_out_of_distribution_images_is_refused_where_there_are_none(probe):
+    with pytest.raises(ValueError, match=f"{probe} needs out-of-distribution images"):
+        Trial(data=Data(ood=None), probes=(probe,))

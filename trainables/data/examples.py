@@ -96,8 +96,10 @@ _STATED: dict[str, tuple[Channels, Channels]] = {
     "cifar10": ((0.49139968, 0.48215841, 0.44653091), (0.20220212, 0.19931542, 0.20086346)),
     # an older release of the authors' code: the std over all training pixels
     "cifar10-pixels": ((0.49139968, 0.48215841, 0.44653091), (0.24703223, 0.24348513, 0.26158784)),
-    # measured over all training patches and mosaics; std over all their pixels
+    # measured over all training examples; std over all their pixels
     "photos": ((0.49304313, 0.37199859, 0.32379614), (0.31691717, 0.25279335, 0.25588519)),
+    "digits": ((0.30724859,), (0.3762707,)),
+    "textures": ((0.4643948,) * 3, (0.18745822,) * 3),
     "mosaics": ((0.49870407, 0.37281236, 0.32055246), (0.31456586, 0.24893838, 0.25105912)),
     # the values in general use, not measured here: the std over all pixels of the training images;
     # for CIFAR-100 as in github.com/weiaicunzai/pytorch-cifar100, for MNIST as in PyTorch's example

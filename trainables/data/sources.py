@@ -4,6 +4,8 @@
 |-----------------|-------------------------------------------------------------------------------|
 | `photos`        | patches of ten photographs, shipped with the dependencies                     |
 | `photos_ood`    | patches of eight others, to be used as out-of-distribution data               |
+| `digits`        | handwritten digits of 8×8 pixels, likewise                                    |
+| `textures`      | patches of the photographs of `photos_ood`, as classes                        |
 | `mosaics`       | pictures made of several of the ten photographs, to be segmented              |
 | `mosaics_ood`   | the same of the eight others                                                  |
 | `text`          | Python's own documentation in English, byte by byte                           |
@@ -24,11 +26,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainables.data.archive import from_archive
+from trainables.data.digits import digits
 from trainables.data.downloads import DOWNLOADED, from_torchvision
 from trainables.data.examples import DataError, Source
 from trainables.data.folder import from_folder
 from trainables.data.mosaics import mosaics, mosaics_ood
-from trainables.data.photos import photos, photos_ood
+from trainables.data.photos import photos, photos_ood, textures
 from trainables.data.points import points, points_ood
 from trainables.data.texts import from_text, text, text_ood
 
@@ -37,6 +40,8 @@ __all__ = ["ACCEPTED", "DataError", "load"]
 _SHIPPED: dict[str, Callable[[], Source]] = {
     "photos": photos,
     "photos_ood": photos_ood,
+    "digits": digits,
+    "textures": textures,
     "mosaics": mosaics,
     "mosaics_ood": mosaics_ood,
     "text": text,

@@ -33,7 +33,8 @@ class Network(Frozen):
     """What every network has.
 
     `weights`: a file of trained weights to start from (.pt, .safetensors, or a record with the
-    probe `weights`), or `torchvision` for those trained on ImageNet; the head is drawn anew.
+    probe `weights`), `torchvision` for those trained on ImageNet, or `study:NAME` for the network
+    that another study has trained; the head is drawn anew.
     """
 
     name: str

@@ -28,7 +28,7 @@ def broken(synthetic):
 
 
 def table(results, name):
-    return next(t for t in EXHIBITS["robustness"](results).tables if t.name == name)
+    return next(t for t in EXHIBITS["pairs"](results).tables if t.name == name)
 
 
 def shown(results, name, condition):
@@ -43,7 +43,7 @@ def values(results, name, condition, metric="test_ece"):
 
 @pytest.mark.parametrize("metric", ["test_ece", "test_accuracy", "test_nll", "ood_auroc"])
 def test_the_numbers_are_those_of_the_pairs(study, metric):
-    name = f"robustness-distribution-{metric.removeprefix('test_')}"
+    name = f"pairs-distribution-{metric.removeprefix('test_')}"
     row = values(study, name, "uniform", metric)
     both = [[t.numbers[metric] for t in pair] for pair in pairs(study, "uniform")]
     before, after = np.array(both).T
@@ -67,19 +67,19 @@ def test_holm_runs_over_the_conditions_of_one_grid(study):
 
 
 def test_a_condition_may_stand_in_two_grids(study):
-    names = ("robustness-distribution-ece", "robustness-std-ece")
+    names = ("pairs-distribution-ece", "pairs-std-ece")
     first, second = (shown(study, name, "gaussian") for name in names)
     assert first["ECE with"] == second["ECE with"]
     assert first["Holm P"] != second["Holm P"]
 
 
 def test_lost_pairs_are_said_and_counted_out(broken):
-    row = shown(broken, "robustness-distribution-ece", "gaussian")
+    row = shown(broken, "pairs-distribution-ece", "gaussian")
     assert row["Pairs"] == "3 of 6 (1 diverged, 1 missing, 1 control failed)"
     assert row["As the paper"] == "3/3"
     assert row["P"] == "n < 6"
     assert (row["Holm P"], row["r"]) == ("—", "—")
-    numbers = values(broken, "robustness-distribution-ece", "gaussian")
+    numbers = values(broken, "pairs-distribution-ece", "gaussian")
     assert (numbers["pairs"], numbers["pairs_planned"]) == (3, 6)
     assert "fewer than 6" in numbers["note"]
     expected = np.mean([with_.numbers["test_ece"] for _, with_ in pairs(broken, "gaussian")])
@@ -87,7 +87,7 @@ def test_lost_pairs_are_said_and_counted_out(broken):
 
 
 def test_no_number_is_shown_where_no_pair_is_complete(broken):
-    row = shown(broken, "robustness-distribution-ece", "uniform")
+    row = shown(broken, "pairs-distribution-ece", "uniform")
     assert row["Pairs"] == "0 of 6 (6 failed)"
     assert set(row.drop(["Condition", "Pairs"])) == {"—"}
     assert compare(broken, "uniform", ECE).test is None
@@ -95,9 +95,9 @@ def test_no_number_is_shown_where_no_pair_is_complete(broken):
 
 def test_without_an_ood_set_there_is_no_auroc(synthetic):
     results = synthetic.results(synthetic.Spec(ood=None))
-    row = shown(results, "robustness-std-ood_auroc", "gaussian")
+    row = shown(results, "pairs-std-ood_auroc", "gaussian")
     assert set(row.drop(["Condition", "Pairs"])) == {"—"}
-    assert shown(results, "robustness-std-accuracy", "gaussian")["Accuracy with"] != "—"
+    assert shown(results, "pairs-std-accuracy", "gaussian")["Accuracy with"] != "—"
 
 
 def test_captions_say_what_they_are_made_of(broken):
@@ -108,7 +108,7 @@ def test_captions_say_what_they_are_made_of(broken):
     assert "0–5 of 6 pairs a condition" in said
     assert "of 30 trials 1 diverged, 7 failed, 1 missing" in said
     assert "commit 0123456789abcdef" in said
-    assert "Wilcoxon" in EXHIBITS["robustness"](broken).caption
+    assert "Wilcoxon" in EXHIBITS["pairs"](broken).caption
 
 
 @pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
@@ -146,9 +146,7 @@ def test_pairs_needed_is_the_least_number_that_passes():
 
 
 def test_box_plots_show_every_pair(study):
-    drawing = next(
-        f for f in EXHIBITS["robustness"](study).figures if f.name == "robustness-distribution"
-    )
+    drawing = next(f for f in EXHIBITS["pairs"](study).figures if f.name == "pairs-distribution")
     points = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "o"]
     drawn = sorted(float(y) for line in points for y in line.get_ydata())
     expected = [t.numbers["test_ece"] for c in ("gaussian", "uniform") for p in pairs(study, c)
@@ -176,7 +174,7 @@ def test_curves_start_the_task_at_step_zero_in_both_arms(study):
 
 def test_an_unknown_exhibit_is_answered_with_the_known_ones(synthetic):
     results = synthetic.results(synthetic.Spec(replicates=1, exhibits=("oracle",)))
-    with pytest.raises(ResultsError, match=r"oracle.*robustness, reliability, curves"):
+    with pytest.raises(ResultsError, match=r"oracle.*pairs, reliability, curves"):
         build_exhibits(results)
 
 

@@ -1,4 +1,4 @@
-"""Does the effect hold for every noise? Tables and box plots of pairs, a grid at a time.
+"""Every pair without and with warm-up: tables and box plots, a grid at a time.
 
 After Supplementary Figs 10 and 11 of Cheon & Paik, Nature Machine Intelligence (2026), DOI
 10.1038/s42256-026-01215-x. The tables add what the paper leaves out: bootstrap intervals, and
@@ -16,7 +16,7 @@ from analysis.results import StudyResults
 from analysis.stats import MIN_PAIRS
 
 
-def robustness(results: StudyResults) -> Exhibit:
+def pairs(results: StudyResults) -> Exhibit:
     """Every grid's tables and box plots, and a curve where a grid is one of numbers."""
     tables: list[Table] = []
     figures: list[Drawing] = []
@@ -35,14 +35,14 @@ def robustness(results: StudyResults) -> Exhibit:
         f"than {MIN_PAIRS} pairs differ. Holm P is corrected over the grid's conditions; over the "
         f"boxes ★ is P < 0.001 and NS P > 0.05, uncorrected. {made_of(results)}"
     )
-    return Exhibit("robustness", "Robustness", caption, tuple(tables), tuple(figures))
+    return Exhibit("pairs", "Without and with warm-up", caption, tuple(tables), tuple(figures))
 
 
 def grid_tables(grid: str, compared: Grid) -> list[Table]:
     """A table for each measure: a row for each of the grid's conditions."""
     return [
         Table(
-            f"robustness-{grid}-{measure.key.removeprefix('test_')}",
+            f"pairs-{grid}-{measure.key.removeprefix('test_')}",
             f"{measure.label} by {grid}",
             pd.DataFrame([{"Condition": label(row.condition)} | tested(row) for row in rows]),
             pd.DataFrame([{"grid": grid} | values(row) for row in rows]),

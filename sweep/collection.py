@@ -1,0 +1,71 @@
+"""Studies run in turn, and one index page of all their exhibits.
+
+They share what they have in common without being told: a trial that one has run is adopted by the
+next, and a warm-up that is stored is taken from there.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from rich.console import Console
+
+from analysis.index import write_index
+from analysis.store import one_line
+from sweep.commit import code_commit
+from sweep.errors import InputError
+from sweep.execution import Outcome
+from sweep.options import Options
+from sweep.study import Collection, Study, load_study
+from sweep.tracking import AWAY, connect
+
+Launch = Callable[[Study, Options, Console], Outcome]
+
+
+def launch_collection(
+    collection: Collection, options: Options, console: Console, launch: Launch
+) -> int:
+    """Every study in turn, to the end whatever becomes of one; 1 where one was not all well.
+
+    Raises:
+        InputError: a study is unknown or has no such scale; said before anything runs.
+    """
+    studies = [load_study(name) for name in collection.collects]
+    for study in studies:
+        study.scale(options.scale)
+    outcomes = []
+    for place, study in enumerate(studies, start=1):
+        console.rule(f"{study.name}, {place} of {len(studies)}")
+        outcomes.append(launch(study, replace(options, study=study.name), console))
+    reports = [outcome.page.parent for outcome in outcomes if outcome.page]
+    if reports:
+        scale = options.scale or studies[0].scale(None)[0]
+        folder = Path("reports", collection.name, scale)
+        page = write_index(collection.title, collection.answers, reports, folder)
+        console.print(f"\nIndex of {len(reports)} reports: {page}", highlight=False)
+        _publish(collection, scale, folder, console)
+    return int(any(outcome.code for outcome in outcomes))
+
+
+def _publish(collection: Collection, scale: str, folder: Path, console: Console) -> None:
+    """The index and its reports, as artifacts of a run of the collection's own."""
+    try:
+        client = connect()
+        found = client.get_experiment_by_name(collection.name)
+        experiment = found.experiment_id if found else client.create_experiment(collection.name)
+        tags = {
+            MLFLOW_SOURCE_NAME: "sweep.launch",
+            MLFLOW_RUN_NOTE: f"**{collection.title}.** {collection.answers}\n\n"
+            "The index is among the artifacts, `index.html`.",
+            "kind": "collection",
+            "scale": scale,
+            "commit": code_commit(),
+        }
+        started = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+        run = client.create_run(experiment, tags=tags, run_name=f"{scale}, {started}")
+        client.log_artifacts(run.info.run_id, str(folder))
+        client.set_terminated(run.info.run_id, "FINISHED")
+    except (InputError, *AWAY) as error:
+        console.print(f"the index is not in MLflow: {one_line(error)}", highlight=False)

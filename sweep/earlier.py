@@ -1,0 +1,46 @@
+"""What an earlier study has left: the network that another one starts from, `study:NAME`.
+
+It is that study's first control at the same scale, with the probe `weights`: taken from storage,
+else from the MLflow run it was published with.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sweep.errors import InputError
+from sweep.ledger import RECORD, read_ledger, record_bytes
+from sweep.planning import make_plan
+from sweep.study import load_study
+from sweep.tracking import connect_if_there
+from trainables.life import record_key
+from trainables.models.build import State
+from trainables.models.weights import read_weights
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+
+def trained_by(
+    name: str, scale: str | None, storage: Storage, look: Callable[[Trial], Trial]
+) -> State:
+    """The weights of the study's first control.
+
+    Raises:
+        InputError: it has not been run yet.
+    """
+    plan = make_plan(load_study(name), look, scale, replicates=1)
+    trial_id = plan.trials[0].trial_id
+    payload = storage.get(record_key(trial_id))
+    if payload is None:
+        client = connect_if_there()
+        run = read_ledger(client, plan).done.get(trial_id) if client else None
+        if client is None or run is None:
+            raise InputError(
+                f"model.weights: study {name} has left no network at scale {plan.scale} yet; "
+                f"launch it first, or name it under `after:`"
+            )
+        payload = record_bytes(client, run)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, RECORD)
+        path.write_bytes(payload)
+        return read_weights(path)

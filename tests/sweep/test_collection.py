@@ -1,0 +1,108 @@
+"""Studies that build on each other: run in turn, sharing trials, into one index page."""
+
+import re
+
+import pytest
+import yaml
+
+ALONE = {
+    "title": "Alone",
+    "answers": "What to start from?",
+    "base": {
+        "arm": "control",
+        "warmup": None,
+        "probes": ["weights"],
+        "model.depth": 2,
+        "model.width": 16,
+        "data.examples": 64,
+        "data.validation": 50,
+        "data.test": 100,
+        "data.ood": None,
+        "task.epochs": 2,
+        "task.optimizer.lr": 1e-3,
+    },
+    "scales": {"laptop": {"replicates": 1}},
+}
+
+
+@pytest.fixture(scope="module")
+def collected(new_place):
+    """A collection of two studies with a control in common, the second after a third."""
+    place = new_place("collected")
+    noise = "warmup.noise.distribution"
+    place.write("first", grids={"a": {noise: ["gaussian", "uniform"]}})
+    (place.folder / "alone.yaml").write_text(yaml.safe_dump(ALONE), "utf-8")
+    fine_tuned = [
+        {"label": "from scratch", noise: "gaussian"},
+        {"label": "fine-tuned", "model.weights": "study:alone.yaml", "warmup.train": "head"},
+    ]
+    place.write(
+        "second",
+        grids={"start": fine_tuned},
+        scales={"laptop": {"replicates": 2, "after": ["alone.yaml"]}},
+    )
+    both = {"title": "Both", "answers": "Both?", "collects": ["first.yaml", "second.yaml"]}
+    (place.folder / "both.yaml").write_text(yaml.safe_dump(both), "utf-8")
+    return place, place.launch("both.yaml")
+
+
+def test_the_second_study_adopts_what_the_first_has_run(collected):
+    _, said = collected
+    announced = re.findall(r"(\d+) trials, (\d+) to run, (.*)", said)
+    assert [(total, run) for total, run, _ in announced] == [("6", "6"), ("1", "1"), ("8", "4")]
+    assert "4 adopted from other studies" in announced[2][2]
+
+
+def test_a_network_of_an_earlier_study_is_where_a_later_one_starts(collected):
+    place, _ = collected
+    second, alone = place.results("second"), place.results("alone")
+    assert second.plan.grids == {"start": ("from scratch", "fine-tuned")}
+    assert second.count("finished") == 8
+    (pretrained,) = alone.trials
+    trained = pretrained.record.probes["weights/1.weight"]
+    assert trained.shape == (16, 3072)
+    tuned = [t for t in second.trials if t.condition == "fine-tuned"]
+    assert {t.record.trial["model"]["weights"] for t in tuned} == {"study:alone.yaml"}
+    assert len({t.record.trial["model"]["facts"]["weights"] for t in tuned}) == 1
+    scratch = [t for t in second.trials if t.condition == "from scratch"]
+    assert {t.record.trial["model"]["facts"]["weights"] for t in scratch} == {None}
+
+
+def test_one_page_shows_every_study_and_leads_to_each_report(collected):
+    place, said = collected
+    folder = place.folder / "reports/both/laptop"
+    assert "Index of 2 reports: reports/both/laptop/index.html" in said
+    page = (folder / "index.html").read_text("utf-8")
+    for name in ("first", "second"):
+        assert f'href="{name}/index.html"' in page
+        assert (folder / name / "index.html").is_file()
+    for path in re.findall(r'(?:href|src)="([^"#]+)"', page):
+        assert (folder / path).is_file(), path
+    assert len(re.findall("<img", page)) >= 6
+    (run,) = place.client.search_runs(
+        [place.client.get_experiment_by_name("both").experiment_id], max_results=10
+    )
+    listed = {item.path for item in place.client.list_artifacts(run.info.run_id)}
+    assert listed == {"index.html", "first", "second"}
+
+
+def test_the_same_command_again_runs_nothing(collected):
+    place, _ = collected
+    announced = re.findall(r"(\d+) to run", place.launch("both.yaml"))
+    assert announced == ["0", "0", "0"]
+
+
+def test_a_collection_with_an_unknown_study_is_refused_before_anything_runs(place):
+    place.write("first")
+    wrong = {"title": "Wrong", "answers": "?", "collects": ["first.yaml", "calibraton"]}
+    (place.folder / "wrong.yaml").write_text(yaml.safe_dump(wrong), "utf-8")
+    said = place.launch("wrong.yaml", code=2)
+    assert "study 'calibraton' is unknown; did you mean 'calibration'?" in said
+    assert not (place.folder / "sweep_storage").exists()
+
+
+def test_a_study_whose_start_is_missing_says_so(place):
+    place.write("lonely", base={"model.weights": "study:alone.yaml", "data.ood": None})
+    (place.folder / "alone.yaml").write_text(yaml.safe_dump(ALONE), "utf-8")
+    said = place.launch("lonely.yaml", code=2)
+    assert "study alone.yaml has left no network at scale laptop yet; launch it first" in said
