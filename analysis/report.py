@@ -44,7 +44,8 @@ def write_report(results: "StudyResults", folder: Path) -> Path:
     from analysis.exhibits import build_exhibits
     from analysis.page import render_page
 
-    with threadpool_limits(1):  # on arrays as small as these, threads only wait for each other
+    # on arrays as small as these, threads only wait for each other
+    with threadpool_limits(1):  # type: ignore[no-untyped-call]
         exhibits = build_exhibits(results)
     svg = {d.name: d.save("svg") for exhibit in exhibits for d in exhibit.figures}
     for kind in ("tables", "figures"):
