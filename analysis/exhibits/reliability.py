@@ -44,22 +44,29 @@ class _Panel:
     diagram: ReliabilityDiagram
     spread: NDArray[np.float64]  # (bins,), s.d. of accuracy over networks; NaN for fewer than two
     colour: str
+    control: "_Panel | None" = None  # what it is compared with
 
 
 def reliability(results: StudyResults) -> Exhibit:
     """A figure of small multiples for each grid, and the bins in a table for CSV."""
-    figures, bins = [], []
-    control = _panel("without warm-up", _controls(results), WITHOUT)
-    panels = {
-        condition: _panel(label(condition), [with_ for _, with_ in pairs(results, condition)], WITH)
-        for condition in results.plan.conditions()
-    }
-    for panel in filter(None, (control, *panels.values())):
-        bins.append(_bins(panel))
+    figures = []
+    controls = _controls(results)
+    panels: dict[str, _Panel | None] = {}
+    for condition in results.plan.conditions():
+        complete = pairs(results, condition)
+        panels[condition] = _panel(
+            label(condition),
+            [with_ for _, with_ in complete],
+            WITH,
+            controls[complete[0][0].condition] if complete else None,
+        )
+    bins = [_bins(panel) for panel in (*controls.values(), *panels.values()) if panel]
     for grid, conditions in results.plan.grids.items():
-        shown = [p for p in (control, *(panels[c] for c in conditions)) if p]
+        measured = [panel for condition in conditions if (panel := panels[condition])]
+        # each after its own control, and a control that serves several but once
+        shown = dict.fromkeys(p for panel in measured for p in (panel.control, panel) if p)
         if shown:
-            figures.append(_small_multiples(grid, shown, control))
+            figures.append(_small_multiples(grid, list(shown)))
     absent = [label(c) for c, panel in panels.items() if panel is None]
     caption = (
         "Bars: accuracy on the test set by bin of confidence, pooled over the networks of the "
@@ -75,13 +82,26 @@ def reliability(results: StudyResults) -> Exhibit:
     return Exhibit("reliability", "Reliability diagrams", caption, tables, tuple(figures))
 
 
-def _controls(results: StudyResults) -> list[TrialResult]:
-    """The controls of the complete pairs, each once."""
-    used = [without for c in results.plan.conditions() for without, _ in pairs(results, c)]
-    return list({trial.trial_id: trial for trial in used}.values())
+def _controls(results: StudyResults) -> dict[str, _Panel | None]:
+    """A panel of the complete pairs' controls, each once, for every condition that controls are in:
+    one where only the noise is varied, several where the data or the network is."""
+    used: dict[str, dict[str, TrialResult]] = {}
+    for condition in results.plan.conditions():
+        for without, _ in pairs(results, condition):
+            used.setdefault(without.condition, {})[without.trial_id] = without
+    return {
+        condition: _panel(
+            f"{condition}, without warm-up" if condition else "without warm-up",
+            list(trials.values()),
+            WITHOUT,
+        )
+        for condition, trials in used.items()
+    }
 
 
-def _panel(title: str, trials: list[TrialResult], colour: str) -> _Panel | None:
+def _panel(
+    title: str, trials: list[TrialResult], colour: str, control: _Panel | None = None
+) -> _Panel | None:
     records = [trial.record for trial in trials if trial.record]
     if not records:
         return None
@@ -90,7 +110,7 @@ def _panel(title: str, trials: list[TrialResult], colour: str) -> _Panel | None:
     ece = float(np.mean([trial.numbers["test_ece"] for trial in trials]))
     accuracies = np.array([reliability_diagram(*predictions).accuracy for predictions in pooled])
     diagram = reliability_diagram(confidence, correct)
-    return _Panel(title, len(records), ece, diagram, _spread(accuracies), colour)
+    return _Panel(title, len(records), ece, diagram, _spread(accuracies), colour, control)
 
 
 def _spread(accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,7 +142,7 @@ def _share(panel: _Panel) -> NDArray[np.float64]:
     return np.asarray(panel.diagram.count / panel.diagram.count.sum())
 
 
-def _small_multiples(grid: str, panels: list[_Panel], control: _Panel | None) -> Drawing:
+def _small_multiples(grid: str, panels: list[_Panel]) -> Drawing:
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
     with paper_style():
@@ -142,7 +162,7 @@ def _small_multiples(grid: str, panels: list[_Panel], control: _Panel | None) ->
         for place, panel in enumerate(panels):
             row, column = divmod(place, columns)
             last = place + columns >= len(panels)
-            _draw(figure, outer[row, column], panel, control, most, column == 0, last)
+            _draw(figure, outer[row, column], panel, most, column == 0, last)
         figure.legend(
             handles=[
                 Patch(facecolor=WITHOUT, alpha=0.6, label="accuracy without warm-up"),
@@ -161,7 +181,6 @@ def _draw(
     figure: Figure,
     cell: Any,
     panel: _Panel,
-    control: _Panel | None,
     most: float,
     first: bool,
     last: bool,
@@ -183,8 +202,9 @@ def _draw(
         fmt="none", ecolor="#222222", elinewidth=0.7,
     )  # fmt: skip
     axes.plot([0, 1], [0, 1], "--", color="black", linewidth=0.7)
-    if control and panel is not control:
-        axes.stairs(control.diagram.accuracy, control.diagram.edges, color="#222222", lw=0.8)
+    if panel.control:
+        before = panel.control.diagram
+        axes.stairs(before.accuracy, before.edges, color="#222222", lw=0.8)
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[0, 0.5, 1])
     axes.set_title(wrapped(panel.title, 26), pad=3)
     axes.text(0.05, 0.97, f"ECE {number(panel.ece)}\n{panel.networks} networks", va="top", size=7)

@@ -1,6 +1,7 @@
 """The table's numbers are SciPy's and NumPy's own, and what is missing is said."""
 
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,6 +163,31 @@ def test_reliability_bins_hold_every_prediction_of_the_pairs(broken):
     assert counts["without warm-up"] == 5 * 400
     assert "uniform" not in counts
     assert "not drawn: uniform" in EXHIBITS["reliability"](broken).caption
+
+
+def test_conditions_with_controls_of_their_own_are_drawn_beside_them(study):
+    """As where the network or the data are varied: half of the pairs are deep, half shallow."""
+    halves = {("gaussian", True): "deep", ("uniform", False): "shallow"}
+    trials = []
+    for trial in study.trials:
+        half = "deep" if trial.replicate < 4 else "shallow"
+        if trial.arm == "control":
+            trials.append(replace(trial, condition=half))
+        elif (trial.condition, trial.replicate < 4) in halves:
+            trials.append(trial)
+    plan = replace(study.plan, grids={"depth": ("gaussian", "uniform")})
+    exhibit = EXHIBITS["reliability"](replace(study, plan=plan, trials=tuple(trials)))
+    frame = exhibit.tables[0].values
+    assert list(dict.fromkeys(frame["panel"])) == [
+        "deep, without warm-up",
+        "shallow, without warm-up",
+        "gaussian",
+        "uniform",
+    ]
+    assert (frame["networks"] == 4).all()
+    (drawing,) = exhibit.figures
+    titles = [axes.get_title() for axes in drawing.figure.axes if axes.get_title()]
+    assert titles == ["deep, without warm-up", "gaussian", "shallow, without warm-up", "uniform"]
 
 
 def test_curves_start_the_task_at_step_zero_in_both_arms(study):
