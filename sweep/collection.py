@@ -4,16 +4,16 @@ They share what they have in common without being told: a trial that one has run
 next, and a warm-up that is stored is taken from there.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mlflow.entities import RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from rich.console import Console
 
 from analysis.index import write_index
-from analysis.store import one_line
+from analysis.store import all_runs, one_line
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.execution import Outcome
@@ -21,24 +21,26 @@ from sweep.options import Options
 from sweep.study import Collection, Study, load_study
 from sweep.tracking import AWAY, connect
 
+Check = Callable[[Study, Options], None]  # raises where the study cannot be planned
 Launch = Callable[[Study, Options, Console], Outcome]
 
 
 def launch_collection(
-    collection: Collection, options: Options, console: Console, launch: Launch
+    collection: Collection, options: Options, console: Console, check: Check, launch: Launch
 ) -> int:
     """Every study in turn, to the end whatever becomes of one; 1 where one was not all well.
 
     Raises:
-        InputError: a study is unknown or has no such scale; said before anything runs.
+        InputError, DataError: of any of the studies, before anything runs.
     """
     studies = [load_study(name) for name in collection.collects]
-    for study in studies:
-        study.scale(options.scale)
+    asked = [replace(options, study=name) for name in collection.collects]
+    for study, with_options in zip(studies, asked, strict=True):
+        check(study, with_options)
     outcomes = []
-    for place, study in enumerate(studies, start=1):
+    for place, (study, with_options) in enumerate(zip(studies, asked, strict=True), start=1):
         console.rule(f"{study.name}, {place} of {len(studies)}")
-        outcomes.append(launch(study, replace(options, study=study.name), console))
+        outcomes.append(launch(study, with_options, console))
     reports = [outcome.page.parent for outcome in outcomes if outcome.page]
     if reports:
         scale = options.scale or studies[0].scale(None)[0]
@@ -55,6 +57,7 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
         client = connect()
         found = client.get_experiment_by_name(collection.name)
         experiment = found.experiment_id if found else client.create_experiment(collection.name)
+        before = all_runs(client, [experiment], f"tags.scale = '{scale}'")
         tags = {
             MLFLOW_SOURCE_NAME: "sweep.launch",
             MLFLOW_RUN_NOTE: f"**{collection.title}.** {collection.answers}\n\n"
@@ -63,8 +66,8 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
             "scale": scale,
             "commit": code_commit(),
         }
-        started = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-        run = client.create_run(experiment, tags=tags, run_name=f"{scale}, {started}")
+        run = before[0] if before else client.create_run(experiment, tags=tags, run_name=scale)
+        client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
         client.log_artifacts(run.info.run_id, str(folder))
         client.set_terminated(run.info.run_id, "FINISHED")
     except (InputError, *AWAY) as error:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweep.errors import InputError
+from sweep.errors import NotYet
 from sweep.ledger import RECORD, read_ledger, record_bytes
 from sweep.planning import make_plan
 from sweep.study import load_study
@@ -26,7 +26,7 @@ def trained_by(
     """The weights of the study's first control.
 
     Raises:
-        InputError: it has not been run yet.
+        NotYet: it has not been run.
     """
     plan = make_plan(load_study(name), look, scale, replicates=1)
     trial_id = plan.trials[0].trial_id
@@ -35,7 +35,7 @@ def trained_by(
         client = connect_if_there()
         run = read_ledger(client, plan).done.get(trial_id) if client else None
         if client is None or run is None:
-            raise InputError(
+            raise NotYet(
                 f"model.weights: study {name} has left no network at scale {plan.scale} yet; "
                 f"launch it first, or name it under `after:`"
             )

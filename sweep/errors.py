@@ -7,10 +7,6 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from trainables.models.settings import TAGS
-
-_CLASSES = {*TAGS, "levels", "cells"}  # of a model section and of a study's grid
-
 
 class InputError(ValueError):
     """One line with the field, its value and the remedy."""
@@ -20,11 +16,16 @@ class DoesNotApply(InputError):
     """A level of a factor that has no meaning for the data, while others have one."""
 
 
+class NotYet(InputError):
+    """What another study has to leave first."""
+
+
 def complaint(error: ValidationError) -> ErrorDetails:
     """The one of pydantic's complaints to begin with: a misspelt field explains a missing one."""
     first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
-    # where a value may be of several classes, pydantic names the class as a step of the way
-    first["loc"] = tuple(part for part in first["loc"] if part not in _CLASSES)
+    # where a value may be of several classes, pydantic names the class as a step of the way; ours
+    # are named in angle brackets
+    first["loc"] = tuple(part for part in first["loc"] if not str(part).startswith("<"))
     return first
 
 

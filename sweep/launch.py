@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -64,28 +65,51 @@ def _launch(options: Options, console: Console) -> int:
     if isinstance(study, Collection):
         from sweep.collection import launch_collection
 
-        return launch_collection(study, options, console, _launch_study)
+        return launch_collection(study, options, console, _check, _launch_study)
     return _launch_study(study, options, console).code
 
 
-def _launch_study(study: "Study", options: Options, console: Console) -> "Outcome":
-    """One study, after those that it names under `after`, which run as their files say."""
+def _launch_study(
+    study: "Study", options: Options, console: Console, behind: tuple[str, ...] = ()
+) -> "Outcome":
+    """One study, after those that it names under `after`, which run as their files say.
+
+    Args:
+        behind: the studies that this one is launched for.
+    """
+    from sweep.errors import NotYet
     from sweep.execution import Outcome, execute
     from sweep.study import load_study
 
     for name in study.scale(options.scale)[1].after:
-        earlier = load_study(name)
+        if name in (*behind, options.study):
+            raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
         asked = replace(options, study=name, replicates=None, overrides={})
-        outcome = _launch_study(earlier, asked, console)
+        chain = (*behind, options.study or study.name)
+        outcome = _launch_study(load_study(name), asked, console, chain)
         if outcome.code:
             return outcome
-    plan, sources, networks = _plan(study, options)
+    try:
+        plan, sources, networks = _plan(study, options)
+    except NotYet as reason:
+        if not options.dry_run:
+            raise
+        console.print(f"{study.name}: its plan follows from what comes before: {reason}")
+        return Outcome(0, None)
     if options.dry_run:
         from sweep.listing import show_plan
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
     return execute(plan, sources.loaded, networks.weights, options, console)
+
+
+def _check(study: "Study", options: Options) -> None:
+    """Whether the study can be planned, as far as that can be said before an earlier one is run."""
+    from sweep.errors import NotYet
+
+    with suppress(NotYet):
+        _plan(study, options)
 
 
 def _plan(study: "Study", options: Options) -> "tuple[StudyPlan, Sources, Networks]":

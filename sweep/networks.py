@@ -29,6 +29,7 @@ class Networks:
         self._weights: dict[str, State] = {}
         self._facts: dict[tuple[str, str | None], NetworkFacts] = {}
         self._tried: set[str] = set()
+        self._reading: set[str] = set()  # the studies that are on the way to be read, or read
 
     @property
     def weights(self) -> Mapping[str, State]:
@@ -49,6 +50,8 @@ class Networks:
             with_facts = model.model_copy(update={"facts": self._facts[key]})
             looked = trial.model_copy(update={"model": with_facts})
             self._try(looked)
+        except InputError:
+            raise
         except ValueError as error:  # NetworkError, or a constructor's: a patch that fits nowhere
             raise InputError(str(error)) from error
         return looked
@@ -64,6 +67,9 @@ class Networks:
 
     def _read(self, network: str, weights: str) -> State:
         if weights.startswith(PREFIX) and self._trained_by is not None:
+            if weights in self._reading:
+                raise InputError(f"model.weights: {weights} starts from itself; name another study")
+            self._reading.add(weights)
             return self._trained_by(weights.removeprefix(PREFIX))
         if weights != FROM_TORCHVISION:
             return read_weights(Path(weights).expanduser())

@@ -9,7 +9,7 @@ from sweep.errors import DoesNotApply, InputError
 from trainables.data.examples import Channels, Source, stated_normalisation
 from trainables.data.sources import load
 from trainables.noise import DISTRIBUTIONS
-from trainables.preparation import available_examples, in_channels
+from trainables.preparation import available_labels, in_channels
 from trainables.trial import Data, DataFacts, Trial
 
 
@@ -139,10 +139,10 @@ def _constants(
 def _check_counts(trial: Trial, source: Source, ood: Source | None) -> None:
     """That there is as much as is asked for."""
     data = trial.data
-    train = available_examples(source, data.validation)
+    labels = available_labels(source, data.validation)
     most = {
         "validation": len(source.train if source.validation is None else source.validation),
-        "examples": train,
+        "examples": len(labels),
         "test": len(source.test),
         "ood_examples": len(ood.test) if ood else None,
     }
@@ -155,12 +155,12 @@ def _check_counts(trial: Trial, source: Source, ood: Source | None) -> None:
                 f"data.{field}: {asked} asked for, {name} has {left}; give at most {left}"
             )
     if data.balanced and trial.facts.kind == "classification":
-        rarest = int(torch.bincount(source.train.labels, minlength=source.classes).min())
-        most_balanced = rarest * source.classes
-        if source.validation is not None and data.examples > most_balanced:
+        rarest = int(torch.bincount(labels, minlength=source.classes).min())
+        if data.examples > rarest * source.classes:
             raise InputError(
                 f"data.examples: {data.examples} asked for with data.balanced, the rarest class of "
-                f"{data.source} has {rarest} of {len(source.train)}; give at most {most_balanced}"
+                f"{data.source} has {rarest} of {len(labels)}; give at most "
+                f"{rarest * source.classes}"
             )
 
 

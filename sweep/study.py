@@ -51,8 +51,8 @@ Levels = Annotated[list[Any], Field(min_length=1)]
 Product = Annotated[dict[str, Levels], Field(min_length=1)]  # dotted field → levels
 Listed = Annotated[list[dict[str, Any]], Field(min_length=1)]  # cells: dotted field → level
 Grid = Annotated[
-    Annotated[Product, Tag("levels")] | Annotated[Listed, Tag("cells")],
-    Discriminator(lambda grid: "cells" if isinstance(grid, list) else "levels"),
+    Annotated[Product, Tag("<levels>")] | Annotated[Listed, Tag("<cells>")],
+    Discriminator(lambda grid: "<cells>" if isinstance(grid, list) else "<levels>"),
 ]
 
 LABEL = "label"  # of a listed cell: its name in tables, no field of a trial

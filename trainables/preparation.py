@@ -93,10 +93,11 @@ def prepare(trial: Trial, source: Source, ood: Source | None, device: torch.devi
     )
 
 
-def available_examples(source: Source, validation: int) -> int:
-    """How many images a training subset can be drawn from, with `validation` held out."""
-    held_out = 0 if source.validation is not None else validation
-    return len(source.train.labels) - held_out
+def available_labels(source: Source, validation: int) -> Tensor:
+    """Of the examples that a training subset can be drawn from, with `validation` held out."""
+    if source.validation is not None:
+        return source.train.labels
+    return source.train.labels[_held_out_first(source)[validation:]]
 
 
 def in_channels(inputs: Tensor, shape: Shape) -> Tensor:
@@ -135,8 +136,13 @@ def normalised(inputs: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
 def _training_pool(source: Source, validation: int) -> tuple[Examples, Examples]:
     if source.validation is not None:
         return source.train, _draw(source.validation, validation, "validation")
-    order = torch.randperm(len(source.train.labels), generator=generator(0, "validation"))
+    order = _held_out_first(source)
     return _take(source.train, order[validation:]), _take(source.train, order[:validation])
+
+
+def _held_out_first(source: Source) -> Tensor:
+    """The order of the training examples in which the first are those that are held out."""
+    return torch.randperm(len(source.train.labels), generator=generator(0, "validation"))
 
 
 def _subset(trial: Trial, pool: Examples) -> Examples:

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,23 @@ def test_help_teaches_by_example(capsys):
     assert code == 0
     for word in ("--dry-run", "noise_ablation --replicates 30", "my_study.yaml", "exit codes"):
         assert word in out
+
+
+def test_help_is_there_at_once_and_needs_no_slow_library():
+    code = (
+        "import sys\nfrom sweep.launch import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print([m for m in ('torch', 'ray', 'mlflow') if m in sys.modules])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "python -m sweep.launch noise_ablation" in said
+    assert said.splitlines()[-1] == "[]"
 
 
 def test_the_list_says_what_each_study_answers_and_makes(capsys, monkeypatch):

@@ -90,14 +90,40 @@ def test_the_same_command_again_runs_nothing(collected):
     place, _ = collected
     announced = re.findall(r"(\d+) to run", place.launch("both.yaml"))
     assert announced == ["0", "0", "0"]
+    experiment = place.client.get_experiment_by_name("both")
+    assert len(place.client.search_runs([experiment.experiment_id])) == 1
 
 
 def test_a_collection_with_an_unknown_study_is_refused_before_anything_runs(place):
     place.write("first")
-    wrong = {"title": "Wrong", "answers": "?", "collects": ["first.yaml", "calibraton"]}
-    (place.folder / "wrong.yaml").write_text(yaml.safe_dump(wrong), "utf-8")
-    said = place.launch("wrong.yaml", code=2)
-    assert "study 'calibraton' is unknown; did you mean 'calibration'?" in said
+    place.write("second", base={"data.examples": 100_000})
+    says = {
+        "calibraton": "study 'calibraton' is unknown; did you mean 'calibration'?",
+        "second.yaml": "data.examples: 100000 asked for, photos has 4000",
+    }
+    for name, text in says.items():
+        wrong = {"title": "Wrong", "answers": "?", "collects": ["first.yaml", name]}
+        (place.folder / "wrong.yaml").write_text(yaml.safe_dump(wrong), "utf-8")
+        assert text in place.launch("wrong.yaml", code=2)
+        assert not (place.folder / "sweep_storage").exists()
+
+
+def test_a_study_that_comes_before_itself_is_refused(place):
+    one_after = {"laptop": {"replicates": 1, "after": ["two.yaml"]}}
+    two_after = {"laptop": {"replicates": 1, "after": ["one.yaml"]}}
+    place.write("one", scales=one_after)
+    place.write("two", scales=two_after)
+    assert "one.yaml comes after itself" in place.launch("one.yaml", code=2)
+    place.write("own", base={"model.weights": "study:own.yaml"})
+    assert "study:own.yaml starts from itself" in place.launch("own.yaml", code=2)
+
+
+def test_a_dry_run_says_what_has_to_come_first(place):
+    (place.folder / "alone.yaml").write_text(yaml.safe_dump(ALONE), "utf-8")
+    scales = {"laptop": {"replicates": 1, "after": ["alone.yaml"]}}
+    place.write("later", base={"model.weights": "study:alone.yaml"}, scales=scales)
+    said = " ".join(place.launch("later.yaml", "--dry-run").split())
+    assert "later: its plan follows from what comes before" in said
     assert not (place.folder / "sweep_storage").exists()
 
 

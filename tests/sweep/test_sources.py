@@ -128,27 +128,26 @@ def test_images_are_brought_to_the_size_and_channels_that_are_asked_for(
         ({"data__source": "text", "warmup__noise__distribution": "pink"}, "pink is for images"),
         (
             {"data__balanced": True, "data__examples": 81, "data__source": "uneven"},
-            "the rarest class of",
+            "has 40 of 200; give at most 80",
+        ),
+        (
+            {"data__balanced": True, "data__examples": 81, "data__source": "uneven, undivided"},
+            "of 180; give at most",
         ),
     ],
 )
 def test_what_has_no_meaning_for_the_data_is_refused(sources, tmp_path, changes, says):
-    ood = {"text": "text_ood", "mosaics": "mosaics_ood", "uneven": None}
-    if changes["data__source"] == "uneven":
+    ood = {"text": "text_ood", "mosaics": "mosaics_ood"}
+    if changes["data__source"].startswith("uneven"):
         x, y = np.zeros((200, 8, 8), np.uint8), np.repeat([0, 1], [160, 40])
-        np.savez(
-            tmp_path / "uneven.npz",
-            x_train=x,
-            y_train=y,
-            x_validation=x,
-            y_validation=y,
-            x_test=x,
-            y_test=y,
-        )
+        splits = ["train", "test"]
+        if changes["data__source"] == "uneven":
+            splits.append("validation")
+        arrays = {f"{kind}_{split}": v for split in splits for kind, v in (("x", x), ("y", y))}
+        np.savez(tmp_path / "uneven.npz", **arrays)
         changes = changes | {"data__source": f"npz:{tmp_path / 'uneven.npz'}"}
-        ood[changes["data__source"]] = None
     with pytest.raises(InputError) as caught:
-        sources.look(trial(**changes, data__ood=ood[changes["data__source"]]))
+        sources.look(trial(**changes, data__ood=ood.get(changes["data__source"])))
     assert says in str(caught.value)
 
 

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 import torchvision.datasets as tv
 from PIL import Image
+from support import one_line
 
 from trainables.data.downloads import DOWNLOADED
-from trainables.data.sources import DataError, load
+from trainables.data.sources import load
 from trainables.tasks import NO_CLASS
 
 RNG = np.random.default_rng(0)
@@ -26,16 +27,6 @@ COUNTS = {"train": 20, "test": 10}
 
 def random_images(*shape):
     return {split: RNG.integers(0, 256, (n, *shape), np.uint8) for split, n in COUNTS.items()}
-
-
-def one_line(action, *parts):
-    """The action raises a DataError of one line that holds every part."""
-    with pytest.raises(DataError) as raised:
-        action()
-    message = str(raised.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message
 
 
 # --- labelled images -----------------------------------------------------------------------------

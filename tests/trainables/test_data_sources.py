@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 import torchvision.datasets as tv
 from PIL import Image
+from support import one_line
 
 from trainables.data.examples import Examples, Source, no_examples, stated_normalisation
-from trainables.data.sources import ACCEPTED, DataError, load
+from trainables.data.sources import ACCEPTED, load
 
 RNG = np.random.default_rng(0)
 X_TRAIN = RNG.integers(0, 256, (12, 6, 5, 3), np.uint8)
@@ -440,13 +441,3 @@ def test_real_svhn_has_test_images_only(real_data):
     source = load(f"npz:{real_data / 'svhn.npz'}")
     assert (len(source.train), len(source.test)) == (0, 10_000)
     assert source.classes == 10
-
-
-def one_line(action, *parts):
-    """The action raises a DataError of one line that holds every part."""
-    with pytest.raises(DataError) as raised:
-        action()
-    message = str(raised.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message

@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support import one_line
 
 from trainables.data import texts
 from trainables.data.examples import Examples
-from trainables.data.sources import DataError, load
+from trainables.data.sources import load
 from trainables.data.texts import BLOCK, CONTEXT, DEALT, MODULES, SHORTEST, TOKENS, windows
 
 RNG = np.random.default_rng(0)
@@ -22,16 +23,6 @@ def file(folder, content):
     path = folder / "some.txt"
     path.write_bytes(content)
     return f"text:{path}"
-
-
-def one_line(action, *parts):
-    """The action raises a DataError of one line that holds every part."""
-    with pytest.raises(DataError) as raised:
-        action()
-    message = str(raised.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message
 
 
 def put_together(examples):

@@ -6,7 +6,6 @@ go with it (dropout, augmentation, frozen backbone, mixed precision).
 
 import contextlib
 import hashlib
-import io
 import json
 import math
 import os
@@ -19,11 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support import numbers
 
 from sweep.fields import parse_trial
 from sweep.networks import Networks
 from sweep.sources import Sources
-from trainables.life import record_key, run_trial
+from trainables.life import run_trial
 from trainables.storage import Storage
 from trainables.trial import Trial
 
@@ -134,17 +134,6 @@ def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> int:
     return steps
 
 
-def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
-    """All of the record but the seconds and the date; arrays to the bit."""
-    payload = storage.get(record_key(trial.trial_id))
-    assert payload is not None, "the trial has left no record"
-    with np.load(io.BytesIO(payload)) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    meta = json.loads(str(arrays.pop("meta")))
-    del meta["seconds"], meta["finished_at"], arrays["history/seconds"]
-    return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
-
-
 @cache
 def uninterrupted(family: str, arm: str, folder: Path) -> dict[str, Any]:
     trial = warmed(family) if arm == "warmup" else warmed(family).control()
@@ -211,7 +200,7 @@ def test_every_seed_begins_elsewhere(family: str, folder: Path, tmp_path: Path) 
 def test_another_process_gives_the_same_bits(folder: Path, own_folder: Path) -> None:
     said = subprocess.run(
         [sys.executable, __file__, str(own_folder), str(folder / "elsewhere")],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[1:3]))},
         stdout=subprocess.PIPE,
         check=True,
     ).stdout

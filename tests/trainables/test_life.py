@@ -6,8 +6,6 @@ are compared to the bit; only the seconds and the date may differ.
 
 import contextlib
 import copy
-import io
-import json
 import math
 import random
 import signal
@@ -27,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import numbers
 from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
@@ -112,18 +111,6 @@ def live(
 
 def record(trial: Trial, storage: Storage) -> Record:
     return read_record(storage.get(record_key(trial.trial_id)) or b"")
-
-
-def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
-    """All of the record but the seconds and the date; arrays to the bit."""
-    payload = storage.get(record_key(trial.trial_id))
-    assert payload is not None, "the trial has left no record"
-    with np.load(io.BytesIO(payload)) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    meta = json.loads(str(arrays.pop("meta")))
-    del meta["seconds"], meta["finished_at"]
-    arrays.pop("history/seconds", None)
-    return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
 
 
 def alone(trial: Trial, folder: Path, **options: Any) -> dict[str, Any]:

@@ -110,7 +110,6 @@ _KINDS: dict[type[Network], tuple[Kind, ...]] = {
     Own: get_args(Kind),
 }
 NAMES = tuple(_FAMILY)
-TAGS = frozenset({"Mlp", "ResNet", "DenseNet", "ViT", "UNet", "Transformer", "Own"})
 
 
 def family_of(name: str) -> type[Network]:
@@ -139,18 +138,18 @@ def _spelled_out(value: Any) -> Any:
 
 def _tag(value: Any) -> str:
     if isinstance(value, Network):
-        return type(value).__name__
-    return family_of(value["name"]).__name__ if isinstance(value, dict) else ""
+        return f"<{type(value).__name__}>"
+    return f"<{family_of(value['name']).__name__}>" if isinstance(value, dict) else ""
 
 
 Model = Annotated[
-    Annotated[Mlp, Tag("Mlp")]
-    | Annotated[ResNet, Tag("ResNet")]
-    | Annotated[DenseNet, Tag("DenseNet")]
-    | Annotated[ViT, Tag("ViT")]
-    | Annotated[UNet, Tag("UNet")]
-    | Annotated[Transformer, Tag("Transformer")]
-    | Annotated[Own, Tag("Own")],
+    Annotated[Mlp, Tag("<Mlp>")]
+    | Annotated[ResNet, Tag("<ResNet>")]
+    | Annotated[DenseNet, Tag("<DenseNet>")]
+    | Annotated[ViT, Tag("<ViT>")]
+    | Annotated[UNet, Tag("<UNet>")]
+    | Annotated[Transformer, Tag("<Transformer>")]
+    | Annotated[Own, Tag("<Own>")],
     Discriminator(_tag),
     BeforeValidator(_spelled_out),
 ]

@@ -1,0 +1,36 @@
+"""What tests of several parts share."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainables.data.examples import DataError
+from trainables.life import record_key
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+
+def one_line(action: Callable[[], Any], *parts: str) -> None:
+    """The action raises a DataError of one line that holds every part."""
+    with pytest.raises(DataError) as raised:
+        action()
+    message = str(raised.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
+    """All of the trial's record but the seconds and the date; arrays to the bit."""
+    payload = storage.get(record_key(trial.trial_id))
+    assert payload is not None, "the trial has left no record"
+    with np.load(io.BytesIO(payload)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    meta = json.loads(str(arrays.pop("meta")))
+    del meta["seconds"], meta["finished_at"]
+    arrays.pop("history/seconds", None)
+    return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
