@@ -1,6 +1,6 @@
 """The data sets a plan needs: each decoded once, looked at, and held against what trials ask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -9,7 +9,7 @@ from sweep.errors import DoesNotApply, InputError
 from trainables.data.examples import Channels, Source, stated_normalisation
 from trainables.data.sources import load
 from trainables.noise import DISTRIBUTIONS
-from trainables.preparation import available_labels, in_channels
+from trainables.preparation import available_labels, in_channels, of_classes
 from trainables.trial import Data, DataFacts, Trial
 
 
@@ -40,7 +40,10 @@ class Sources:
             InputError: the data cannot give what the trial asks for.
         """
         data = trial.data
-        key = (data.source, data.ood, data.resize, data.channels, data.normalisation)
+        key = (
+            *(data.source, data.ood, data.resize, data.channels),
+            *(data.classes, data.normalisation),
+        )
         if key not in self._facts:
             self._facts[key] = self._find_facts(data)
         looked = trial.model_copy(
@@ -48,7 +51,7 @@ class Sources:
         )
         _check_counts(
             looked,
-            self.get(data, data.source),
+            of_classes(self.get(data, data.source), data.classes),
             None if data.ood is None else self.get(data, data.ood),
         )
         _check_kind(looked)
@@ -61,6 +64,7 @@ class Sources:
                 f"data.source: {data.source} holds no training examples; "
                 "it can only be used as data.ood"
             )
+        _check_classes(data, source)
         ood = None if data.ood is None else self.get(data, data.ood)
         shape = _network_shape(data, source)
         if ood is not None:
@@ -71,9 +75,21 @@ class Sources:
             digest=source.digest,
             ood_digest=None if ood is None else ood.digest,
             shape=shape,
-            classes=source.classes,
+            classes=data.classes or source.classes,
             mean=mean,
             std=std,
+        )
+
+
+def _check_classes(data: Data, source: Source) -> None:
+    if data.classes is None:
+        return
+    if source.kind != "classification":
+        raise InputError(f"data.classes: {data.source} is {source.kind}; leave it out")
+    if data.classes > source.classes:
+        raise InputError(
+            f"data.classes: {data.classes} asked for, {data.source} has {source.classes}; "
+            f"give at most {source.classes}"
         )
 
 
@@ -149,7 +165,9 @@ def _check_counts(trial: Trial, source: Source, ood: Source | None) -> None:
     for field, there in most.items():
         asked = getattr(data, field)
         if asked is not None and there is not None and asked > there:
+            whole = data.classes is None or field == "ood_examples"
             name = data.ood if field == "ood_examples" else data.source
+            name = name if whole else f"{name} of {data.classes} classes"
             left = max(there, 0)
             raise InputError(
                 f"data.{field}: {asked} asked for, {name} has {left}; give at most {left}"
@@ -164,6 +182,17 @@ def _check_counts(trial: Trial, source: Source, ood: Source | None) -> None:
             )
 
 
+_IMAGES = ("images", lambda shape: len(shape) == 3)
+_CLASSIFIED = ("examples", lambda shape: True)
+# what a probe's inputs must be, where not all will do; the probe `weights` is for any task
+_PROBED: Mapping[str, tuple[str, Callable[[tuple[int, ...]], bool]]] = {
+    "odin": _IMAGES,
+    "other_protocol": _IMAGES,
+    "features": _IMAGES,
+    "confidence_map": ("points of the plane", lambda shape: shape == (2,)),
+}
+
+
 def _check_kind(trial: Trial) -> None:
     """That what is asked for has a meaning for such data."""
     data, facts = trial.data, trial.facts
@@ -172,10 +201,11 @@ def _check_kind(trial: Trial) -> None:
         raise InputError(f"data.balanced: {data.source} is {facts.kind}; leave it out")
     if trial.task.augmentation and not images:
         raise InputError(f"task.augmentation: {data.source} holds no images; leave it out")
-    for probe in ("odin", "features", "other_protocol"):
-        if probe in trial.probes and not (images and facts.kind == "classification"):
+    for probe in set(trial.probes) - {"weights"}:
+        wanted, fits = _PROBED.get(probe, _CLASSIFIED)
+        if facts.kind != "classification" or not fits(facts.shape):
             raise InputError(
-                f"probes: {probe} is for the classification of images, and {data.source} is "
+                f"probes: {probe} is for the classification of {wanted}, and {data.source} is "
                 f"{facts.kind} of shape {facts.shape}; leave it out"
             )
     if trial.warmup:

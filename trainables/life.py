@@ -1,26 +1,29 @@
 """One network's life, from its first weights to its record.
 
-untrained → warm-up (its own, or the one that a trial with the same warm-up has left) → task →
-record. The network is measured when untrained and after every epoch of both phases. A life can be
-cut short at any moment: it goes on from its last checkpoint and ends in the same numbers.
+untrained → warm-up (its own, or the one that a trial with the same warm-up has left) → what is kept
+of it → task → record. The network is measured when untrained and after every epoch of both phases,
+and probed at moments of the task. A life can be cut short at any moment: it goes on from its last
+checkpoint and ends in the same numbers.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainables.data.examples import Source
+from trainables.keeping import keep
 from trainables.models.build import State, build
 from trainables.models.weights import head
 from trainables.noise import sample
 from trainables.optimizers import learning_rate, make_optimizer
 from trainables.preparation import TaskData, prepare
 from trainables.probes import PROBES
+from trainables.probes.subject import Arrays, Subject
 from trainables.record import History, write_record
 from trainables.seeds import generator, global_state
 from trainables.state import pack, unpack
@@ -33,6 +36,7 @@ from trainables.training import (
     evaluate,
     finite,
     measure,
+    measure_unknown,
     shuffled,
     train_epoch,
 )
@@ -98,7 +102,7 @@ def run_trial(
 class _Phase:
     name: str
     epochs: int
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer | None  # None: no weight is trained
     learning_rate: Callable[[int], float]  # of an epoch, counted from 1
     random: tuple[torch.Generator, ...]  # what the mini-batches of an epoch are drawn from
     batches: Callable[[], Batches]
@@ -129,7 +133,11 @@ class _Life:
         self.step = 0
         self.examples = 0
         self.outputs: dict[str, Outputs] = {}  # of the latest measurement
-        self.probed: dict[str, Tensor] = {}  # `<probe>/<array>`
+        self.probed: dict[str, list[Arrays]] = {}  # by probe, of each moment so far
+        self.lr_scale = 1.0  # of the task
+        self.path: list[dict[str, Tensor]] = []  # the weights along the task, where a probe asks
+        probed_or_kept = trial.probes or (trial.warmup and trial.warmup.keep)
+        self.untrained = _copied(network.state_dict()) if probed_or_kept else {}
 
     def record(self, commit: str) -> bytes:
         """Live to the end, and say what came of it."""
@@ -146,7 +154,7 @@ class _Life:
             self.seconds,
             self.device,
             commit,
-            self.probed,
+            _stacked(self.probed, self.trial.task.epochs),
         )
 
     def _live(self) -> None:
@@ -154,15 +162,22 @@ class _Life:
         checkpoint = None if saved is None else unpack(saved, self.device)
         if checkpoint is None or checkpoint["phase"] == "warmup":
             self._grow_up(checkpoint)
+            self._start()
             checkpoint = None
         self._run(self._task(), checkpoint)
-        if self.data.ood is not None:
+        if self.data.ood is not None and "ood" not in self.outputs:
             self.outputs["ood"] = finite(evaluate(self.network, self.data.ood))
-        for name in self.trial.probes:
-            started = time.perf_counter()
-            arrays = PROBES[name](self.network, self.data)
-            self.probed |= {f"{name}/{key}": array for key, array in arrays.items()}
-            self._spent("probes", started)
+
+    def _start(self) -> None:
+        """The network as the task takes it."""
+        warmup = self.trial.warmup
+        if warmup is not None and warmup.keep is not None:
+            with global_state(self.trial.seed, "keep", self.device):
+                self.lr_scale = keep(self.network, self.untrained, self.data, self.trial)
+            self._measure("kept", 0, {})
+        elif not self.trial.task.epochs:  # nothing comes that would measure it
+            self.outputs = self._evaluated()
+        self._probe(0)
 
     def _grow_up(self, checkpoint: dict[str, Any] | None) -> None:
         """From the first weights to the start of the task."""
@@ -194,11 +209,11 @@ class _Life:
                     torch.randint(classes, targets, generator=random, device=self.device),
                 )
 
-        trained = head(self.network) if settings.train == "head" else self.network
+        trained = _trained(self.network, settings.train)
         return _Phase(
             "warmup",
             settings.epochs,
-            make_optimizer(trained.parameters(), settings.optimizer),
+            make_optimizer(trained, settings.optimizer) if trained else None,
             lambda epoch: settings.optimizer.lr,
             (random,),
             batches,
@@ -213,7 +228,7 @@ class _Life:
             "task",
             settings.epochs,
             make_optimizer(self.network.parameters(), settings.optimizer),
-            lambda epoch: learning_rate(settings, epoch),
+            lambda epoch: self.lr_scale * learning_rate(settings, epoch),
             (order, cut),
             lambda: shuffled(self.data.train, settings.batch, order, augment),
         )
@@ -223,32 +238,60 @@ class _Life:
         done = 0 if checkpoint is None else self._resume(phase, checkpoint)
         for epoch in range(done + 1, phase.epochs + 1):
             started = time.perf_counter()
-            for group in phase.optimizer.param_groups:
+            for group in phase.optimizer.param_groups if phase.optimizer else ():
                 group["lr"] = phase.learning_rate(epoch)
             # dropout draws from the global state; its own for each epoch needs no checkpoint
             with global_state(self.trial.seed, f"{phase.name} epoch {epoch}", self.device):
                 steps = train_epoch(self.network, phase.optimizer, phase.batches(), self._count)
             self._spent(phase.name, started)
             self._measure(phase.name, epoch, {"noise": steps} if phase.name == "warmup" else {})
+            if phase.name == "task":
+                self._probe(epoch)
             if epoch < phase.epochs:
                 self._checkpoint_if_due(phase, epoch)
 
     def _measure(self, phase: str, epoch: int, said: dict[str, Outputs]) -> None:
         started = time.perf_counter()
-        splits = {"validation": self.data.validation, "test": self.data.test}
-        self.outputs = {name: evaluate(self.network, split) for name, split in splits.items()}
+        self.outputs = self._evaluated()
         said = said | self.outputs
         if phase == "task":
             said["train"] = evaluate(self.network, self.data.train)
         metrics = {
             f"{name}_{metric}": value
             for name, outputs in said.items()
-            for metric, value in measure(outputs).items()
+            for metric, value in (measure_unknown if name == "ood" else measure)(outputs).items()
         }
         self._spent("evaluation", started)
         counts = {"epoch": epoch, "step": self.step, "examples": self.examples}
         seconds = sum(self.seconds.values())
         self.history.append({"phase": phase, **counts, "seconds": seconds, **metrics})
+
+    def _evaluated(self) -> dict[str, Outputs]:
+        splits = {"validation": self.data.validation, "test": self.data.test}
+        if self.data.ood is not None and self.trial.data.ood_each_epoch:
+            splits["ood"] = self.data.ood
+        return {name: evaluate(self.network, split) for name, split in splits.items()}
+
+    def _probe(self, epoch: int) -> None:
+        """What there is to measure of the live network after so many epochs of the task."""
+        probes = {name: PROBES[name] for name in self.trial.probes}
+        if any(probe.needs_path for probe in probes.values()):
+            self.path.append(_copied(dict(self.network.named_parameters())))
+        for name, probe in probes.items():
+            if epoch in epochs_of(probe.moments, self.trial.task.epochs):
+                started = time.perf_counter()
+                self.probed.setdefault(name, []).append(probe.measure(self._subject()))
+                self._spent("probes", started)
+
+    def _subject(self) -> Subject:
+        return Subject(
+            network=self.network,
+            data=self.data,
+            batch=self.trial.task.batch,
+            seed=self.trial.seed,
+            initial=self.untrained,
+            path=tuple(self.path),
+        )
 
     def _count(self, examples: int) -> None:
         self.step += 1
@@ -281,7 +324,10 @@ class _Life:
         state = self._state() | {
             "phase": phase.name,
             "epoch": epoch,
-            "optimizer": phase.optimizer.state_dict(),
+            "optimizer": phase.optimizer.state_dict() if phase.optimizer else {},
+            "probed": self.probed,
+            "lr_scale": self.lr_scale,
+            "path": self.path,
             "random": [random.get_state() for random in phase.random],
         }
         self.storage.put(self.checkpoint_key, pack(state))
@@ -289,17 +335,54 @@ class _Life:
 
     def _resume(self, phase: _Phase, checkpoint: dict[str, Any]) -> int:
         self._restore(checkpoint)
-        phase.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.probed = checkpoint["probed"]
+        self.lr_scale = checkpoint["lr_scale"]
+        self.path = checkpoint["path"]
+        if phase.optimizer:
+            phase.optimizer.load_state_dict(checkpoint["optimizer"])
         for random, state in zip(phase.random, checkpoint["random"], strict=True):
             random.set_state(state.cpu())
         return int(checkpoint["epoch"])
 
 
+def epochs_of(moments: tuple[float, ...], epochs: int) -> list[int]:
+    """The epochs of the task after which a probe measures, each once; 0 is its start."""
+    return sorted({round(moment * epochs) for moment in moments})
+
+
+def _stacked(probed: dict[str, list[Arrays]], epochs: int) -> Arrays:
+    """`<probe>/<array>`; of a probe with several moments, these first, and their epochs beside."""
+    arrays: Arrays = {}
+    for name, found in probed.items():
+        moments = PROBES[name].moments
+        if len(moments) == 1:
+            named = found[0]
+        else:
+            named = {"epoch": torch.tensor(epochs_of(moments, epochs)[: len(found)])}
+            named |= {key: torch.stack([one[key] for one in found]) for key in found[0]}
+        arrays |= {f"{name}/{key}": array.cpu() for key, array in named.items()}
+    return arrays
+
+
+def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def _trained(network: nn.Module, part: str) -> list[nn.Parameter]:
+    """The parameters that a warm-up trains."""
+    match part:
+        case "head":
+            return list(head(network).parameters())
+        case "statistics":
+            return []
+    return list(network.parameters())
+
+
 @contextmanager
-def _trained_part(network: nn.Module, part: Literal["all", "head"]) -> Iterator[None]:
+def _trained_part(network: nn.Module, part: str) -> Iterator[None]:
     """Freeze what is not trained; frozen layers stay in training mode, so the running statistics of
     batch normalisation move with the noise (method of the paper's Fig. 2g,h iii–iv)."""
-    kept = set(head(network).parameters() if part == "head" else network.parameters())
+    kept = set(_trained(network, part))
     frozen = [p for p in network.parameters() if p.requires_grad and p not in kept]
     for parameter in frozen:
         parameter.requires_grad_(False)

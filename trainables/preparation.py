@@ -9,7 +9,7 @@ are resized batch by batch, for 50,000 images of 32×32 fit where they would not
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,7 @@ class TaskData:
 def prepare(trial: Trial, source: Source, ood: Source | None, device: torch.device) -> TaskData:
     """The trial's own tensors; the same for both members of a pair."""
     data, facts = trial.data, trial.facts
+    source = of_classes(source, data.classes)
     pool, held_out = _training_pool(source, data.validation)
     subset = _subset(trial, pool)
     constants = _normalisation(trial, subset)
@@ -90,6 +91,23 @@ def prepare(trial: Trial, source: Source, ood: Source | None, device: torch.devi
         else split(_draw(ood.test, data.ood_examples, "ood"), ood_constants),
         constants=constants,
         ood_constants=ood_constants,
+    )
+
+
+def of_classes(source: Source, classes: int | None) -> Source:
+    """The source's examples of its first `classes` classes; None: all of them."""
+    if classes is None or classes == source.classes:
+        return source
+
+    def chosen(examples: Examples) -> Examples:
+        return _take(examples, torch.nonzero(examples.labels < classes).flatten())
+
+    return replace(
+        source,
+        train=chosen(source.train),
+        validation=None if source.validation is None else chosen(source.validation),
+        test=chosen(source.test),
+        class_names=source.class_names[:classes],
     )
 
 

@@ -24,6 +24,12 @@ Purpose = Literal[
     "test",
     "ood",
     "positions",
+    "shuffle",
+    "probed",
+    "elements",
+    "directions",
+    "lanczos",
+    "hutchinson",
 ]
 
 

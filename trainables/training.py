@@ -19,6 +19,7 @@ from analysis.metrics.classification import (
     accuracy,
     confidence_and_correct,
     negative_log_likelihood,
+    softmax,
 )
 from trainables.augmentation import augmented
 from trainables.preparation import Split
@@ -47,9 +48,10 @@ class Outputs:
 
 
 def train_epoch(
-    network: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches, tick: Tick
+    network: nn.Module, optimizer: torch.optim.Optimizer | None, batches: Batches, tick: Tick
 ) -> Outputs:
-    """One step for each mini-batch.
+    """One step for each mini-batch. Without an optimizer no weight is trained: the mini-batches
+    only pass through, which moves the running statistics of batch normalisation.
 
     Returns:
         the outputs of every step, before its update and in training mode: one of each example.
@@ -57,10 +59,14 @@ def train_epoch(
     network.train()
     steps = []
     for inputs, labels in batches:
-        optimizer.zero_grad()
-        logits = network(inputs)
-        F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        if optimizer is None:
+            with torch.no_grad():
+                logits = network(inputs)
+        else:
+            optimizer.zero_grad()
+            logits = network(inputs)
+            F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
         steps.append(_predictions(logits.detach(), labels, _middle(labels)))
         tick(len(labels))
     return _outputs(steps)
@@ -106,6 +112,23 @@ def measure(outputs: Outputs) -> dict[str, float]:
     return {
         "loss": negative_log_likelihood(logits, labels),
         "accuracy": accuracy(logits, labels),
+        "confidence": float(confidence.mean()),
+        "ece": expected_calibration_error(confidence, correct),
+    }
+
+
+def measure_unknown(outputs: Outputs) -> dict[str, float]:
+    """Of out-of-distribution examples, whose labels may be of other classes than the network's:
+    without a loss, and accuracy says only how often its class has the label's number.
+
+    Raises:
+        Diverged: an output is not finite.
+    """
+    logits = finite(outputs).logits.numpy()
+    confidence = softmax(logits).max(axis=1)
+    correct = logits.argmax(axis=1) == outputs.labels.numpy()
+    return {
+        "accuracy": float(correct.mean()),
         "confidence": float(confidence.mean()),
         "ece": expected_calibration_error(confidence, correct),
     }

@@ -60,7 +60,10 @@ class Warmup(Frozen):
     """Training on fresh noise with random labels: `examples` in all, measured after each epoch.
 
     An epoch is floor(examples / epochs / batch) steps; the remainder is left out, as in the paper.
-    `train`: `head` trains the last layer alone; batch normalisation's statistics move nonetheless.
+    `train`: `head` trains the last layer alone, `statistics` no weight at all; the running
+    statistics of batch normalisation move in any case.
+    `keep`: what of the warmed-up network the task starts with, see `trainables.keeping`; null keeps
+    all of it.
     """
 
     noise: Noise = Noise()
@@ -68,7 +71,8 @@ class Warmup(Frozen):
     epochs: int = Field(15, ge=1)
     batch: int = Field(128, ge=2)
     optimizer: Optimizer = Optimizer(lr=1e-4)
-    train: Literal["all", "head"] = "all"
+    train: Literal["all", "head", "statistics"] = "all"
+    keep: Literal["shuffled", "norms", "logit_variance", "step_size"] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -96,10 +100,11 @@ class Task(Frozen):
     """Training on the data. A last incomplete mini-batch is used, unless it holds one example
     only (batch normalisation needs two).
 
+    `epochs`: 0 leaves the network as it starts, untrained or warmed up.
     `schedule`: `cosine` lowers the learning rate, epoch by epoch, from lr towards 0.
     """
 
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(30, ge=0)
     batch: int = Field(128, ge=2)
     optimizer: Optimizer = Optimizer(lr=2e-5, weight_decay=1e-3)
     schedule: Literal["cosine"] | None = None
@@ -132,6 +137,7 @@ class DataFacts(Frozen):
 class Data(Frozen):
     """In-distribution and out-of-distribution examples, and how many of each.
 
+    `classes`: the examples of so many classes, the first ones, and a network with as many outputs.
     `balanced`: as many training examples of each class as of any other, to within one.
     `resize`, `channels`: images are brought to so many pixels a side, and to 1 (grey) or 3
     channels; null leaves them as they are. Out-of-distribution images are brought to the shape of
@@ -140,11 +146,13 @@ class Data(Frozen):
     `normalisation`: `source` uses the constants stated for the source and, where none are, those
     of the training subset; `subset` always the latter; `cifar10` the paper's constants (the std is
     the mean of per-image stds) and `cifar10-pixels` those of an older release (the pixels' std).
+    `ood_each_epoch`: the out-of-distribution examples are measured after every epoch, too.
     `subset_seed`: null draws each replicate its own training subset; a number gives one to all.
     """
 
     source: str = "photos"
     ood: str | None = "photos_ood"
+    classes: int | None = Field(None, ge=2)
     examples: int = Field(500, ge=2)
     balanced: bool = False
     validation: int = Field(500, ge=1)
@@ -156,6 +164,7 @@ class Data(Frozen):
     positions: int = Field(16, ge=1)
     normalisation: Literal["source", "subset", "cifar10", "cifar10-pixels", "imagenet"] = "source"
     ood_normalised: bool = True
+    ood_each_epoch: bool = False
     facts: DataFacts | None = None
 
     def loaded(self, name: str) -> str:
@@ -164,7 +173,20 @@ class Data(Frozen):
         return name if self.resize is None else f"{name}@{self.resize}"
 
 
-Probe = Literal["features", "odin", "other_protocol", "weights"]
+Probe = Literal[
+    "confidence_map",
+    "curvature",
+    "features",
+    "gradients",
+    "layers",
+    "odin",
+    "other_protocol",
+    "path",
+    "plane",
+    "slices",
+    "start_outputs",
+    "weights",
+]
 
 
 def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
@@ -174,8 +196,8 @@ def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
 class Trial(Frozen):
     """One network's life: weights from `seed`, a warm-up where the arm has one, then the task.
 
-    `probes` are measurements of the trained network that go into its record: `features`, `odin`,
-    `other_protocol`, and `weights`, from which another trial can start.
+    `probes` are measurements of the network at the start of the task, along it or at its end, that
+    go into its record, see `trainables.probes`; from `weights` another trial can start.
     """
 
     arm: Literal["control", "warmup"] = "warmup"
@@ -188,10 +210,14 @@ class Trial(Frozen):
     probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ()
 
     @model_validator(mode="after")
-    def _probes_have_what_they_need(self) -> Self:
+    def _has_the_ood_images_it_needs(self) -> Self:
+        if self.data.ood is not None:
+            return self
         for probe in ("odin", "other_protocol"):
-            if probe in self.probes and self.data.ood is None:
+            if probe in self.probes:
                 raise ValueError(f"probes: {probe} needs out-of-distribution images; give data.ood")
+        if self.data.ood_each_epoch:
+            raise ValueError("data.ood_each_epoch: there are no such images; give data.ood")
         return self
 
     @model_validator(mode="after")
@@ -224,7 +250,7 @@ class Trial(Frozen):
     @property
     def trial_id(self) -> str:
         """Hash of everything that determines the result, and of nothing else; 16 hex digits."""
-        names = {"source", "ood", "normalisation", "resize", "channels", "facts"}
+        names = {"source", "ood", "normalisation", "resize", "channels", "classes", "facts"}
         fields = self.model_dump(exclude={"data": names}) | self._network()
         fields["data"]["subset_seed"] = self.subset_seed
         if self.facts.kind == "classification":
@@ -240,6 +266,7 @@ class Trial(Frozen):
         if self.warmup is None:
             return None
         fields = self.model_dump(include={"seed", "warmup", "compute"}) | self._network()
+        del fields["warmup"]["keep"]
         facts = self.facts.model_dump(include={"kind", "shape", "classes"})
         return _hash(fields, facts)
 
@@ -248,6 +275,9 @@ class Trial(Frozen):
         """Hash of the examples on which every epoch is measured, as the network sees them."""
         fields = {"validation": self.data.validation, "test": self.data.test}
         facts = self.facts.model_dump(exclude={"ood_digest"})
+        if self.data.ood_each_epoch:
+            ood = self.data.model_dump(include={"ood_examples", "ood_normalised"})
+            facts |= ood | {"ood_digest": self.facts.ood_digest}
         if self.facts.kind != "classification":
             fields["positions"] = self.data.positions
         if self.facts.mean is None:  # the constants are those of the training subset

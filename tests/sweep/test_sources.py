@@ -115,6 +115,16 @@ def test_images_are_brought_to_the_size_and_channels_that_are_asked_for(
     assert (facts.mean[0] if facts.mean else facts.mean) == mean
 
 
+def test_of_some_classes_there_are_so_many_outputs_and_so_many_examples(sources):
+    whole, few = sources.look(trial()), sources.look(trial(data__classes=2))
+    assert (whole.facts.classes, few.facts.classes) == (10, 2)
+    assert whole.facts.digest == few.facts.digest
+    all_of_them = sources.look(trial(data__classes=10))
+    assert all_of_them.trial_id == whole.trial_id  # nothing is left out
+    with pytest.raises(InputError, match=r"data.test: 5000 asked for, photos of 2 classes has 400"):
+        sources.look(trial(data__classes=2, data__test=5000))
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -125,6 +135,11 @@ def test_images_are_brought_to_the_size_and_channels_that_are_asked_for(
         ({"data__source": "text", "probes": ["odin"]}, "probes: odin is for the classification"),
         ({"data__source": "text", "probes": ["other_protocol"]}, "probes: other_protocol is for"),
         ({"data__source": "mosaics", "probes": ["features"]}, "probes: features is for the class"),
+        ({"data__source": "mosaics", "probes": ["layers"]}, "probes: layers is for the class"),
+        ({"data__source": "digits", "probes": ["confidence_map"]}, "of points of the plane"),
+        ({"data__source": "digits", "probes": ["confidence_map"]}, "leave it out"),
+        ({"data__source": "text", "data__classes": 3}, "data.classes: text is language"),
+        ({"data__source": "digits", "data__classes": 11}, "digits has 10; give at most 10"),
         ({"data__source": "text", "warmup__noise__distribution": "pink"}, "pink is for images"),
         (
             {"data__balanced": True, "data__examples": 81, "data__source": "uneven"},

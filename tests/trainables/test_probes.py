@@ -1,4 +1,4 @@
-"""ODIN against the closed form of a linear network, and what a probed trial leaves."""
+"""ODIN against the closed form of a linear network, features, and what a probed trial leaves."""
 
 import copy
 from pathlib import Path
@@ -15,7 +15,9 @@ from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
 from trainables.models.settings import Mlp
 from trainables.preparation import Split, TaskData
-from trainables.probes import EPSILONS, TEMPERATURES, features, odin, other_protocol, perturbed
+from trainables.probes import END, Arrays, Probe, Subject
+from trainables.probes.features import features
+from trainables.probes.odin import EPSILONS, TEMPERATURES, odin, other_protocol, perturbed
 from trainables.storage import Storage
 from trainables.training import Diverged
 from trainables.trial import Data, DataFacts, Task, Trial, Warmup
@@ -49,6 +51,10 @@ def normalised(images: Tensor, constants: tuple[tuple[float, ...], tuple[float, 
     return (images - mean) / std
 
 
+def subject_of(network: nn.Module, test: Tensor, ood: Tensor) -> Subject:
+    return Subject(network, data_of(test, ood), batch=8, seed=0, initial={}, path=())
+
+
 def data_of(test: Tensor, ood: Tensor) -> TaskData:
     def split(inputs: Tensor) -> Split:
         return Split(inputs, torch.zeros(len(inputs), dtype=torch.int64), inputs.shape[1:], None)
@@ -62,7 +68,7 @@ def data_of(test: Tensor, ood: Tensor) -> TaskData:
 def test_scores_are_those_of_the_closed_form_for_a_linear_network(linear, name, constants, seed):
     """CE(Wx + b over T, k) has the gradient Wᵀ(softmax((Wx + b)/T) − eₖ)/T."""
     images = {"test": pixels(30, 0), "ood": pixels(20, 1)}
-    arrays = odin(linear, data_of(images["test"], images["ood"]))
+    arrays = odin(subject_of(linear, images["test"], images["ood"]))
     weight = linear[1].weight.detach().double().numpy()
     bias = linear[1].bias.detach().double().numpy()
     mean, std = (np.repeat(values, SIDE * SIDE) for values in constants)
@@ -82,7 +88,7 @@ def test_scores_are_those_of_the_closed_form_for_a_linear_network(linear, name, 
 
 def test_the_gradient_is_taken_over_the_temperature(linear):
     """Else all temperatures would perturb alike, and the energy would not depend on them."""
-    energy = odin(linear, data_of(pixels(200, 0), pixels(5, 1)))["test_energy"]
+    energy = odin(subject_of(linear, pixels(200, 0), pixels(5, 1)))["test_energy"]
     assert not torch.equal(energy[-1, 0], energy[-1, -1])
 
 
@@ -102,7 +108,7 @@ def test_perturbed_pixels_move_by_epsilon_and_stay_in_the_unit_interval():
 
 def test_probing_leaves_the_network_as_it_was(linear):
     before = [value.clone() for value in linear.state_dict().values()]
-    odin(linear, data_of(pixels(10, 0), pixels(10, 1)))
+    odin(subject_of(linear, pixels(10, 0), pixels(10, 1)))
     assert all(torch.equal(a, b) for a, b in zip(before, linear.state_dict().values(), strict=True))
     assert all(parameter.grad is None for parameter in linear.parameters())
 
@@ -112,8 +118,8 @@ def test_features_are_what_the_last_layer_takes():
     network = nn.Sequential(
         nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 5), nn.ReLU(), nn.BatchNorm1d(5), nn.Linear(5, 4)
     )
-    data = data_of(pixels(30, 0), pixels(20, 1))
-    arrays = features(network, data)
+    subject = subject_of(network, pixels(30, 0), pixels(20, 1))
+    arrays, data = features(subject), subject.data
     with torch.inference_mode():
         for name, split in (("train", data.train), ("test", data.test), ("ood", data.ood)):
             logits = arrays[name] @ arrays["weight"].T + arrays["bias"]
@@ -184,11 +190,11 @@ def test_the_other_protocol_is_what_a_trial_with_the_other_setting_measures(tmp_
 
 
 def test_the_other_protocol_leaves_the_trial_s_own_images_as_they_were(linear):
-    data = data_of(pixels(10, 0), pixels(10, 1))
-    assert data.ood is not None
-    before = data.ood.inputs.clone()
-    other_protocol(linear, data)
-    assert torch.equal(data.ood.inputs, before)
+    subject = subject_of(linear, pixels(10, 0), pixels(10, 1))
+    assert subject.data.ood is not None
+    before = subject.data.ood.inputs.clone()
+    other_protocol(subject)
+    assert torch.equal(subject.data.ood.inputs, before)
 
 
 def test_a_network_that_is_not_finite_under_the_other_protocol_has_diverged(linear):
@@ -196,7 +202,7 @@ def test_a_network_that_is_not_finite_under_the_other_protocol_has_diverged(line
     with torch.no_grad():
         overflowing[1].weight.fill_(3e38)
     with pytest.raises(Diverged):
-        other_protocol(overflowing, data_of(pixels(10, 0), pixels(10, 1)))
+        other_protocol(subject_of(overflowing, pixels(10, 0), pixels(10, 1)))
 
 
 def test_each_probe_s_seconds_are_counted_once(tmp_path, monkeypatch):
@@ -208,12 +214,12 @@ def test_each_probe_s_seconds_are_counted_once(tmp_path, monkeypatch):
 
     clock = Clock()
 
-    def slow(network: nn.Module, data: TaskData) -> dict[str, Tensor]:
+    def slow(subject: Subject) -> Arrays:
         clock.now += 1.0
         return {}
 
     monkeypatch.setattr(life, "time", clock)
-    monkeypatch.setattr(life, "PROBES", {"features": slow, "odin": slow})
+    monkeypatch.setattr(life, "PROBES", {name: Probe(slow, END) for name in ("features", "odin")})
     storage = Storage(tmp_path)
     key = run_trial(probed_trial(probes=("features", "odin")), photos(), photos_ood(), storage, CPU)
     assert read_record(storage.get(key) or b"").seconds["probes"] == 2.0

@@ -58,6 +58,7 @@ DETERMINE = {
     "data.facts.classes": 11,
     "data.facts.mean": (0.5, 0.4, 0.31),
     "data.facts.std": (0.2, 0.2, 0.26),
+    "data.ood_each_epoch": True,
     "warmup.noise.distribution": "uniform",
     "warmup.noise.mean": 0.1,
     "warmup.noise.std": 1.1,
@@ -87,6 +88,7 @@ NAMES = {
     "data.normalisation": "subset",
     "data.resize": 32,
     "data.channels": 3,
+    "data.classes": 10,
 }
 # The arm, which the presence of a warm-up says, and fields with tests of their own.
 APART = [
@@ -94,6 +96,7 @@ APART = [
     "model.name",
     "model.weights",
     "data.positions",
+    "warmup.keep",
     "warmup.optimizer.momentum",
     "task.optimizer.momentum",
 ]
@@ -175,7 +178,7 @@ REFUSED = {
     "warmup.optimizer.lr": 0.0,
     "warmup.optimizer.name": "lion",
     "warmup.train": "backbone",
-    "task.epochs": 0,
+    "task.epochs": -1,
     "task.batch": 1,
     "task.schedule": "linear",
     "task.augmentation.rotate": 10,
@@ -476,6 +479,7 @@ def test_trials_that_differ_in_the_task_and_the_data_s_size_share_their_warmup()
 # Measured key: the images every epoch is measured on, as the network sees them
 
 OF_THE_MEASURED = {
+    "data.ood_each_epoch",
     "data.validation",
     "data.test",
     "data.facts.digest",

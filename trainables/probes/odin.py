@@ -1,7 +1,4 @@
-"""Probes: measurements that need the live network, made once its training is over.
-
-Each is a function of the network and its data and returns named arrays for the record. What can be
-computed from logits is no probe: it belongs to `analysis`.
+"""ODIN's scores of test and out-of-distribution images, under both protocols.
 
 ODIN (Liang, Li & Srikant, ICLR 2018) perturbs an input towards its predicted class before it looks
 at the network's confidence. As in Cheon & Paik, Methods, in pixel space:
@@ -16,42 +13,40 @@ and Fig. 5's effect can change its sign with it: `other_protocol` measures the p
 trial itself does not use, so that one training shows both.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.models.build import Autocast
 from trainables.preparation import Constants, Split, TaskData
+from trainables.probes.subject import Arrays, Subject
 from trainables.training import evaluate, evaluation_batches, finite
 
 TEMPERATURES = (1.5, 2.0, 5.0, 10.0, 20.0)
 EPSILONS = (0.001, 0.01, 0.02, 0.05)  # in pixels of [0, 1]
 
-Arrays = dict[str, Tensor]
 
-
-def odin(network: nn.Module, data: TaskData) -> Arrays:
+def odin(subject: Subject) -> Arrays:
     """Scores of test and OOD inputs, higher = more in-distribution.
 
     Returns:
         `epsilons` (e,), `temperatures` (t,), and `{test,ood}_{confidence,energy}` (e, t, n), all
         float32 on the CPU.
     """
+    data = subject.data
     splits = {"test": (data.test, data.constants)}
     if data.ood is not None:
         splits["ood"] = (data.ood, data.ood_constants)
     scored = {
         f"{name}_{kind}": scores
         for name, (split, constants) in splits.items()
-        for kind, scores in _odin_scores(network, split, constants).items()
+        for kind, scores in _odin_scores(subject.network, split, constants).items()
     }
     return _candidates() | scored
 
 
-def other_protocol(network: nn.Module, data: TaskData) -> Arrays:
+def other_protocol(subject: Subject) -> Arrays:
     """The OOD images under the protocol that the trial does not use.
 
     Pixels in [0, 1] where the trial normalises them, and normalised with the constants of the
@@ -64,6 +59,7 @@ def other_protocol(network: nn.Module, data: TaskData) -> Arrays:
     Raises:
         Diverged: a logit is not finite.
     """
+    network, data = subject.network, subject.data
     if data.ood is None:
         raise ValueError("other_protocol: the trial has no out-of-distribution images")
     split, constants = _under_other_protocol(data.ood, data)
@@ -132,47 +128,3 @@ def _per_channel(constants: Constants, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """(mean, std) as inputs (n, channels, height, width) take them, (1, channels, 1, 1) each."""
     mean, std = (inputs.new_tensor(values).view(1, -1, 1, 1) for values in constants)
     return mean, std
-
-
-def features(network: nn.Module, data: TaskData) -> Arrays:
-    """What the last linear layer takes, for detection scores that look at features.
-
-    Returns:
-        `{train,test,ood}` (n, width), `labels` of the training images (n,), and the last layer's
-        `weight` (classes, width) and `bias` (classes,), on the CPU.
-    """
-    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
-    arrays = {
-        "labels": data.train.labels,
-        "weight": last.weight.detach(),
-        "bias": last.bias.detach(),
-    }
-    splits = {"train": data.train, "test": data.test, "ood": data.ood}
-    network.eval()
-    taken: list[Tensor] = []
-    hook = last.register_forward_pre_hook(lambda module, inputs: taken.append(inputs[0]))
-    try:
-        for name, split in splits.items():
-            if split is not None:
-                with torch.inference_mode():
-                    for part in evaluation_batches(split):
-                        network(split.taken(part)[0])
-                arrays[name] = torch.cat(taken)
-                taken.clear()
-    finally:
-        hook.remove()
-    return {name: array.cpu() for name, array in arrays.items()}
-
-
-def weights(network: nn.Module, data: TaskData) -> Arrays:
-    """The network's parameters and buffers by name, from which another trial can start."""
-    bare = network.network if isinstance(network, Autocast) else network
-    return {name: value.detach().cpu() for name, value in bare.state_dict().items()}
-
-
-PROBES: Mapping[str, Callable[[nn.Module, TaskData], Arrays]] = {
-    "features": features,
-    "odin": odin,
-    "other_protocol": other_protocol,
-    "weights": weights,
-}

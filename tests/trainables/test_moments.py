@@ -1,0 +1,315 @@
+"""What a life does at the start of its task and along it: probing, keeping, training nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support import numbers
+from torch import Tensor
+
+from analysis.metrics.calibration import expected_calibration_error
+from analysis.metrics.classification import softmax
+from analysis.records import Record, read_record
+from trainables import life
+from trainables.data.examples import Source, stated_normalisation
+from trainables.data.photos import photos, photos_ood
+from trainables.life import epochs_of, run_trial, warmup_key
+from trainables.models.build import build
+from trainables.models.settings import Mlp
+from trainables.preparation import of_classes, prepare
+from trainables.probes import ALONG, END, START, Probe, Subject
+from trainables.seeds import generator
+from trainables.state import unpack
+from trainables.storage import Storage
+from trainables.training import evaluate
+from trainables.trial import Data, DataFacts, Optimizer, Task, Trial, Warmup
+
+CPU = torch.device("cpu")
+MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
+FACTS = DataFacts(
+    digest="photos", ood_digest="ood", shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
+)
+WARM = Trial(
+    model=Mlp(depth=3, width=8),
+    data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),
+    warmup=Warmup(examples=48, epochs=3, batch=8, optimizer=Optimizer(lr=1e-2)),
+    task=Task(epochs=8, batch=8, optimizer=Optimizer(lr=1e-3)),
+)
+ARMS = pytest.mark.parametrize("trial", [WARM, WARM.control()], ids=["warmup", "control"])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "storage")
+
+
+@cache
+def photographs() -> tuple[Source, Source]:
+    return photos(), photos_ood()
+
+
+class CutShort(BaseException):
+    """As KeyboardInterrupt is: nothing that code would catch by accident."""
+
+
+def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> Record | None:
+    """The trial's record; None where it is cut short after so many steps."""
+    told = []
+
+    def on_examples(done: int, new: int) -> None:
+        told.append(done)
+        if len(told) == cut_after:
+            raise CutShort
+
+    try:
+        key = run_trial(trial, *photographs(), storage, CPU, on_examples, checkpoint_seconds=0)
+    except CutShort:
+        return None
+    return read_record(storage.get(key) or b"")
+
+
+def changed(trial: Trial, section: str, **fields: Any) -> Trial:
+    part = getattr(trial, section).model_copy(update=fields)
+    return trial.model_copy(update={section: part})
+
+
+def head(subject: Subject) -> dict[str, Tensor]:
+    """A probe that leaves the last layer's weights, and how far the path has come."""
+    last = list(subject.network.parameters())[-2].detach().clone()
+    return {"weight": last, "path": torch.tensor(len(subject.path))}
+
+
+def head_of(state: dict[str, Tensor]) -> np.ndarray:
+    return [value for value in state.values() if value.ndim == 2][-1].numpy()
+
+
+@pytest.fixture
+def probing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts the probe above in place of the real ones."""
+
+    def put(**probes: tuple[float, ...]) -> None:
+        made = {n: Probe(head, m, needs_path=n == "path") for n, m in probes.items()}
+        monkeypatch.setattr(life, "PROBES", made)
+
+    return put
+
+
+# Moments
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [(8, [0, 2, 4, 8]), (1, [0, 1]), (0, [0]), (30, [0, 8, 15, 30])]
+)
+def test_along_the_task_is_its_start_a_quarter_half_and_end_each_once(epochs, expected):
+    assert epochs_of(ALONG, epochs) == expected
+
+
+@ARMS
+def test_at_the_start_a_control_is_untrained_and_its_partner_warmed_up(trial, storage, probing):
+    probing(layers=START)
+    probed = live(trial.model_copy(update={"probes": ("layers",)}), storage)
+    assert probed is not None
+    if trial.warmup is None:
+        expected = head_of(build(trial, CPU).state_dict())
+    else:
+        expected = head_of(unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)["network"])
+    assert np.array_equal(probed.probes["layers/weight"], expected)
+
+
+@ARMS
+def test_probes_along_the_task_see_the_network_of_each_moment(trial, storage, probing):
+    probing(curvature=ALONG, weights=END)
+    probed = live(trial.model_copy(update={"probes": ("curvature", "weights")}), storage)
+    assert probed is not None
+    assert probed.probes["curvature/epoch"].tolist() == [0, 2, 4, 8]
+    along = probed.probes["curvature/weight"]
+    assert along.shape == (4, 10, 8)
+    assert np.array_equal(along[-1], probed.probes["weights/weight"])
+    # a trial that ends where another is probed: the same network, to the bit
+    halfway = changed(trial, "task", epochs=4).model_copy(update={"probes": ("weights",)})
+    ended = live(halfway, storage)
+    assert ended is not None
+    assert np.array_equal(along[2], ended.probes["weights/weight"])
+    assert not np.array_equal(along[2], along[3])
+
+
+@ARMS
+def test_the_path_is_kept_only_where_a_probe_asks_for_it(trial, storage, probing):
+    probing(path=END, weights=END)
+    both = live(trial.model_copy(update={"probes": ("path", "weights")}), storage)
+    alone = live(trial.model_copy(update={"probes": ("weights",)}), storage)
+    assert both is not None
+    assert alone is not None
+    assert int(both.probes["path/path"]) == 1 + 8
+    assert int(alone.probes["weights/path"]) == 0
+
+
+@ARMS
+@pytest.mark.parametrize("cut_after", [5, 9, 17, 23])
+def test_a_probed_life_that_is_cut_short_ends_in_the_same_record(
+    trial, cut_after, tmp_path, probing
+):
+    probing(curvature=ALONG, layers=START, path=END)
+    trial = trial.model_copy(update={"probes": ("curvature", "layers", "path")})
+    whole, cut = Storage(tmp_path / "whole"), Storage(tmp_path / "cut")
+    live(trial, whole)
+    assert live(trial, cut, cut_after) is None
+    live(trial, cut)
+    assert numbers(trial, cut) == numbers(trial, whole)
+
+
+def test_probing_changes_no_other_number(storage, tmp_path):
+    probes = ("curvature", "gradients", "layers", "path", "plane", "slices", "start_outputs")
+    probed, plain = live(WARM.model_copy(update={"probes": probes}), storage), live(WARM, storage)
+    assert probed is not None
+    assert plain is not None
+    assert {name.split("/")[0] for name in probed.probes} == set(probes)
+    assert probed.logits["test"].tobytes() == plain.logits["test"].tobytes()
+    assert probed.history["test_loss"].equals(plain.history["test_loss"])
+
+
+# No task
+
+
+@ARMS
+def test_without_task_epochs_the_record_is_of_the_network_as_it_would_start(trial, storage):
+    trial = changed(trial, "task", epochs=0)
+    left = live(trial, storage)
+    assert left is not None
+    network = build(trial, CPU)
+    if trial.warmup is not None:
+        state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)
+        network.load_state_dict(state["network"])
+    data = prepare(trial, *photographs(), CPU)
+    for name in ("validation", "test", "ood"):
+        expected = evaluate(network, getattr(data, name)).logits.numpy()
+        assert np.array_equal(left.logits[name], expected), name
+    assert "task" not in set(left.history["phase"])
+
+
+def test_another_trial_s_warm_up_gives_the_same_record_without_task_epochs(tmp_path):
+    trial = changed(WARM, "task", epochs=0)
+    own, shared = Storage(tmp_path / "own"), Storage(tmp_path / "shared")
+    live(trial, own)
+    live(WARM, shared)
+    live(trial, shared)
+    assert numbers(trial, shared) == numbers(trial, own)
+
+
+# Batch statistics alone
+
+
+def test_a_warm_up_of_statistics_moves_them_and_no_weight(storage):
+    trial = changed(changed(WARM, "warmup", train="statistics"), "task", epochs=0)
+    live(trial, storage)
+    state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)["network"]
+    network = build(trial, CPU).train()
+    noise = generator(trial.seed, "noise")
+    with torch.no_grad():  # by hand: the noise of every step passes through
+        for _ in range(6):
+            network(torch.randn(8, 3, 32, 32, generator=noise))
+            torch.randint(10, (8,), generator=noise)
+    untrained = build(trial, CPU).state_dict()
+    for name, value in network.state_dict().items():
+        assert torch.equal(state[name], value), name
+        moved = "running" in name or "batches" in name
+        assert torch.equal(state[name], untrained[name]) is not moved, name
+
+
+# What is kept
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "step_size"])
+def test_starts_that_keep_a_part_share_the_warm_up_and_can_be_cut_short(kind, tmp_path):
+    trial = changed(WARM, "warmup", keep=kind)
+    whole, cut = Storage(tmp_path / "whole"), Storage(tmp_path / "cut")
+    live(WARM, whole)
+    live(trial, whole)
+    warmups = [path for path in (whole.root / "warmups").rglob("*") if path.is_file()]
+    assert len(warmups) == 1
+    assert live(trial, cut, cut_after=17) is None  # in the task
+    live(trial, cut)
+    assert numbers(trial, cut) == numbers(trial, whole)
+    assert numbers(trial, whole)["test/logits"] != numbers(WARM, whole)["test/logits"]
+
+
+def test_the_start_of_what_is_kept_is_measured_between_warm_up_and_task(storage):
+    left = live(changed(WARM, "warmup", keep="norms"), storage)
+    assert left is not None
+    phases = left.history["phase"].tolist()
+    assert phases == ["untrained", *["warmup"] * 3, "kept", *["task"] * 8]
+    by_phase = left.history.groupby("phase")["test_loss"].first()
+    assert by_phase["kept"] not in (by_phase["untrained"], left.history["test_loss"][3])
+    assert left.history["examples"][4] == left.history["examples"][3]
+
+
+# Out-of-distribution examples along the way
+
+
+@ARMS
+def test_ood_examples_are_measured_after_every_epoch_where_asked(trial, storage):
+    left = live(changed(trial, "data", ood_each_epoch=True), storage)
+    assert left is not None
+    measured = left.history[["ood_confidence", "ood_accuracy", "ood_ece"]]
+    assert not measured.isna().any().any()
+    assert "ood_loss" not in left.history
+    confidence = softmax(left.logits["ood"]).max(axis=1)
+    labels = prepare(trial, *photographs(), CPU).ood.labels.numpy()
+    correct = left.logits["ood"].argmax(axis=1) == labels
+    assert measured["ood_confidence"].iloc[-1] == confidence.mean()
+    assert measured["ood_accuracy"].iloc[-1] == correct.mean()
+    assert measured["ood_ece"].iloc[-1] == expected_calibration_error(confidence, correct)
+
+
+def test_a_warm_up_measured_on_ood_examples_is_not_one_without(storage):
+    with_ood = changed(WARM, "data", ood_each_epoch=True)
+    assert warmup_key(with_ood, CPU) != warmup_key(WARM, CPU)
+    assert with_ood.warmup_key == WARM.warmup_key
+    live(WARM, storage)
+    left = live(with_ood, storage)
+    assert left is not None
+    assert not left.history["ood_confidence"].isna().any()
+
+
+def test_measuring_ood_examples_needs_some():
+    with pytest.raises(ValueError, match="there are no such images"):
+        Trial(data=Data(ood=None, ood_each_epoch=True))
+
+
+# Some classes
+
+
+def test_of_some_classes_only_their_examples_are_left():
+    source = photographs()[0]
+    few = of_classes(source, 3)
+    assert few.classes == 3
+    assert few.class_names == source.class_names[:3]
+    for split in ("train", "validation", "test"):
+        whole, part = getattr(source, split), getattr(few, split)
+        kept = whole.labels < 3
+        assert torch.equal(part.labels, whole.labels[kept])
+        assert torch.equal(part.inputs, whole.inputs[kept])
+    assert of_classes(source, None) is source
+    assert of_classes(source, source.classes) is source
+    unsplit = of_classes(replace(source, validation=None), 3)
+    assert unsplit.validation is None
+
+
+def test_a_trial_of_some_classes_sees_no_other(storage):
+    facts = FACTS.model_copy(update={"classes": 3})
+    trial = changed(WARM, "data", classes=3, facts=facts)
+    left = live(trial, storage)
+    assert left is not None
+    assert left.logits["test"].shape == (15, 3)
+    assert set(left.labels["test"]) <= {0, 1, 2}
+    assert trial.trial_id != WARM.trial_id
