@@ -31,6 +31,7 @@ ECE = Measure("test_ece", "ECE", -1)
 ACCURACY = Measure("test_accuracy", "Accuracy", +1)
 NLL = Measure("test_nll", "NLL", -1)
 AUROC = Measure("ood_auroc", "OOD AUROC", +1)
+CONFIDENCE = Measure("test_confidence", "Confidence", -1)
 MEASURES = (ECE, ACCURACY, NLL, AUROC)
 
 

@@ -2,27 +2,51 @@
 
 import math
 
-from analysis.comparison import ACCURACY, AUROC, ECE, Comparison, compare_grid
-from analysis.exhibits.exhibit import number
+from analysis.comparison import (
+    ACCURACY,
+    AUROC,
+    CONFIDENCE,
+    ECE,
+    Comparison,
+    Measure,
+    compare_grid,
+)
+from analysis.exhibits.cells import p_text
+from analysis.exhibits.exhibit import label, number
 from analysis.results import StudyResults
 from analysis.stats import MIN_PAIRS
 
 ALPHA = 0.05
 
 _GRIDS = {"distribution": "noise distributions", "std": "noise strengths"}
+_NAMES = {ECE: "the mean expected calibration error (ECE)", CONFIDENCE: "mean confidence"}
+_OTHERS = {ACCURACY: "Test accuracy", AUROC: "OOD AUROC"}
+_UNTRAINED = (
+    "No network is trained on the task here: they are measured on unseen examples as they would "
+    "start it."
+)
 
 
 def findings(results: StudyResults) -> list[str]:
     """A paragraph for each grid; one sentence where there is nothing to compare."""
     if not results.plan.grids:
         return [_alone(results)]
-    paragraphs = [text for grid in results.plan.grids if (text := _grid(results, grid))]
+    measure = ECE if results.plan.trains else CONFIDENCE
+    paragraphs = [text for grid in results.plan.grids if (text := _grid(results, grid, measure))]
+    if paragraphs and not results.plan.trains:
+        paragraphs[0] = f"{_UNTRAINED} {paragraphs[0]}"
     return paragraphs or ["No pair is complete yet: there is nothing to compare."]
 
 
 def _alone(results: StudyResults) -> str:
     """Of a study of controls alone."""
     done = [trial.numbers for trial in results.trials if trial.numbers]
+    if done and not results.plan.trains:
+        confidence = sum(numbers[CONFIDENCE.key] for numbers in done) / len(done)
+        return (
+            f"{_UNTRAINED} Mean confidence of {len(done)} of {len(results.trials)} networks, "
+            f"without a warm-up to compare them with: {number(confidence)}."
+        )
     if not done:
         return "No network is trained yet."
     accuracy, ece = (
@@ -34,25 +58,58 @@ def _alone(results: StudyResults) -> str:
     )
 
 
-def _grid(results: StudyResults, grid: str) -> str:
-    rows = compare_grid(results, grid, ECE)
+def _grid(results: StudyResults, grid: str, measure: Measure) -> str:
+    rows = compare_grid(results, grid, measure)
     measured = [row for row in rows if row.n]
     if not measured:
         return ""
+    if len(rows) == 1:
+        return _one_condition(results, grid, rows[0])
     what = _GRIDS.get(grid, f"conditions of {grid}")
     lower = [row for row in measured if row.difference < 0]
     always = [row for row in lower if row.moved == row.n]
     sentences = [
-        f"Warm-up lowered the mean expected calibration error (ECE) in {len(lower)} of "
+        f"Warm-up lowered {_NAMES[measure]} in {len(lower)} of "
         f"{len(measured)} {what}, in every single pair in {len(always)}.",
         _significance(measured),
-        _others(results, grid),
+        _others(results, grid) if results.plan.trains else "",
     ]
     if len(measured) < len(rows):
         sentences.append(f"{len(rows) - len(measured)} more have no complete pair.")
     if any(0 < row.n < row.planned for row in rows):
         sentences.append("Some conditions have lost pairs, as the table says.")
     return " ".join(filter(None, sentences))
+
+
+def _one_condition(results: StudyResults, grid: str, row: Comparison) -> str:
+    """Where a grid has one condition only: its numbers, in place of counts."""
+    before, after = number(float(row.without.mean())), number(float(row.with_.mean()))
+    turn = "lowered" if row.difference < 0 else "raised" if row.difference > 0 else "did not move"
+    name = _NAMES[row.measure]
+    sentences = [
+        f"{label(row.condition)}: warm-up {turn} {name}, {before} without and {after} with it; "
+        f"lower in {row.moved} of {row.n} pairs ({_p(row)}).",
+        *(_change(results, grid, measure) for measure in _OTHERS if results.plan.trains),
+        f"{row.planned - row.n} of {row.planned} pairs are lost." if row.n < row.planned else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _change(results: StudyResults, grid: str, measure: Measure) -> str:
+    row = compare_grid(results, grid, measure)[0]
+    if not row.n:
+        return ""
+    sign = "+" if row.difference > 0 else ""
+    return (
+        f"{_OTHERS[measure]} changed by {sign}{number(row.difference)}, higher in {row.moved} of "
+        f"{row.n} ({_p(row)})."
+    )
+
+
+def _p(row: Comparison) -> str:
+    if row.p_value is None:
+        return f"no P, {'fewer than ' + str(MIN_PAIRS) + ' pairs' if row.n < MIN_PAIRS else 'ties'}"
+    return f"P {'= ' if row.p_value >= 0.001 else '≈ '}{p_text(row.p_value)}"
 
 
 def _significance(rows: list[Comparison]) -> str:
@@ -77,7 +134,7 @@ def _significance(rows: list[Comparison]) -> str:
 def _others(results: StudyResults, grid: str) -> str:
     parts = [
         text
-        for measure, name in ((ACCURACY, "Test accuracy"), (AUROC, "OOD AUROC"))
+        for measure, name in _OTHERS.items()
         if (text := _direction(compare_grid(results, grid, measure), name))
     ]
     return " ".join(parts)

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.exhibits import Exhibit
+from analysis.exhibits.exhibit import pairs_planned
 from analysis.findings import findings
 from analysis.results import OUTCOMES, StudyResults
 from analysis.tables import to_html
@@ -25,6 +26,7 @@ def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[st
     )
     return environment.get_template("report.html.j2").render(
         plan=results.plan,
+        pairs_planned=pairs_planned(results),
         findings=findings(results),
         exhibits=exhibits,
         svg={name: _inline(file) for name, file in svg.items()},

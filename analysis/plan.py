@@ -39,7 +39,6 @@ class Plan:
     commit: str
     base: Mapping[str, Any]  # nested fields of the base trial
     exhibits: tuple[str, ...]
-    replicates: int
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
@@ -48,6 +47,11 @@ class Plan:
     def network(self) -> str:
         """The base trial's."""
         return str(_lookup(self.base, "model.name") or "unknown")
+
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained on the task, not only measured as they would start it."""
+        return bool(_lookup(self.base, "task.epochs") != 0)
 
     def conditions(self) -> tuple[str, ...]:
         """Every grid's conditions, each once, in order."""
@@ -65,7 +69,6 @@ def parse_plan(text: str) -> Plan:
             commit=str(fields.get("commit") or "unknown"),
             base=fields["base"],
             exhibits=tuple(fields["exhibits"]),
-            replicates=int(fields["replicates"]),
             grids={name: tuple(labels) for name, labels in fields["grids"].items() if labels},
             trials=tuple(PlannedTrial(**trial) for trial in fields["trials"]),
             left_out=tuple(fields.get("left_out", ())),

@@ -6,11 +6,18 @@ study file lists the exhibits it ends in by these names.
 
 from collections.abc import Callable, Mapping
 
+from analysis.exhibits.confidence_map import confidence_map
 from analysis.exhibits.conformal import conformal
+from analysis.exhibits.controls import controls
+from analysis.exhibits.curvature import curvature
 from analysis.exhibits.curves import curves
 from analysis.exhibits.detection import detection
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table
+from analysis.exhibits.gradients import gradients
 from analysis.exhibits.heatmap import heatmap
+from analysis.exhibits.initial_confidence import initial_confidence
+from analysis.exhibits.landscape import landscape
+from analysis.exhibits.layers import layers
 from analysis.exhibits.overhead import overhead
 from analysis.exhibits.pairs import pairs
 from analysis.exhibits.posthoc import posthoc
@@ -18,6 +25,7 @@ from analysis.exhibits.protocols import protocols
 from analysis.exhibits.reliability import reliability
 from analysis.exhibits.supplement import detection_by_condition, posthoc_by_condition
 from analysis.exhibits.trajectories import trajectories
+from analysis.exhibits.warmup_curves import warmup_curves
 from analysis.results import ResultsError, StudyResults
 
 EXHIBITS: Mapping[str, Callable[[StudyResults], Exhibit]] = {
@@ -33,6 +41,14 @@ EXHIBITS: Mapping[str, Callable[[StudyResults], Exhibit]] = {
     "protocols": protocols,
     "conformal": conformal,
     "overhead": overhead,
+    "confidence_map": confidence_map,
+    "initial_confidence": initial_confidence,
+    "warmup_curves": warmup_curves,
+    "layers": layers,
+    "gradients": gradients,
+    "landscape": landscape,
+    "curvature": curvature,
+    "controls": controls,
 }
 
 

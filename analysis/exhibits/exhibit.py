@@ -73,14 +73,18 @@ def made_of(results: StudyResults) -> str:
     """What a table or figure is made of: study, scale, data, pairs, losses, commit."""
     plan = results.plan
     counts = [len(pairs(results, c)) for c in plan.conditions()]
-    planned = [len(planned_pairs(results, c)) for c in plan.conditions()]
     losses = ", ".join(f"{results.count(outcome)} {outcome}" for outcome in OUTCOMES[1:])
     ood = f", out of distribution {plan.ood}" if plan.ood else ""
     return (
         f"Study {plan.study}, scale {plan.scale}, network {plan.network}, data {plan.data}{ood}; "
-        f"{_range(counts)} of {_range(planned)} pairs a condition; "
+        f"{_range(counts)} of {pairs_planned(results)} pairs a condition; "
         f"of {len(results.trials)} trials {losses}; commit {', '.join(results.commits)}."
     )
+
+
+def pairs_planned(results: StudyResults) -> str:
+    """Of a condition: a number, or the least and the most."""
+    return _range([len(planned_pairs(results, c)) for c in results.plan.conditions()])
 
 
 def label(condition: str) -> str:

@@ -91,7 +91,6 @@ def make_plan(spec: Spec) -> dict[str, Any]:
             "warmup": {"noise": {"distribution": "gaussian", "std": 1.0}},
         },
         "exhibits": list(spec.exhibits),
-        "replicates": spec.replicates,
         "grids": {
             "distribution": list(spec.distributions),
             "std": [std_label(std) for std in spec.stds],

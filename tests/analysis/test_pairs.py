@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from analysis.comparison import ECE, compare, compare_grid
+from analysis.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.exhibit import made_of, number
 from analysis.findings import findings, pairs_needed, smallest_p
@@ -134,6 +134,38 @@ def test_findings_count_what_the_tables_show(study, broken):
     assert "1 of 1 noise distributions" in distribution
     assert "fewer than 6 pairs a condition, no P is given" in distribution
     assert "1 more have no complete pair" in distribution
+
+
+def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
+    results = synthetic.results(synthetic.Spec(distributions=("gaussian",), stds=(1.0,)))
+    row = compare_grid(results, "distribution", ECE)[0]
+    said, _ = findings(results)
+    assert f"{row.without.mean():.3f} without and {row.with_.mean():.3f} with it" in said
+    assert "gaussian: warm-up lowered the mean expected calibration error (ECE), " in said
+    assert f"lower in {row.moved} of 6 pairs (P = {row.p_value:.3f})" in said
+    accuracy = compare_grid(results, "distribution", ACCURACY)[0]
+    assert f"Test accuracy changed by {accuracy.difference:+.3f}".replace("-", "−") in said
+    few = synthetic.results(
+        synthetic.Spec(
+            distributions=("gaussian",), stds=(1.0,), outcomes={("gaussian", 0): "failed"}
+        )
+    )
+    said, _ = findings(few)
+    assert "of 5 pairs (no P, fewer than 6 pairs)" in said
+    assert "1 of 6 pairs are lost." in said
+
+
+def test_findings_without_a_task_are_of_confidence_alone(study):
+    base = {**study.plan.base, "task": {"epochs": 0}}
+    untrained = replace(study, plan=replace(study.plan, base=base))
+    first, second = findings(untrained)
+    assert first.startswith("No network is trained on the task here")
+    for said in (first, second):
+        assert "mean confidence in" in said
+        assert "accuracy" not in said
+        assert "AUROC" not in said
+    rows = compare_grid(untrained, "std", CONFIDENCE)
+    assert f"in {sum(row.difference < 0 for row in rows)} of 3 noise strengths" in second
 
 
 @pytest.mark.parametrize("n", [6, 10, 30])

@@ -1,0 +1,495 @@
+"""Arms that keep one part of the warm-up: against studies whose every number is known.
+
+A network here is right in a known share of its predictions and equally sure of all, so that its ECE
+is the confidence − the accuracy that it was made with.
+"""
+
+import dataclasses
+import doctest
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from scipy.stats import bootstrap, wilcoxon
+
+from analysis.exhibits import controls_words
+from analysis.exhibits.controls import controls
+from analysis.exhibits.controls_arms import full_warmup, share_of
+from analysis.exhibits.exhibit import made_of, paper_style
+from analysis.plan import parse_plan
+from analysis.records import Record
+from analysis.results import StudyResults, TrialResult
+from analysis.tables import to_html, to_latex, to_markdown
+
+PREDICTIONS = 1000
+SHARE = "Share of the full warm-up's effect"
+WARM = "everything"  # the full warm-up is found by its fields, not by a name
+PARTS = {  # arm → (warmup.keep, warmup.train)
+    "statistics only": (None, "statistics"),
+    "weights in disorder": ("shuffled", "all"),
+    "norms": ("norms", "all"),
+    WARM: (None, "all"),
+    "smaller steps": ("step_size", "all"),
+}
+EFFECTS = {"statistics only": -0.01, "weights in disorder": -0.05, "norms": 0.0, WARM: -0.1,
+           "smaller steps": 0.03}  # fmt: skip
+LEARNT = {"smaller steps": -100}  # right predictions, more than the control's
+
+
+@dataclass(frozen=True)
+class Study:
+    """Effects on ECE by arm; outcomes: (arm or None, replicate) → the trial's fate."""
+
+    effects: dict[str, float] = dataclasses.field(default_factory=lambda: dict(EFFECTS))
+    wobble: float = 0.004  # between networks, in what an arm does
+    replicates: int = 12
+    own_controls: bool = False  # of each arm
+    outcomes: dict[tuple[str | None, int], str] = dataclasses.field(default_factory=dict)
+    parts: dict[str, tuple[str | None, str]] = dataclasses.field(default_factory=lambda: PARTS)
+    recorded: bool = True  # the trial's fields are in its record
+
+
+def ece(study, arm, replicate):
+    """Of the control (None) and of each arm."""
+    base = 0.25 + 0.01 * np.sin(replicate)
+    if arm is None:
+        return base
+    place = list(study.effects).index(arm)
+    return base + study.effects[arm] + study.wobble * np.cos(7 * place + 3 * replicate)
+
+
+def right(arm, replicate):
+    return 600 + replicate + (0 if arm is None else LEARNT.get(arm, 2))
+
+
+def record(study, arm, replicate):
+    correct = right(arm, replicate)
+    confidence = correct / PREDICTIONS + ece(study, arm, replicate)
+    logits = np.zeros((PREDICTIONS, 2))
+    logits[:, 1] = np.log(confidence / (1 - confidence))
+    keep, train = study.parts.get(arm, (None, "all"))
+    warmup = None if arm is None else {"examples": 1000, "keep": keep, "train": train}
+    return Record(
+        trial_id="", status="finished", trial={"warmup": warmup} if study.recorded else {},
+        device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
+        seconds={}, logits={"test": logits.astype(np.float32)},
+        labels={"test": (np.arange(PREDICTIONS) < correct).astype(np.int64)},
+        history=pd.DataFrame(), probes={},
+    )  # fmt: skip
+
+
+def results(study=None, **changes):
+    study = replace(study or Study(), **changes)
+    trials, planned = [], []
+    for replicate in range(study.replicates):
+        own = list(study.effects) if study.own_controls else [""]
+        for arm, of in [(None, of) for of in own] + [(arm, arm) for arm in study.effects]:
+            outcome = study.outcomes.get((arm, replicate), "finished")
+            control = f"control {of if study.own_controls else ''}x{replicate}"
+            place = {
+                "trial_id": control if arm is None else f"{arm}x{replicate}",
+                "arm": "control" if arm is None else "warmup", "condition": of,
+                "replicate": replicate, "pair": control,
+            }  # fmt: skip
+            keep, train = study.parts.get(arm, (None, "all"))
+            cell = {} if arm is None else {"warmup.keep": keep, "warmup.train": train}
+            planned.append(place | {"cell": cell})
+            kept = record(study, arm, replicate) if outcome == "finished" else None
+            trials.append(TrialResult(**place, outcome=outcome, record=kept))
+    plan = {
+        "study": "controls", "scale": "laptop", "data": "photos",
+        "base": {"model": {"name": "mlp"}, "warmup": {"examples": 1000}},
+        "exhibits": ["controls"], "replicates": study.replicates,
+        "grids": {"arm": list(study.effects)}, "trials": planned,
+    }  # fmt: skip
+    return StudyResults(parse_plan(json.dumps(plan)), tuple(trials), "parent")
+
+
+@cache
+def usual():
+    return controls(results())
+
+
+def table(study=None, name="ece"):
+    exhibit = controls(study) if study else usual()
+    return next(t for t in exhibit.tables if t.name == f"controls-arm-{name}")
+
+
+def numbers(study=None, name="ece"):
+    return table(study, name).values.set_index(["metric", "arm"])
+
+
+def eces(arm, replicates=range(12), study=None):
+    """(replicates,)"""
+    return np.array([ece(study or Study(), arm, r) for r in replicates])
+
+
+def caption(**changes):
+    return (controls(results(**changes)) if changes else usual()).caption
+
+
+# --- which condition is the full warm-up ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_full_warm_up_is_found_by_its_fields(recorded):
+    assert full_warmup(results(recorded=recorded), "arm") == WARM
+
+
+def test_the_full_warm_up_is_found_where_it_never_finished():
+    lost = {(WARM, r): "missing" for r in range(12)}
+    assert full_warmup(results(outcomes=lost), "arm") == WARM
+
+
+def test_records_say_what_was_run_where_the_plan_says_something_else():
+    study = results()
+    cells = [replace(trial, cell={}) for trial in study.plan.trials]
+    study = replace(study, plan=replace(study.plan, trials=tuple(cells)))
+    assert full_warmup(study, "arm") == WARM
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"effects": {"norms": 0.0, "statistics only": 0.1}},  # none
+        {"effects": {WARM: -0.1, "another one": -0.2, "norms": 0.1}},  # two
+        {"effects": {WARM: -0.1}},  # nothing beside it
+        {"own_controls": True},
+    ],
+    ids=["none", "two", "alone", "own controls"],
+)
+def test_only_a_grid_of_arms_makes_a_table(changes):
+    exhibit = controls(results(**changes))
+    assert (exhibit.tables, exhibit.figures) == ((), ())
+    assert exhibit.caption.startswith("No grid of this study sets other arms beside one full")
+    assert exhibit.caption.endswith(made_of(results(**changes)))
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def truth(first, second):
+    """Mean, P and W of second − first by SciPy."""
+    test = wilcoxon(first, second, zero_method="wilcox", correction=False, method="approx")
+    return (second - first).mean(), test.pvalue, test.statistic
+
+
+@pytest.mark.parametrize("arm", EFFECTS)
+def test_each_arm_is_compared_with_control_and_full_warm_up(arm):
+    row = numbers().loc["test_ece", arm]
+    assert row["mean"] == pytest.approx(eces(arm).mean(), abs=1e-6)
+    assert row["sd"] == pytest.approx(eces(arm).std(ddof=1), abs=1e-6)
+    assert row["control_mean"] == pytest.approx(eces(None).mean(), abs=1e-6)
+    for name, other in (("control", None), ("full", WARM)):
+        if arm == other:
+            assert row.filter(like="_against_full").isna().all()
+            continue
+        difference, p, w = truth(eces(other), eces(arm))
+        assert row[f"difference_against_{name}"] == pytest.approx(difference, abs=1e-6)
+        assert row[f"p_against_{name}"] == pytest.approx(p)
+        assert row[f"w_against_{name}"] == w
+        low, high = row[f"interval_low_against_{name}"], row[f"interval_high_against_{name}"]
+        assert low < difference < high
+        reach = 1.96 * (eces(arm) - eces(other)).std(ddof=1) / 12**0.5
+        assert high - low == pytest.approx(2 * reach, rel=0.25)
+
+
+@pytest.mark.parametrize(("reference", "tests"), [("control", 5), ("full", 4)])
+def test_holm_s_correction_is_over_the_arms_of_one_reference(reference, tests):
+    rows = numbers().loc["test_ece"]
+    p = rows[f"p_against_{reference}"].dropna().sort_values()
+    assert len(p) == tests
+    expected = np.minimum(1, np.maximum.accumulate(p.to_numpy() * np.arange(tests, 0, -1)))
+    assert rows.loc[p.index, f"p_holm_against_{reference}"].to_numpy() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("arm", EFFECTS)
+def test_the_share_is_that_of_the_mean_changes(arm):
+    row = numbers().loc["test_ece", arm]
+    part, whole = eces(arm) - eces(None), eces(WARM) - eces(None)
+    assert row["share"] == pytest.approx(part.mean() / whole.mean(), abs=1e-5)
+    assert row["share_networks"] == 12
+    if arm != WARM:
+        assert row["share_low"] < row["share"] < row["share_high"]
+
+
+def test_the_interval_of_a_share_is_scipy_s():
+    rng = np.random.default_rng(3)
+    whole = rng.normal(-0.1, 0.03, 40)
+    part = 0.6 * whole + rng.normal(0, 0.02, 40)
+    share = share_of(part, whole)
+    expected = bootstrap(
+        (part, whole),
+        lambda a, b, axis: a.mean(axis=axis) / b.mean(axis=axis),
+        paired=True, method="percentile", n_resamples=50_000, random_state=rng,
+    ).confidence_interval  # fmt: skip
+    assert share.interval == pytest.approx((expected.low, expected.high), abs=0.003)
+    assert share_of(part, whole) == share
+
+
+def test_the_interval_of_a_share_covers_it():
+    rng = np.random.default_rng(4)
+    covered = []
+    for _ in range(200):
+        whole = rng.normal(-0.1, 0.02, 30)
+        low, high = share_of(0.4 * whole + rng.normal(0, 0.02, 30), whole).interval
+        covered.append(low <= 0.4 <= high)
+    assert 0.89 <= np.mean(covered) <= 0.99
+
+
+def test_of_what_is_no_effect_there_is_no_share():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 1, 30)
+    assert wilcoxon(noise).pvalue > 0.05
+    assert share_of(noise, noise) is None
+    assert share_of(np.ones(5), np.ones(5)) is None  # no P of five
+    # the interval leaves out zero, the test does not tell it from nothing
+    few = np.array([1.0, 2, 3, 4, 5, -1.5])
+    assert bootstrap((few,), np.mean, random_state=rng).confidence_interval.low > 0
+    assert wilcoxon(few, method="approx").pvalue > 0.05
+    assert share_of(few, few) is None
+    # ranks say it is lower, the mean does not
+    skewed = np.array([-0.1] * 11 + [2.0])
+    assert wilcoxon(skewed, method="approx").pvalue < 0.05
+    assert share_of(skewed, skewed) is None
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_share_is_of_an_effect_in_either_direction(sign):
+    whole = sign * np.linspace(0.1, 0.2, 10)
+    assert share_of(0.5 * whole, whole).value == pytest.approx(0.5)
+    assert share_of(-0.5 * whole, whole).value == pytest.approx(-0.5)
+
+
+def test_accuracy_and_nll_stand_in_a_second_table():
+    rows = numbers(name="others")
+    assert rows.index.get_level_values("metric").unique().tolist() == ["test_accuracy", "test_nll"]
+    for arm in EFFECTS:
+        accuracy = np.array([right(arm, r) / PREDICTIONS for r in range(12)])
+        confidence = accuracy + eces(arm)
+        nll = -accuracy * np.log(confidence) - (1 - accuracy) * np.log(1 - confidence)
+        assert rows.loc[("test_accuracy", arm), "mean"] == pytest.approx(accuracy.mean())
+        assert rows.loc[("test_nll", arm), "mean"] == pytest.approx(nll.mean(), abs=1e-5)
+
+
+def test_trials_that_did_not_finish_are_left_out_where_they_are_needed():
+    lost = {("norms", 0): "diverged", (None, 1): "failed", (WARM, 2): "missing"}
+    row = numbers(results(outcomes=lost)).loc["test_ece", "norms"]
+    kept = list(range(2, 12))
+    difference, p, _ = truth(eces(None, kept), eces("norms", kept))
+    assert (row["pairs"], row["pairs_planned"]) == (10, 12)
+    assert row["lost"] == "1 diverged, 1 control failed"
+    assert row["difference_against_control"] == pytest.approx(difference, abs=1e-6)
+    assert row["p_against_control"] == pytest.approx(p)
+    # a lost control takes nothing from what needs none
+    kept = [1, *range(3, 12)]
+    difference, _, _ = truth(eces(WARM, kept), eces("norms", kept))
+    assert row["pairs_against_full"] == 10
+    assert row["difference_against_full"] == pytest.approx(difference, abs=1e-6)
+    assert row["share_networks"] == 9
+    shown = table(results(outcomes=lost)).shown
+    texts = dict(zip(shown["Arm", ""], shown["Networks", ""], strict=True))
+    assert texts["norms"] == "10 of 12 (1 diverged, 1 control failed)"
+    assert texts["control"] == "11 of 12"
+
+
+# --- the table as it is shown ---------------------------------------------------------------------
+
+
+def test_the_table_starts_with_the_control_and_has_a_row_for_each_arm():
+    shown = table().shown
+    assert shown["Arm", ""].tolist() == ["control", *EFFECTS]
+    control, full = shown.iloc[0], shown.iloc[4]
+    assert control["Mean ± s.d.", ""] == f"{eces(None).mean():.3f} ± {eces(None).std(ddof=1):.3f}"
+    assert set(control.iloc[3:]) == {"—"}
+    assert set(full["Arm − full warm-up"]) == {"—"}
+    assert full[SHARE, ""] == "100 %"
+    assert full["Mean ± s.d.", ""] == f"{eces(WARM).mean():.3f} ± {eces(WARM).std(ddof=1):.3f}"
+    share = 100 * (eces("norms") - eces(None)).mean() / (eces(WARM) - eces(None)).mean()
+    assert shown.iloc[3][SHARE, ""].startswith(f"{share:.0f} % [".replace("-", "−"))
+
+
+@pytest.mark.parametrize("write", [to_markdown, to_latex, to_html])
+@pytest.mark.parametrize("name", ["ece", "others"])
+def test_tables_can_be_written(write, name):
+    frame = table(name=name).shown
+    extra = ("A caption.", "a-label") if write is to_latex else ()
+    assert "weights in disorder" in write(frame, *extra)
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+
+def test_the_caption_says_what_the_arms_show():
+    said = caption()
+    whole = (eces(WARM) - eces(None)).mean()
+    assert said.startswith(f"The full warm-up (“{WARM}”) lowered mean ECE: Δ −{-whole:.3f} [")
+    share = 100 * (eces("weights in disorder") - eces(None)).mean() / whole
+    assert f"“weights in disorder” {share:.0f} % [" in said
+    assert (
+        "ECE differs from that of the control (Holm P < 0.05): lower in “statistics only” and "
+        "“weights in disorder”, higher in “smaller steps”." in said
+    )
+    assert "No difference from the control was found for “norms” (" in said
+    assert "which does not show that there is none" in said
+    assert (
+        "that of the full warm-up (Holm P < 0.05): higher in “statistics only”, “weights in "
+        "disorder”, “norms” and “smaller steps”." in said
+    )
+    assert said.endswith(made_of(results()))
+
+
+def test_an_arm_as_good_as_the_full_warm_up_is_no_proof_of_equality():
+    said = caption(effects=EFFECTS | {"norms": -0.1})
+    assert "No difference from the full warm-up was found for “norms” (" in said
+    assert "higher in “statistics only”, “weights in disorder” and “smaller steps”." in said
+
+
+def test_accuracies_say_which_arm_has_learnt_less():
+    control, few, many = (
+        np.mean([right(arm, r) for r in range(12)]) / PREDICTIONS
+        for arm in (None, "smaller steps", WARM)
+    )
+    said = f"{control:.3f} in the control, and in the arms from {few:.3f} (“smaller steps”) to"
+    assert f"Mean test accuracy is {said} {many:.3f} (" in caption()
+    alike = {arm: effect for arm, effect in EFFECTS.items() if arm not in LEARNT}
+    said = f"{control:.3f} in the control, and {many:.3f} in every arm."
+    assert f"Mean test accuracy is {said}" in caption(effects=alike)
+
+
+def test_arms_are_told_by_what_they_start_from():
+    said = caption()
+    assert "“weights in disorder”, the warmed-up weights at random places" in said
+    assert "“statistics only”, batch normalisation's statistics as the warm-up moves them" in said
+    parts = PARTS | {"norms": ("something new", "all")}
+    assert "“norms”, something new" in caption(parts=parts)
+
+
+def test_a_warm_up_that_raises_ece_is_said_to():
+    said = caption(effects={arm: -effect for arm, effect in EFFECTS.items()})
+    assert said.startswith(f"The full warm-up (“{WARM}”) raised mean ECE: Δ +")
+    assert "lower in “smaller steps”, " not in said.split("that of the full")[0].split("differs")[0]
+    assert "lower in “smaller steps”, higher in “statistics only”" in said
+    assert "Share of this effect: “statistics only”" in said
+
+
+def test_of_a_warm_up_without_effect_no_share_is_said():
+    said = caption(effects=EFFECTS | {WARM: 0.0})
+    assert said.startswith(f"No effect on ECE was found of the full warm-up (“{WARM}”), which does")
+    assert "For any other arm no share is given" in said
+    assert "Share of this effect" not in said
+    shown = table(results(effects=EFFECTS | {WARM: 0.0})).shown
+    assert set(shown[SHARE, ""]) == {"—"}
+
+
+def test_a_share_may_be_unknown_for_one_arm_only():
+    lost = {("norms", r): "failed" for r in range(7)}
+    said = caption(outcomes=lost)
+    assert "Share of this effect: “statistics only”" in said
+    assert "For “norms” no share is given: over the networks they have in common" in said
+    assert "Not tested against the control, for fewer than 6 pairs differ: “norms”." in said
+    assert "Not tested against the full warm-up, for fewer than 6 pairs differ: “norms”." in said
+
+
+@pytest.mark.parametrize(("replicates", "pairs"), [(1, "1 pair"), (5, "5 pairs")])
+def test_too_few_pairs_are_said(replicates, pairs):
+    said = caption(replicates=replicates)
+    assert said.startswith(f"Whether the full warm-up (“{WARM}”) changes ECE cannot be tested")
+    assert f"{pairs}." in said
+    for reference in ("control", "full warm-up"):
+        few = "for fewer than 6 pairs differ: all other arms."
+        assert f"Not tested against the {reference}, {few}" in said
+    for wrong in ("No difference", "differs from", "none can pass", "Share of this"):
+        assert wrong not in said
+
+
+def test_where_nothing_can_pass_the_correction_this_is_said():
+    said = caption(replicates=6)
+    assert "With 6 pairs and 5 tests against the control none can pass Holm's correction." in said
+    assert "differs from" not in said
+    assert "Undecided against the control, for the interval leaves out zero but Holm P" in said
+    undecided, alike = said.split("No difference from the control was found for ")
+    assert "“weights in disorder” (−0.05" in undecided
+    assert alike.startswith("“norms” (")
+    assert "none can pass" not in caption(replicates=12)
+
+
+def test_an_arm_without_a_pair_is_said_and_drawn():
+    study = results(outcomes={("norms", r): "diverged" for r in range(12)})
+    assert "Without a pair with the control: “norms”." in controls(study).caption
+    axes = controls(study).figures[0].figure.axes[0]
+    assert "no complete pair" in [text.get_text() for text in axes.texts]
+
+
+def test_without_the_full_warm_up_the_others_are_still_held_against_the_control():
+    exhibit = controls(results(outcomes={(WARM, r): "failed" for r in range(12)}))
+    assert exhibit.caption.startswith(f"The full warm-up (“{WARM}”) has no complete pair")
+    assert "ECE differs from that of the control" in exhibit.caption
+    assert "Share of this effect" not in exhibit.caption
+    assert exhibit.figures[0].save("svg")
+
+
+def test_without_any_pair_there_is_a_table_and_no_figure():
+    exhibit = controls(results(outcomes={(None, r): "missing" for r in range(12)}))
+    assert len(exhibit.tables) == 2
+    assert exhibit.figures == ()
+    assert exhibit.caption.startswith("The full warm-up (“everything”) has no complete pair")
+    assert "nan" not in exhibit.caption
+
+
+def test_examples_in_docstrings_hold():
+    assert doctest.testmod(controls_words).attempted == 1
+    assert doctest.testmod(controls_words).failed == 0
+
+
+# --- the figure -----------------------------------------------------------------------------------
+
+
+def test_the_figure_shows_means_intervals_every_network_and_the_full_warm_up():
+    axes = usual().figures[0].figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(EFFECTS)
+    for place, (arm, bars) in enumerate(zip(EFFECTS, axes.containers, strict=True)):
+        point, _, (lines,) = bars.lines
+        change = eces(arm) - eces(None)
+        assert point.get_xdata() == pytest.approx([change.mean()], abs=1e-6)
+        assert abs(point.get_ydata()[0] - place) < 0.5
+        row = numbers().loc["test_ece", arm]
+        (segment,) = lines.get_segments()
+        ends = [row["interval_low_against_control"], row["interval_high_against_control"]]
+        assert segment[:, 0] == pytest.approx(ends)
+    networks = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
+    networks = [x for x in networks if len(x) == 12]
+    for arm, x in zip(EFFECTS, networks, strict=True):
+        assert x == pytest.approx(eces(arm) - eces(None), abs=1e-6)
+    (dashed,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    assert dashed.get_xdata() == pytest.approx([(eces(WARM) - eces(None)).mean()] * 2, abs=1e-6)
+
+
+def test_the_figure_is_described_by_its_numbers():
+    described = usual().figures[0].description
+    for arm in EFFECTS:
+        change = (eces(arm) - eces(None)).mean()
+        text = f"{arm} {change:+.3f} [" if round(change, 3) else f"{arm} 0.000 ["
+        assert text.replace("-", "−") in described.replace("+0.000", "0.000")
+
+
+@pytest.mark.parametrize("effects", [EFFECTS, {WARM: -0.1, "a name that is long " * 4: -0.05}])
+@pytest.mark.parametrize("replicates", [1, 12])
+def test_no_text_of_the_figure_lies_over_another(effects, replicates):
+    parts = {arm: PARTS.get(arm, ("norms", "all")) for arm in effects}
+    study = results(effects=effects, parts=parts, replicates=replicates)
+    (drawing,) = controls(study).figures
+    canvas = FigureCanvasAgg(drawing.figure)
+    with paper_style():
+        canvas.draw()  # lays it out
+    axes = drawing.figure.axes[0]
+    for group in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
+        boxes = [t.get_window_extent(canvas.get_renderer()) for t in group if t.get_text()]
+        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+        width, height = drawing.figure.bbox.width, drawing.figure.bbox.height
+        assert all(box.x0 >= 0 and box.x1 <= width and box.y1 <= height for box in boxes)
