@@ -67,7 +67,7 @@ def show_plan(
             f"{len(conditions)} of {grid}" for grid, conditions in plan.grids.items()
         ),
         "  left out": "; ".join(plan.left_out) or "none",
-        "Pairs": f"{plan.replicates} a condition",
+        "Pairs": _pairs(plan),
         "Trials": str(len(plan.trials)),
         "  done": str(len(work.done)),
         "  done elsewhere": f"{len(work.adopted)} by another study or scale: to be adopted",
@@ -83,6 +83,13 @@ def show_plan(
     for name, text in rows.items():
         table.add_row(name, text)
     console.print(table, highlight=False)
+
+
+def _pairs(plan: StudyPlan) -> str:
+    counts = set(plan.replicates.values())
+    if len(counts) == 1:
+        return f"{counts.pop()} a condition"
+    return ", ".join(f"{count} a condition of {grid}" for grid, count in plan.replicates.items())
 
 
 def _local_slots(options: Options) -> int:

@@ -49,7 +49,7 @@ class StudyPlan:
     study: Study
     scale: str
     base: Trial
-    replicates: int
+    replicates: Mapping[str, int]  # of each grid
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]  # replicate by replicate, controls first
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
@@ -71,7 +71,6 @@ class StudyPlan:
             "commit": commit,
             "base": self.base.model_dump(mode="json"),
             "exhibits": list(self.study.exhibits),
-            "replicates": self.replicates,
             "left_out": list(self.left_out),
             "grids": {grid: list(labels) for grid, labels in self.grids.items()},
             "trials": [
@@ -110,9 +109,9 @@ def make_plan(
     scale, sized = study.scale(scale)
     study = study.model_copy(update={"grids": study.grids | sized.grids})
     study, overrides = _with_levels(study, overrides or {})
-    count = sized.replicates if replicates is None else replicates
-    if count < 1:
-        raise InputError(f"--replicates {count}: give at least 1")
+    if replicates is not None and replicates < 1:
+        raise InputError(f"--replicates {replicates}: give at least 1")
+    counts = {g: replicates or study.replicates(sized, g) for g in study.grids or ("",)}
     base: Fields = {}
     for changes in (study.base, sized.set, overrides):
         base = with_fields(base, _outer_first(changes))
@@ -121,8 +120,10 @@ def make_plan(
     grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
     labels = _Labels(study, base_trial)
     left_out: dict[str, None] = {}
-    for replicate in range(count):
+    for replicate in range(max(counts.values())):
         for grid, cell, label in _cells(study):
+            if replicate >= counts[grid]:
+                continue
             fields = with_fields(base, _outer_first(cell))
             fields["seed"] = base_trial.seed + replicate
             try:
@@ -143,7 +144,7 @@ def make_plan(
     conditions = {grid: tuple(found) for grid, found in grids.items()}
     if not ordered:
         raise InputError(f"grids: nothing is left to run; {next(iter(left_out))}")
-    return StudyPlan(study, scale, base_trial, count, conditions, tuple(ordered), tuple(left_out))
+    return StudyPlan(study, scale, base_trial, counts, conditions, tuple(ordered), tuple(left_out))
 
 
 def _with_levels(study: Study, overrides: Mapping[str, Any]) -> tuple[Study, dict[str, Any]]:
@@ -207,8 +208,8 @@ def _short(level: Any) -> Any:
 class _Labels:
     """Names conditions by their levels, and sees to it that no two share a name.
 
-    Text is shown as it is, other levels with their field: `gaussian, std 0.5`. A number that is the
-    base's is left out, unless every grid varies its field.
+    Text is shown as it is, other levels with their field: `gaussian, std 0.5`. A level that is the
+    base's is left out, unless it is a grid's text, or every grid of levels varies its field.
     """
 
     def __init__(self, study: Study, base: Trial) -> None:
@@ -216,6 +217,7 @@ class _Labels:
         self._names = short_names(study.factors)
         products = [grid for grid in study.grids.values() if isinstance(grid, dict)]
         self._always = {f for f in study.factors if all(f in grid for grid in products)}
+        self._texts = {field for grid in products for field in grid}
         self._taken: dict[str, str] = {}  # label → the levels it stands for
 
     def of(self, trial: Trial, levels: Cell, given: str) -> str:
@@ -226,9 +228,9 @@ class _Labels:
             else [
                 self._part(field, level)
                 for field, level in levels.items()
-                if isinstance(level, str)
+                if (isinstance(level, str) and field in self._texts)
                 or field in self._always
-                or level != get_field(self._base, field)
+                or level != _short(get_field(self._base, field))
             ]
         )
         label = ", ".join(parts) or ("" if trial.arm == "control" else "base")

@@ -16,7 +16,7 @@
     scales:
       laptop:
         about: two CPU cores, 6 minutes
-        replicates: 6
+        replicates: 6                       # or of each grid, {distribution: 6, std: 30}
         set: {data.examples: 500}           # over the base
 
 `after: [pretraining]` of a scale launches another study first, from whose network `model.weights:
@@ -27,7 +27,7 @@ The file's own name is the study's. Files are read with YAML's safe loader.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import (
@@ -38,6 +38,7 @@ from pydantic import (
     StringConstraints,
     Tag,
     ValidationError,
+    model_validator,
 )
 
 from sweep.errors import InputError, choices, complaint, explain
@@ -55,6 +56,12 @@ Grid = Annotated[
     Discriminator(lambda grid: "<cells>" if isinstance(grid, list) else "<levels>"),
 ]
 
+Count = Annotated[int, Field(ge=1)]
+Replicates = Annotated[  # of every grid, or grid → its own
+    Annotated[Count, Tag("<count>")] | Annotated[dict[Name, Count], Tag("<counts>")],
+    Discriminator(lambda count: "<counts>" if isinstance(count, dict) else "<count>"),
+]
+
 LABEL = "label"  # of a listed cell: its name in tables, no field of a trial
 
 
@@ -66,7 +73,7 @@ class Scale(_Part):
     """How large the study is run."""
 
     about: str = ""  # data, hardware and time, in a few words
-    replicates: int = Field(ge=1)
+    replicates: Replicates
     set: dict[str, Any] = {}  # dotted field → value, over the study's base
     grids: dict[Name, Grid] = {}  # in place of the study's of that name
     after: list[str] = []  # studies that are launched first, at the same scale
@@ -97,6 +104,21 @@ class Study(_Part):
                 f"--scale {name}: study {self.name} has none; {choices(name, self.scales)}"
             )
         return name, self.scales[name]
+
+    def replicates(self, scale: Scale, grid: str) -> int:
+        """Of a grid's cells at a scale."""
+        return scale.replicates if isinstance(scale.replicates, int) else scale.replicates[grid]
+
+    @model_validator(mode="after")
+    def _replicates_of_every_grid(self) -> Self:
+        for name, scale in self.scales.items():
+            grids = self.grids | scale.grids
+            if isinstance(scale.replicates, dict) and scale.replicates.keys() != grids.keys():
+                raise ValueError(
+                    f"scales.{name}.replicates: {', '.join(scale.replicates)} are not the grids; "
+                    f"give {', '.join(grids) or 'a number, for there is no grid'}"
+                )
+        return self
 
     @property
     def factors(self) -> tuple[str, ...]:

@@ -49,6 +49,19 @@ def test_replicates_are_seeds_and_more_of_them_change_none(tiny):
     assert {p.trial.seed for p in moved.trials} == {10, 11}
 
 
+def test_grids_have_replicates_of_their_own_where_the_scale_says_so(tiny):
+    counts = {"distribution": 3, "std": 1}
+    study = study_of(tiny, scales={"laptop": {"replicates": counts}})
+    plan = make_plan(study, look)
+    warmed = [p for p in plan.trials if p.trial.arm == "warmup"]
+    of = {name: sum(p.condition == name for p in warmed) for name in ("pink", "gaussian, std 0.5")}
+    assert of == {"pink": 3, "gaussian, std 0.5": 1}
+    assert sum(p.condition == "gaussian" for p in warmed) == 3  # it is in both grids
+    assert plan.replicates == counts
+    everywhere = make_plan(study, look, replicates=2)
+    assert sum(p.condition == "gaussian, std 0.5" for p in everywhere.trials) == 2
+
+
 def test_the_plan_is_what_the_report_reads(tiny):
     plan = make_plan(study_of(tiny), look)
     read = parse_plan(json.dumps(plan.as_json("abc")))

@@ -102,7 +102,11 @@ def test_every_shipped_study_can_be_planned_at_every_scale(name, scale):
     conditions = {condition for grid in plan.grids.values() for condition in grid}
     warmed = [p for p in plan.trials if p.trial.arm != "control"]
     assert {p.condition for p in warmed} == conditions
-    assert len(warmed) == len(conditions) * plan.replicates
+    expected = [
+        max(plan.replicates[grid] for grid, held in plan.grids.items() if condition in held)
+        for condition in conditions
+    ]
+    assert len(warmed) == sum(expected)
     assert all(p.pair in plan.by_id for p in plan.trials)
 
 
@@ -157,6 +161,12 @@ def test_without_a_laptop_scale_the_first_is_the_default(write):
         ({"exhibits": ["pair"]}, "did you mean 'pairs'?"),
         ({"scales": {}}, "scales"),
         ({"scales": {"laptop": {"replicates": 0}}}, "scales.laptop.replicates: 0 is refused"),
+        ({"scales": {"laptop": {"replicates": {"std": 2}}}}, "give distribution, std"),
+        ({"scales": {"laptop": {"replicates": {"a": 1}}}, "grids": {}}, "there is no grid"),
+        (
+            {"scales": {"laptop": {"replicates": {"distribution": 0, "std": 1}}}},
+            "distribution: 0 is ref",
+        ),
         ({"scales": {"laptop": {"replicas": 2}}}, "scales.laptop.replicas: no such field"),
         ({"name": "a b"}, "name: 'a b' is refused"),
     ],
