@@ -5,7 +5,7 @@ A record is an `.npz` file that NumPy alone can read, format 1:
     meta                      JSON: trial id and fields, status, device, versions, commit, costs
     {validation,test}/logits  float32 (n, classes);  …/labels  int64 (n,)
     ood/logits                float32 (m, classes), where there is an out-of-distribution set
-    history/phase             text (rows,): untrained, warmup or task
+    history/phase             text (rows,): untrained, warmup, kept or task
     history/<column>          (rows,): epoch, step, examples, seconds, metrics; NaN: not measured
     probe/<probe>/<array>     what the trial's probes measured
 

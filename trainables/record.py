@@ -3,13 +3,15 @@
     meta                            JSON: trial id and fields, status, device, code, costs
     {validation,test}/logits        float32 (n, classes);  …/labels  int64 (n,)
     ood/logits                      float32 (n, classes), where the trial has an OOD set
-    history/phase                   text (rows,): untrained, warmup or task
+    history/phase                   text (rows,): untrained, warmup, kept or task
     history/{epoch,step,examples}   int64 (rows,), counted from the network's first step
     history/{seconds,<metric>}      float64 (rows,), NaN where a metric was not measured
     probe/<probe>/<array>           what the trial's probes measured, see `trainables.probes`
 
-A diverged trial leaves its history and no logits. Logits are the record: whatever follows from
-them is computed from them, later and again, without training.
+The phase `kept` is the start of a task that keeps only a part of its warm-up. A probe with several
+moments has them along its arrays' first axis, and their epochs as `epoch`. A diverged trial leaves
+its history and no logits. Logits are the record: whatever follows from them is computed from them,
+later and again, without training.
 """
 
 import importlib.metadata

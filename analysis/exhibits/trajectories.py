@@ -97,7 +97,8 @@ def task_rows(record: Record) -> pd.DataFrame:
 
 def _start(history: pd.DataFrame) -> int:
     """The row at which the task starts: the untrained network's, or the last warm-up epoch's."""
-    first = int((history["phase"] == "task").to_numpy().argmax())
+    task = (history["phase"] == "task").to_numpy()
+    first = int(task.argmax()) if task.any() else len(task)
     return max(0, first - 1)
 
 

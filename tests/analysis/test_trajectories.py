@@ -164,6 +164,15 @@ def test_the_starting_point_counts_and_no_earlier_row_does(synthetic):
     assert found["accuracy_matched"].tolist() == [0.24, 0.29]
 
 
+def test_where_no_task_is_trained_the_last_measurement_is_the_starting_point(synthetic):
+    def histories(replicate, warm):
+        return history_of([0.1, 0.2, 0.3], warmups=2) if warm else history_of([0.15])
+
+    found = networks(trajectories(study(synthetic, 1, histories))).set_index("arm")
+    assert found["epoch_last"].tolist() == [0, 0]
+    assert found["accuracy_last"].tolist() == [0.15, 0.3]
+
+
 def test_of_equally_near_epochs_the_earliest_is_taken(synthetic):
     steps = [0.125, 0.3125, 0.1875, 0.3125, 0.5]
     found = networks(trajectories(study(synthetic, 1, lambda replicate, warm: history_of(steps))))
