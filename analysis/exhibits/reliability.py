@@ -145,15 +145,17 @@ def _share(panel: _Panel) -> NDArray[np.float64]:
 def _small_multiples(grid: str, panels: list[_Panel]) -> Drawing:
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
+    legend_columns = min(columns, 3)
+    above = 0.75 + 0.18 * (3 - legend_columns)  # inches, for titles and legend
     with paper_style():
-        figure = Figure(figsize=(1.95 * columns + 0.7, 2.5 * rows + 0.65))
+        figure = Figure(figsize=(1.95 * columns + 0.7, 2.5 * rows + above - 0.1))
         inch = figure.get_figheight()
         outer = figure.add_gridspec(
             rows,
             columns,
             left=0.6 / figure.get_figwidth(),
             right=1 - 0.1 / figure.get_figwidth(),
-            top=1 - 0.75 / inch,
+            top=1 - above / inch,
             bottom=0.45 / inch,
             hspace=0.28,
             wspace=0.12,
@@ -170,7 +172,7 @@ def _small_multiples(grid: str, panels: list[_Panel]) -> Drawing:
                 Patch(facecolor="none", edgecolor=GAP, hatch="/////", label="gap to confidence"),
             ],
             loc="upper right",
-            ncols=3,
+            ncols=legend_columns,
         )
     described = "; ".join(f"{p.title}: ECE {number(p.ece)}" for p in panels)
     title = f"Reliability by {grid}"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
 
 from analysis.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
@@ -242,6 +243,20 @@ def test_an_unknown_exhibit_is_answered_with_the_known_ones(synthetic):
 )
 def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize("conditions", [1, 2, 3])
+def test_the_legend_of_reliability_diagrams_is_whole_and_over_no_title(synthetic, conditions):
+    names = ("gaussian", "uniform", "pink")[:conditions]
+    results = synthetic.results(synthetic.Spec(distributions=names, stds=(), replicates=2))
+    figure = EXHIBITS["reliability"](results).figures[0].figure
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    legend = figure.legends[0].get_window_extent(renderer)
+    assert legend.x0 >= 0
+    titles = [axes.title for axes in figure.axes if axes.get_title()]
+    assert len(titles) == conditions + 1
+    assert not any(title.get_window_extent(renderer).overlaps(legend) for title in titles)
 
 
 def test_reliability_bars_have_the_spread_of_the_networks_that_reach_a_bin(study):
