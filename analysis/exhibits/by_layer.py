@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.cells import mean, no_p, p_text, sd
-from analysis.exhibits.exhibit import label, number
+from analysis.exhibits.exhibit import label, number, significant
 from analysis.exhibits.methods import shown_condition, shown_pairs
 from analysis.findings import smallest_p
 from analysis.records import Record
@@ -145,14 +145,6 @@ def grouped(rows: Sequence[Mapping[tuple[str, str], str]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, dtype=object)
     frame.columns = pd.MultiIndex.from_tuples(list(rows[0]))
     return frame
-
-
-def significant(value: float, figures: int = 3) -> str:
-    """A number of any size in so many figures; a dash where there is none."""
-    if math.isnan(value):
-        return "—"
-    text = f"{value:#.{figures}g}".removesuffix(".")
-    return text.replace("e-0", "e-").replace("e+0", "e+")
 
 
 def spread(sample: NDArray[np.float64]) -> str:

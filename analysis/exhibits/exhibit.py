@@ -1,6 +1,7 @@
 """What an exhibit is, the style its figures share, and the words every caption ends with."""
 
 import io
+import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,17 @@ def number(value: float, digits: int = 3) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def significant(value: float, figures: int = 3) -> str:
+    """A number of any size for the eye, to so many figures; a dash where there is none."""
+    if not math.isfinite(value):
+        return "—"
+    if abs(value) >= 999.5:
+        text = f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.{figures - 1}e}"
+    else:
+        text = f"{value:#.{figures}g}".rstrip(".") if value else "0"
+    return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-").replace("-", "−")
 
 
 def _range(counts: list[int]) -> str:

@@ -26,11 +26,10 @@ from analysis.exhibits.by_layer import (
     measured_pairs,
     nothing,
     ratio,
-    significant,
     some_lack,
 )
 from analysis.exhibits.cells import TEST, mean, no_p, p_text, pair_count, values
-from analysis.exhibits.exhibit import Exhibit, Table, label, made_of
+from analysis.exhibits.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.gradient_plots import gradient_figure
 from analysis.exhibits.layer_plots import NETWORKS
 from analysis.exhibits.methods import shown_condition

@@ -27,11 +27,10 @@ from analysis.exhibits.by_layer import (
     measured_pairs,
     nothing,
     ratio,
-    significant,
     some_lack,
 )
 from analysis.exhibits.cells import TEST, mean, pair_count, sd, values
-from analysis.exhibits.exhibit import Exhibit, Table, label, made_of
+from analysis.exhibits.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.layer_plots import BARS, NETWORKS, PARTS, layer_figure
 from analysis.exhibits.methods import shown_condition
 from analysis.exhibits.overhead import percent

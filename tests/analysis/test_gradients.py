@@ -125,7 +125,7 @@ def test_the_shown_table_has_measures_beside_each_other_and_small_numbers_in_ful
     assert shown["Variance", "without"][0].startswith(
         f"{known(0, of=variance)[:, 0].mean():.2e}"[:4]
     )
-    assert "e-12 ± " in shown["Variance", "without"][0]
+    assert "e−12 ± " in shown["Variance", "without"][0]
     evenness = table(exhibit, "gradients-evenness").shown
     assert evenness["Gradient", ""].tolist() == ["Norm", "Variance"]
 

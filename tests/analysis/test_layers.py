@@ -11,7 +11,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from scipy.stats import norm, wilcoxon
 
-from analysis.exhibits.by_layer import significant
 from analysis.exhibits.exhibit import GAP, WITH, WITHOUT, made_of
 from analysis.exhibits.layers import layers
 from analysis.results import StudyResults
@@ -154,21 +153,6 @@ def test_ratios_of_pairs_average_so_that_doubling_and_halving_cancel(synthetic):
         }
 
     assert numbers(layers(study(synthetic, 2, measured)))["ratio"][0] == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0883883, "0.0884"),
-        (1.02e-8, "1.02e-8"),
-        (123456, "1.23e+5"),
-        (250, "250"),
-        (0, "0.00"),
-        (np.nan, "—"),
-    ],
-)
-def test_numbers_of_any_size_have_three_figures(value, text):
-    assert significant(value) == text
 
 
 # --- words -------------------------------------------------------------------------------------
