@@ -55,7 +55,8 @@ def show_plan(
     source = "at the pace of the finished trials"
     if seconds is None:
         seconds = seconds_by_measuring(work, sources, weights)
-        source = "by a short measurement on this CPU"
+        probed = any(planned.trial.probes for planned in work.to_run)
+        source = f"by a short measurement on this CPU{', without the probes' if probed else ''}"
     data = plan.base.data
     ood = f", out of distribution {data.ood}" if data.ood else ""
     rows = {

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 from collections import Counter
 
@@ -194,6 +195,16 @@ def copied(finished, place):
     """A place where the tiny study is finished, to go on from."""
     place.launch(place.write("tiny"))
     return place
+
+
+def test_a_dry_run_says_how_long_it_takes_and_what_that_leaves_out(place):
+    tiny = place.write("tiny")
+    plain = " ".join(place.launch(tiny, "--dry-run").split())
+    probed = " ".join(place.launch(tiny, "--dry-run", "--set", "probes=[layers]").split())
+    assert re.search(r"Time left \d+ s, \d+ trials at a time \(by a short measurement", plain)
+    assert "on this CPU)" in plain
+    assert "on this CPU, without the probes)" in probed
+    assert not (place.folder / "mlflow.db").exists()
 
 
 def test_launching_again_runs_nothing_and_more_replicates_run_only_new_pairs(copied):
