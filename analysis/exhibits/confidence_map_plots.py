@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.comparison import Comparison
 from analysis.exhibits.exhibit import WITH, WITHOUT, Drawing, label, number, paper_style
+from analysis.exhibits.pair_plots import draw_box
 from analysis.metrics.classification import softmax
 from analysis.records import Record
 
@@ -97,25 +98,13 @@ def draw_networks(
 
 
 def _boxes(axes: Axes, panel: Panel) -> None:
-    """Quartiles, whiskers to 1.5 interquartile ranges; the points of a pair side by side."""
+    """A box for each state; the points of a pair side by side."""
     row = panel.row
     spread = np.linspace(-0.14, 0.14, row.n) if not panel.joined and row.n > 1 else np.zeros(row.n)
     for x, numbers, colour, dark in zip(
         (0, 1), (row.without, row.with_), (WITHOUT, WITH), _DARK, strict=True
     ):
-        axes.boxplot(
-            [numbers],
-            positions=[x],
-            widths=0.45,
-            whis=1.5,
-            showfliers=False,  # every network is drawn as a point
-            patch_artist=True,
-            manage_ticks=False,
-            boxprops={"facecolor": colour, "alpha": 0.45, "linewidth": 0.7},
-            medianprops={"color": "black", "linewidth": 1.2},
-            whiskerprops={"linewidth": 0.7},
-            capprops={"linewidth": 0.7},
-        )
+        draw_box(axes, x, numbers, colour, width=0.45)
         axes.plot(x + spread, numbers, "o", color=dark, markersize=2)
     if panel.joined:
         axes.plot((0, 1), [row.without, row.with_], color="#555555", linewidth=0.4, alpha=0.7)

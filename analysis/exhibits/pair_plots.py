@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from analysis.comparison import Comparison, Measure
 from analysis.exhibits.cells import no_p
@@ -53,22 +54,27 @@ def _pair_of_boxes(axes: Axes, place: int, row: Comparison) -> None:
         return
     at = (place - 0.19, place + 0.19)
     for x, values, colour in zip(at, (row.without, row.with_), (WITHOUT, WITH), strict=True):
-        axes.boxplot(
-            [values],
-            positions=[x],
-            widths=0.3,
-            whis=1.5,
-            showfliers=False,  # every pair is drawn as a point
-            patch_artist=True,
-            manage_ticks=False,
-            boxprops={"facecolor": colour, "alpha": 0.45, "linewidth": 0.7},
-            medianprops={"color": "black", "linewidth": 1.2},
-            whiskerprops={"linewidth": 0.7},
-            capprops={"linewidth": 0.7},
-        )
+        draw_box(axes, x, values, colour, width=0.3)
     axes.plot(at, [row.without, row.with_], color="#555555", linewidth=0.4, alpha=0.7)
     axes.plot([at[0]] * row.n, row.without, "o", color="#444444", markersize=2)
     axes.plot([at[1]] * row.n, row.with_, "o", color="#003a5d", markersize=2)
+
+
+def draw_box(axes: Axes, x: float, values: NDArray[np.float64], colour: str, width: float) -> None:
+    """Quartiles, and whiskers to 1.5 interquartile ranges; points are drawn by themselves."""
+    axes.boxplot(
+        [values],
+        positions=[x],
+        widths=width,
+        whis=1.5,
+        showfliers=False,
+        patch_artist=True,
+        manage_ticks=False,
+        boxprops={"facecolor": colour, "alpha": 0.45, "linewidth": 0.7},
+        medianprops={"color": "black", "linewidth": 1.2},
+        whiskerprops={"linewidth": 0.7},
+        capprops={"linewidth": 0.7},
+    )
 
 
 def _verdict(row: Comparison) -> str:
