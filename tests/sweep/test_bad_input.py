@@ -46,7 +46,7 @@ def here(tmp_path, monkeypatch, tiny):
         (["tiny.yaml", "--scale", "paper"], "--scale paper"),
         (["tiny.yaml", "--set", "task.epoch=3"], "task.epoch: no such field; did you mean"),
         (["tiny.yaml", "--set", "task.epochs=three"], "task.epochs: 'three' is refused"),
-        (["tiny.yaml", "--set", "task.epochs=0"], "task.epochs: 0 is refused"),
+        (["tiny.yaml", "--set", "task.epochs=-1"], "task.epochs: -1 is refused"),
         (["tiny.yaml", "--set", "task.epochs"], "write FIELD=VALUE"),
         (["tiny.yaml", "--set", "a=["], "the value is not YAML"),
         (["tiny.yaml", "--replicates", "0"], "0 is too few"),

@@ -45,7 +45,7 @@ def test_an_absent_part_has_no_value():
         ({"tusk.epochs": 3}, "tusk: no such field; did you mean 'task'?"),
         ({"warmup.noise.shape": 3}, "warmup.noise.shape: no such field; there is distribution"),
         ({"task.epochs": "many"}, "task.epochs: 'many' is refused"),
-        ({"task.epochs": 0}, "task.epochs: 0 is refused: Input should be greater than or equal"),
+        ({"task.epochs": -1}, "task.epochs: -1 is refused: Input should be greater than or equal"),
         ({"warmup.noise.std": -1}, "warmup.noise.std: -1 is refused"),
         ({"warmup.noise.distribution": "red"}, "not a noise distribution; choose from gaussian"),
         ({"task.optimizer.lr": float("nan")}, "task.optimizer.lr"),
