@@ -1,7 +1,5 @@
 """What a study found, in sentences computed from its numbers: the report's first paragraph."""
 
-import math
-
 from analysis.comparison import (
     ACCURACY,
     AUROC,
@@ -14,7 +12,7 @@ from analysis.comparison import (
 from analysis.exhibits.cells import p_text
 from analysis.exhibits.exhibit import label, number
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS
+from analysis.stats import MIN_PAIRS, smallest_p
 
 ALPHA = 0.05
 
@@ -147,12 +145,6 @@ def _direction(rows: list[Comparison], name: str) -> str:
     higher = sum(change > 0 for change in changes)
     low, high = number(min(changes)), number(max(changes))
     return f"{name} rose in {higher} of {len(changes)} (change {low} to {high})."
-
-
-def smallest_p(n: int) -> float:
-    """The least P that the paired test can give for n pairs: all differences of one sign."""
-    z = (n * (n + 1) / 4) / math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    return math.erfc(z / math.sqrt(2))
 
 
 def pairs_needed(tests: int) -> int:

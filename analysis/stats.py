@@ -11,6 +11,7 @@ says that warm-up lowered the value. Z is derived from the statistic, never from
 where P underflows. Empty input, NaN and infinities raise `ValueError`.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,12 @@ def paired_test(without: ArrayLike, with_: ArrayLike) -> RankTest:
         n=n,
         note=note,
     )
+
+
+def smallest_p(pairs: int) -> float:
+    """The least P that the paired test can give for so many pairs: all differences of one sign."""
+    z = (pairs * (pairs + 1) / 4) / math.sqrt(pairs * (pairs + 1) * (2 * pairs + 1) / 24)
+    return math.erfc(z / math.sqrt(2))
 
 
 def unpaired_test(first: ArrayLike, second: ArrayLike) -> RankTest:

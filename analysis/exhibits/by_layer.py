@@ -16,10 +16,9 @@ from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.cells import mean, no_p, p_text, sd
 from analysis.exhibits.exhibit import label, number, significant
 from analysis.exhibits.methods import shown_condition, shown_pairs
-from analysis.findings import smallest_p
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
-from analysis.stats import MIN_PAIRS
+from analysis.stats import MIN_PAIRS, smallest_p
 
 Rows = Mapping[str, Comparison]  # by layer, in the network's order
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)

@@ -13,7 +13,7 @@ from analysis.exhibits.cells import difference, mean, p_text
 from analysis.exhibits.controls_arms import ALPHA, Arm
 from analysis.exhibits.exhibit import label, number
 from analysis.exhibits.signs import clear_of_zero
-from analysis.stats import MIN_PAIRS, paired_test
+from analysis.stats import MIN_PAIRS, smallest_p
 
 Arms = Mapping[Measure, Sequence[Arm]]
 Reference = Mapping[Measure, np.ndarray]  # (networks,), of the finished controls
@@ -125,8 +125,7 @@ def _none_can_pass(reference: str, rows: Sequence[Comparison]) -> list[str]:
     pairs = [row.n for row in rows if row.p_value is not None]
     if not pairs:
         return []
-    smallest = paired_test(np.zeros(max(pairs)), np.arange(1, max(pairs) + 1)).p_value
-    if smallest is None or len(pairs) * smallest < ALPHA:
+    if len(pairs) * smallest_p(max(pairs)) < ALPHA:
         return []
     return [
         f"With {max(pairs)} pairs and {len(pairs)} tests against {reference} none can pass Holm's "

@@ -18,7 +18,7 @@ from analysis.exhibits.exhibit import Table, label, significant
 from analysis.exhibits.methods import once, shown_condition, shown_pairs
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
-from analysis.stats import MIN_PAIRS, paired_test
+from analysis.stats import MIN_PAIRS, smallest_p
 
 Found = Mapping[tuple[str, int], float]  # by (measure's key, epoch of the task)
 Measured = Callable[[Record], Found]
@@ -179,8 +179,7 @@ def passed_holm(rows: Rows) -> list[str]:
     if not tested:
         return []
     passed, most = sum(p <= ALPHA for p, _ in tested), max(n for _, n in tested)
-    smallest = paired_test(np.zeros(most), np.arange(1, most + 1)).p_value  # all of one sign
-    impossible = smallest is not None and smallest * len(tested) > ALPHA
+    impossible = smallest_p(most) * len(tested) > ALPHA
     none = f": with {most} pairs and {len(tested)} tests none can pass" if impossible else ""
     return [f"Holm P ≤ {ALPHA:g} in {passed} of {len(tested)} tests{none}."]
 

@@ -10,7 +10,6 @@ conditions, the caption says so. Higher score = more in-distribution, the positi
 from collections.abc import Mapping
 from functools import cache
 
-import numpy as np
 import pandas as pd
 
 from analysis.comparison import Comparison
@@ -32,7 +31,7 @@ from analysis.exhibits.signs import (
     rose,
 )
 from analysis.results import StudyResults, pairs
-from analysis.stats import MIN_PAIRS, paired_test
+from analysis.stats import MIN_PAIRS, smallest_p
 from analysis.tables import Bold
 
 Rows = Mapping[tuple[str, str], Comparison]  # by (method, condition)
@@ -130,16 +129,10 @@ def _corrected(compared: Mapping[str, Rows]) -> list[str]:
             continue
         passed, most = sum(p < ALPHA for p, _ in found), max(n for _, n in found)
         text = f"Under the {protocol} protocol Holm P < {ALPHA:g} in {passed} of {len(found)} rows"
-        if len(found) * _smallest_p(most) >= ALPHA:
+        if len(found) * smallest_p(most) >= ALPHA:
             text += f": with {most} pairs and {len(found)} rows none can pass"
         said.append(f"{text}.")
     return said
-
-
-def _smallest_p(pairs: int) -> float:
-    """Wilcoxon's P where all differences are of one sign."""
-    found = paired_test(np.zeros(pairs), np.arange(1, pairs + 1)).p_value
-    return 1.0 if found is None else found
 
 
 def _table(protocol: str, rows: Rows) -> Table:

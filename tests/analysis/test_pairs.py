@@ -11,10 +11,11 @@ from scipy.stats import wilcoxon
 from analysis.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.exhibit import made_of, number
-from analysis.findings import findings, pairs_needed, smallest_p
+from analysis.findings import findings, pairs_needed
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results import ResultsError, pairs
+from analysis.stats import smallest_p
 
 
 @pytest.fixture(scope="module")
