@@ -95,7 +95,7 @@ def study(moves=MIXED, replicates=7, own=NORMALISED, probe=True, outcomes=None):
     plan = Plan(
         study="ood", title="", answers="", makes="", scale="smoke", data="cifar10", ood="svhn",
         commit="0123456789abcdef", base={"model": {"name": "mlp"}}, exhibits=("protocols",),
-        replicates=replicates, grids={"size": tuple(moves)}, trials=tuple(planned),
+        grids={"size": tuple(moves)}, trials=tuple(planned),
     )  # fmt: skip
     return StudyResults(plan, tuple(trials), "parent")
 

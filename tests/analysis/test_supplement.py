@@ -75,7 +75,7 @@ def study(replicates=7, ood=True, outcomes=None, conditions=CONDITIONS):
     plan = Plan(
         study="architectures", title="", answers="", makes="", scale="smoke", data="cifar10",
         ood="svhn" if ood else None, commit="0123456789abcdef", base={"model": {"name": "mlp"}},
-        exhibits=(), replicates=replicates, grids={"model": tuple(conditions)},
+        exhibits=(), grids={"model": tuple(conditions)},
         trials=tuple(planned),
     )  # fmt: skip
     return StudyResults(plan, tuple(trials), "parent")
