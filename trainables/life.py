@@ -175,8 +175,10 @@ class _Life:
             with global_state(self.trial.seed, "keep", self.device):
                 self.lr_scale = keep(self.network, self.untrained, self.data, self.trial)
             self._measure("kept", 0, {})
-        elif not self.trial.task.epochs:  # nothing comes that would measure it
+        elif not (self.outputs or self.trial.task.epochs):
+            started = time.perf_counter()  # the warm-up is another trial's, and nothing follows
             self.outputs = self._evaluated()
+            self._spent("evaluation", started)
         self._probe(0)
 
     def _grow_up(self, checkpoint: dict[str, Any] | None) -> None:

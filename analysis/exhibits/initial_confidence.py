@@ -16,6 +16,8 @@ from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.cells import TEST, mean, sd, tested, values
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of, number
 from analysis.exhibits.initial_confidence_plots import (
+    LOGITS,
+    SQUARES,
     STATES,
     Start,
     are_levels,
@@ -36,7 +38,6 @@ MEASURES = (CONFIDENCE, VARIANCE)
 
 ALPHA = 0.05
 
-_LOGITS, _SQUARES = "start_outputs/train", "start_outputs/train_mean_square"
 _HOW = (
     "Measured on the training examples before the first step of the task, in eval mode; untrained "
     "is the control and warmed up its partner, which began with the same weights. Confidence is "
@@ -100,7 +101,7 @@ def _numbers(trial: TrialResult) -> Mapping[str, float]:
 
 def _measured(record: Record) -> Mapping[str, float]:
     """Of one network at the start of the task; empty where that was not measured."""
-    logits = record.probes.get(_LOGITS)
+    logits = record.probes.get(LOGITS)
     if logits is None:
         return {}
     confidence = float(softmax(logits).max(axis=1).mean())
@@ -121,10 +122,10 @@ def _expected(results: StudyResults, condition: str) -> tuple[int, Prediction | 
     untrained = [record for record, _ in _outputs(results, condition)]
     if not untrained:
         return 0, None
-    classes = int(untrained[0].probes[_LOGITS].shape[1])
+    classes = int(untrained[0].probes[LOGITS].shape[1])
     if not all(map(_known, untrained)):
         return classes, None
-    squares = np.concatenate([record.probes[_SQUARES] for record in untrained])
+    squares = np.concatenate([record.probes[SQUARES] for record in untrained])
     model = untrained[0].trial["model"]
     return classes, predict(squares, classes, int(model["depth"]), int(model["width"]))
 
@@ -133,7 +134,7 @@ def _known(record: Record) -> bool:
     """Whether the network is one that the theory knows, as it was first drawn."""
     model = record.trial.get("model", {})
     drawn = model.get("init") == "he" and not model.get("weights")
-    return model.get("name") == "mlp" and drawn and _SQUARES in record.probes
+    return model.get("name") == "mlp" and drawn and SQUARES in record.probes
 
 
 # --- in words ----------------------------------------------------------------------------------

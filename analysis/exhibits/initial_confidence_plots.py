@@ -31,7 +31,7 @@ Values = NDArray[np.float64]
 
 STATES = ("untrained", "warmed up")
 
-_LOGITS, _SQUARES = "start_outputs/train", "start_outputs/train_mean_square"
+LOGITS, SQUARES = "start_outputs/train", "start_outputs/train_mean_square"
 _COLOURS = (WITHOUT, WITH)
 _MARKS = ("s", "o")
 _BAND = "#e3e3e3"
@@ -172,7 +172,7 @@ def _key(known: bool) -> list[Line2D | Patch]:
 
 def draw_outputs(grid: str, start: Start, both: Outputs) -> Drawing:
     """Logits, probabilities and confidence on the training examples, all networks together."""
-    arms = [[pair[arm].probes[_LOGITS] for pair in both] for arm in range(2)]
+    arms = [[pair[arm].probes[LOGITS] for pair in both] for arm in range(2)]
     reach = max(float(np.quantile(np.abs(logits), 0.999)) for arm in arms for logits in arm) or 1.0
     edges = np.linspace(-reach, reach, 81)
     chance = start.chance
@@ -224,7 +224,7 @@ def _histogram(
 
 def _density(edges: Values, both: Outputs) -> Values:
     """Of the theory, in each bin, for the examples of all untrained networks."""
-    squares = np.concatenate([untrained.probes[_SQUARES] for untrained, _ in both])
+    squares = np.concatenate([untrained.probes[SQUARES] for untrained, _ in both])
     model = both[0][0].trial["model"]
     below = logit_probability(edges, squares, int(model["depth"]), int(model["width"]))
     density: Values = np.diff(below) / np.diff(edges)

@@ -18,11 +18,13 @@ from analysis.records import Record, read_record
 from trainables import life
 from trainables.data.examples import Source, stated_normalisation
 from trainables.data.photos import photos, photos_ood
+from trainables.keeping import keep
 from trainables.life import epochs_of, run_trial, warmup_key
 from trainables.models.build import build
 from trainables.models.settings import Mlp
 from trainables.preparation import of_classes, prepare
-from trainables.probes import ALONG, END, START, Probe, Subject
+from trainables.probes import ALONG, END, START, Probe
+from trainables.probes.subject import Subject
 from trainables.seeds import generator
 from trainables.state import unpack
 from trainables.storage import Storage
@@ -195,6 +197,7 @@ def test_without_task_epochs_the_record_is_of_the_network_as_it_would_start(tria
         expected = evaluate(network, getattr(data, name)).logits.numpy()
         assert np.array_equal(left.logits[name], expected), name
     assert "task" not in set(left.history["phase"])
+    assert left.history["seconds"].iloc[-1] == pytest.approx(left.seconds["total"])  # measured once
 
 
 def test_another_trial_s_warm_up_gives_the_same_record_without_task_epochs(tmp_path):
@@ -241,6 +244,22 @@ def test_starts_that_keep_a_part_share_the_warm_up_and_can_be_cut_short(kind, tm
     live(trial, cut)
     assert numbers(trial, cut) == numbers(trial, whole)
     assert numbers(trial, whole)["test/logits"] != numbers(WARM, whole)["test/logits"]
+
+
+def test_the_task_after_a_kept_step_size_is_the_control_s_at_another_learning_rate(storage):
+    trial = changed(WARM, "warmup", keep="step_size")
+    left = live(trial, storage)
+    network = build(trial, CPU)
+    untrained = {name: value.clone() for name, value in network.state_dict().items()}
+    state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)
+    network.load_state_dict(state["network"])
+    scale = keep(network, untrained, prepare(trial, *photographs(), CPU), trial)
+    slower = Optimizer(lr=scale * trial.task.optimizer.lr)
+    control = live(changed(trial.control(), "task", optimizer=slower), storage)
+    assert left is not None
+    assert control is not None
+    assert abs(scale - 1) > 0.1
+    assert np.array_equal(left.logits["test"], control.logits["test"])
 
 
 def test_the_start_of_what_is_kept_is_measured_between_warm_up_and_task(storage):

@@ -15,9 +15,10 @@ from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
 from trainables.models.settings import Mlp
 from trainables.preparation import Split, TaskData
-from trainables.probes import END, Arrays, Probe, Subject
+from trainables.probes import END, Probe
 from trainables.probes.features import features
 from trainables.probes.odin import EPSILONS, TEMPERATURES, odin, other_protocol, perturbed
+from trainables.probes.subject import Arrays, Subject
 from trainables.storage import Storage
 from trainables.training import Diverged
 from trainables.trial import Data, DataFacts, Task, Trial, Warmup

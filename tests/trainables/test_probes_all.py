@@ -17,7 +17,8 @@ from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.models.vit import vit
 from trainables.preparation import Split, TaskData
-from trainables.probes import ALONG, END, PROBES, START, Arrays, Subject
+from trainables.probes import ALONG, END, PROBES, START
+from trainables.probes.subject import Arrays, Subject
 
 CLASSES = 3
 IMAGE = (3, 8, 8)

@@ -10,7 +10,6 @@ from torch.func import functional_call, hessian
 from trainables.models.build import Autocast
 from trainables.models.vit import vit
 from trainables.preparation import Split, TaskData
-from trainables.probes import Subject
 from trainables.probes.curvature import (
     TOLERANCE,
     VECTORS,
@@ -19,6 +18,7 @@ from trainables.probes.curvature import (
     hutchinson_trace,
     largest_eigenvalue,
 )
+from trainables.probes.subject import Subject
 from trainables.training import Diverged
 
 CLASSES = 3

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
 from trainables.preparation import Split, TaskData
-from trainables.probes import Subject
 from trainables.probes.directions import Direction, random_directions
 from trainables.probes.landscape import MARGIN, path, plane, slices
+from trainables.probes.subject import Subject
 
 SHAPE = (2, 5, 5)
 CLASSES = 3

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from trainables.models.build import Autocast
 from trainables.models.vit import vit
 from trainables.preparation import Split, TaskData
-from trainables.probes import Subject
 from trainables.probes.gradients import MOST_BATCHES, gradients
 from trainables.probes.layers import layers
 from trainables.probes.outputs import confidence_map, start_outputs
+from trainables.probes.subject import Subject
 from trainables.seeds import generator
 from trainables.training import Diverged, shuffled
 

@@ -52,5 +52,3 @@ PROBES: Mapping[str, Probe] = {
     "start_outputs": Probe(start_outputs, START),
     "weights": Probe(weights, END),
 }
-
-__all__ = ["ALONG", "END", "PROBES", "START", "Arrays", "Moments", "Probe", "Subject"]
