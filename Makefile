@@ -12,8 +12,8 @@ help: ## this list
 noise_ablation: .venv/installed ## run the main study at laptop scale; says where the report is
 	$(BIN)/python -m sweep.launch noise_ablation
 
-test: .venv/installed ## the tests, without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+test: .venv/installed ## the tests, without the slow ones, two files at a time
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/installed ## proofs of minutes: kill -9 in mid-study, CIFAR-10 (REAL_IMAGES=folder)
 	$(BIN)/python -m pytest -m slow --timeout 5400

@@ -11,6 +11,7 @@ from analysis.comparison import (
 )
 from analysis.exhibits.cells import p_text
 from analysis.exhibits.exhibit import label, number
+from analysis.exhibits.search_confirmed import said
 from analysis.results import StudyResults
 from analysis.stats import MIN_PAIRS, smallest_p
 
@@ -27,6 +28,8 @@ _UNTRAINED = (
 
 def findings(results: StudyResults) -> list[str]:
     """A paragraph for each grid; one sentence where there is nothing to compare."""
+    if results.plan.search is not None:
+        return [" ".join(said(results))] if said(results) else ["The search has no best yet."]
     if not results.plan.grids:
         return [_alone(results)]
     measure = ECE if results.plan.trains else CONFIDENCE

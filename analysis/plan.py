@@ -42,6 +42,7 @@ class Plan:
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
+    search: Mapping[str, Any] | None = None  # what a search has proposed; see `analysis.search`
 
     @property
     def network(self) -> str:
@@ -72,6 +73,7 @@ def parse_plan(text: str) -> Plan:
             grids={name: tuple(labels) for name, labels in fields["grids"].items() if labels},
             trials=tuple(PlannedTrial(**trial) for trial in fields["trials"]),
             left_out=tuple(fields.get("left_out", ())),
+            search=fields.get("search"),
         )
     except KeyError as error:
         raise PlanError(f"not a plan: {error.args[0]!r} is missing") from error

@@ -49,15 +49,19 @@ def execute(
     weights: Mapping[str, State],
     options: Options,
     console: Console,
+    report: bool = True,
+    wait: bool = False,
 ) -> Outcome:
     """Do what is left of the plan, and make the report.
 
     Args:
         sources, weights: what the plan's trials are made from, by name and by digest.
+        report: without, the plan is a beginning that has nothing to report yet.
+        wait: for another launch of the study to end, where it would be refused else.
     """
     with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
         client = connect()
-    with exclusive(options.storage, plan.study.name):
+    with exclusive(options.storage, plan.study.name, wait=wait):
         commit, device = code_commit(), torch.device(options.resources.device)
         try:
             ledger = read_ledger(client, plan)
@@ -68,7 +72,7 @@ def execute(
             raise InputError(f"nothing was run: {one_line(error)}") from error
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
             launch = _Launch(plan, sources, weights, options, console, client, publisher, commit)
-            return launch.carry_out(work)
+            return launch.carry_out(work, report)
 
 
 def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
@@ -100,7 +104,7 @@ class _Launch:
     commit: str
     failed: list[str] = field(default_factory=list)  # trial ids
 
-    def carry_out(self, work: Worklist) -> Outcome:
+    def carry_out(self, work: Worklist, report: bool) -> Outcome:
         """To the end, whatever that is; the parent run's status says which."""
         outbox = Outbox(self.publisher)
         status = "FAILED"
@@ -109,8 +113,9 @@ class _Launch:
             if work.to_run:
                 self._run(work, outbox)
             outbox.close()
-            page = self._report()
-            good = not (self.failed or outbox.waiting or outbox.refused) and page is not None
+            page = self._report() if report else None
+            good = not (self.failed or outbox.waiting or outbox.refused)
+            good &= not report or page is not None
             status = "FINISHED" if good else "FAILED"
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)

@@ -8,7 +8,7 @@ After a crash, with more replicates, after an outage: the same command finishes 
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
@@ -89,6 +89,8 @@ def _launch_study(
         outcome = _launch_study(load_study(name), asked, console, chain)
         if outcome.code:
             return outcome
+    if study.search is not None:
+        return _search(study, options, console)
     try:
         plan, sources, networks = _plan(study, options)
     except NotYet as reason:
@@ -109,14 +111,51 @@ def _check(study: "Study", options: Options) -> None:
     from sweep.errors import NotYet
 
     with suppress(NotYet):
-        _plan(study, options)
+        if study.search is None:
+            _plan(study, options)
+        else:
+            from sweep.search.asking import prepare
+
+            _, _, look = _looking(options)
+            prepare(study, options, look)
+
+
+def _search(study: "Study", options: Options, console: Console) -> "Outcome":
+    from sweep.execution import Outcome
+
+    # Ray, which a search imports, is not needed to say that it cannot be
+    sources, networks, look = _looking(options)
+    from sweep.search.asking import prepare
+
+    asked = prepare(study, options, look)
+    if options.dry_run:
+        from sweep.search.listing import show_search
+
+        show_search(console, asked, sources.loaded, networks.weights, options)
+        return Outcome(0, None)
+    from sweep.search.launching import launch_search
+
+    return launch_search(asked, sources, networks, options, console)
 
 
 def _plan(study: "Study", options: Options) -> "tuple[StudyPlan, Sources, Networks]":
     """Everything that can be wrong with what was asked comes out here, before anything runs."""
+    from sweep.planning import make_plan
+
+    for name in ("trials", "timeout", "search_storage"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
+    sources, networks, look = _looking(options)
+    plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
+    return plan, sources, networks
+
+
+def _looking(
+    options: Options,
+) -> "tuple[Sources, Networks, Callable[[Trial], Trial]]":
+    """Data sets, networks, and how a trial is looked at with them."""
     from sweep.earlier import trained_by
     from sweep.networks import Networks
-    from sweep.planning import make_plan
     from sweep.resources import check_resources
     from sweep.sources import Sources
     from trainables.storage import Storage
@@ -132,8 +171,7 @@ def _plan(study: "Study", options: Options) -> "tuple[StudyPlan, Sources, Networ
     def look(trial: "Trial") -> "Trial":
         return networks.look(sources.look(trial))
 
-    plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
-    return plan, sources, networks
+    return sources, networks, look
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

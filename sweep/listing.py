@@ -50,7 +50,7 @@ def show_plan(
     client = connect_if_there()
     ledger = read_ledger(client, plan) if client else Ledger()
     work = sort_out(plan, ledger, Storage(options.storage), torch.device(options.resources.device))
-    at_a_time = options.resources.concurrency or _local_slots(options)
+    at_a_time = options.resources.concurrency or local_slots(options)
     seconds = seconds_from_runs(work, ledger.done.values())
     source = "at the pace of the finished trials"
     if seconds is None:
@@ -93,5 +93,5 @@ def _pairs(plan: StudyPlan) -> str:
     return ", ".join(f"{count} a condition of {grid}" for grid, count in plan.replicates.items())
 
 
-def _local_slots(options: Options) -> int:
+def local_slots(options: Options) -> int:
     return max(1, int((os.cpu_count() or 1) / max(options.resources.cpus, 1e-9)))

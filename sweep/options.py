@@ -27,6 +27,8 @@ into MLflow and a report. The same command goes on after a crash, and runs nothi
       a network of your own: the function `make` of my_net.py in this folder
   python -m sweep.launch noise_ablation --set warmup.noise.distribution=[gaussian,pink]
       fewer levels of a factor
+  python -m sweep.launch warmup_search --trials 50 --timeout 2h
+      the best warm-up for a network, by Optuna; goes on where it was stopped
   python -m sweep.launch my_study.yaml
       a study of your own; copy one of sweep/studies/ to begin with
   python -m sweep.launch --list
@@ -62,6 +64,9 @@ class Options:
     tracking_uri: str | None = None
     storage: Path = Path("sweep_storage")
     resources: Resources = field(default_factory=Resources)
+    trials: int | None = None  # proposals of a search
+    timeout: float | None = None  # seconds, after which none is made
+    search_storage: str | None = None  # URL of Optuna's database
 
 
 def parse_options(arguments: Sequence[str] | None) -> Options:
@@ -95,6 +100,9 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
             gpus=asked.gpus_per_trial,
             retries=asked.retries,
         ),
+        trials=asked.trials,
+        timeout=asked.timeout,
+        search_storage=asked.search_storage,
     )
 
 
@@ -140,6 +148,18 @@ def _share(text: str) -> float:
     return number
 
 
+def _span(text: str) -> float:
+    """Seconds, of 90s, 30m or 2h."""
+    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
+    try:
+        number = float(text[:-1])
+    except ValueError:
+        number = 0.0
+    if seconds is None or not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: write a time such as 90s, 30m or 2h")
+    return number * seconds
+
+
 class _Parser(argparse.ArgumentParser):
     """Errors in one line, as everywhere in this program."""
 
@@ -173,6 +193,14 @@ def _parser() -> argparse.ArgumentParser:
         help="change a field of every trial, such as task.optimizer.lr=1e-4, or the levels of one "
         "that the study varies; repeatable",
     )
+    add("--trials", type=_at_least_one, metavar="N", help="of a search: proposals in all")
+    add(
+        "--timeout",
+        type=_span,
+        metavar="TIME",
+        help="of a search: 90s, 30m or 2h, after which nothing more is proposed; what is best then "
+        "is still confirmed",
+    )
     add("--download", action="store_true", help="data sets and weights may be fetched")
 
     where = parser.add_argument_group("where it runs")
@@ -203,5 +231,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="records, warmed-up networks, checkpoints; for a cluster, a folder that all nodes "
         "share; default: sweep_storage",
+    )
+    add(
+        "--search-storage",
+        metavar="URL",
+        help="Optuna's database of a search, such as postgresql://HOST/NAME, for several launchers "
+        "at once; with a password, by SWEEP_SEARCH_STORAGE in the environment; default: search.db "
+        "in the storage folder",
     )
     return parser

@@ -53,6 +53,7 @@ class StudyPlan:
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]  # replicate by replicate, controls first
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
+    search: Mapping[str, Any] | None = None  # what a search has proposed, see `sweep.search.told`
 
     @cached_property
     def by_id(self) -> Mapping[str, PlannedTrial]:
@@ -72,6 +73,7 @@ class StudyPlan:
             "base": self.base.model_dump(mode="json"),
             "exhibits": list(self.study.exhibits),
             "left_out": list(self.left_out),
+            "search": self.search,
             "grids": {grid: list(labels) for grid, labels in self.grids.items()},
             "trials": [
                 {
@@ -114,7 +116,7 @@ def make_plan(
     counts = {g: replicates or study.replicates(sized, g) for g in study.grids or ("",)}
     base: Fields = {}
     for changes in (study.base, sized.set, overrides):
-        base = with_fields(base, _outer_first(changes))
+        base = with_fields(base, outer_first(changes))
     base_trial = look(parse_trial(base))
     trials: dict[str, PlannedTrial] = {}
     grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
@@ -124,7 +126,7 @@ def make_plan(
         for grid, cell, label in _cells(study):
             if replicate >= counts[grid]:
                 continue
-            fields = with_fields(base, _outer_first(cell))
+            fields = with_fields(base, outer_first(cell))
             fields["seed"] = base_trial.seed + replicate
             try:
                 trial = look(parse_trial(fields))
@@ -172,7 +174,7 @@ def _with_levels(study: Study, overrides: Mapping[str, Any]) -> tuple[Study, dic
     return study.model_copy(update={"grids": grids}), rest
 
 
-def _outer_first(changes: Mapping[str, Any]) -> dict[str, Any]:
+def outer_first(changes: Mapping[str, Any]) -> dict[str, Any]:
     """A section before its fields: `model=resnet18` would undo a `model.stem` set before it."""
     return dict(sorted(changes.items(), key=lambda item: item[0].count(".")))
 

@@ -10,7 +10,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,19 +63,9 @@ def run_trials(
         InputError: no node of the cluster can ever run a trial.
         KeyboardInterrupt: passed on; what has finished is stored, what has not has its checkpoint.
     """
-    with _ray(resources), _scratch(storage) as scratch:
-        _check_feasible(resources)
-        trainable = tune.with_resources(
-            tune.with_parameters(
-                live,
-                sources=dict(sources),
-                weights=dict(weights),
-                storage=str(storage),
-                device=resources.device,
-                commit=commit,
-            ),
-            {"cpu": resources.cpus, "gpu": resources.gpus},
-        )
+    with connected(resources), scratch(storage) as folder:
+        check_feasible(resources)
+        trainable = bound(live, sources, weights, storage, resources, commit)
         configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
         tune.Tuner(
             trainable,
@@ -85,7 +75,7 @@ def run_trials(
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=str(scratch),
+                storage_path=str(folder),
                 failure_config=tune.FailureConfig(max_failures=resources.retries),
                 callbacks=[_Tell(watcher)],
                 verbose=0,
@@ -93,8 +83,28 @@ def run_trials(
         ).fit()
 
 
+def bound(
+    trainable: Callable[..., None],
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    storage: Path,
+    resources: Resources,
+    commit: str,
+) -> Any:
+    """A trainable of `trainables.tune` with its data, by Ray's object store, and what it takes."""
+    with_data = tune.with_parameters(
+        trainable,
+        sources=dict(sources),
+        weights=dict(weights),
+        storage=str(storage),
+        device=resources.device,
+        commit=commit,
+    )
+    return tune.with_resources(with_data, {"cpu": resources.cpus, "gpu": resources.gpus})
+
+
 @contextmanager
-def _scratch(storage: Path) -> Iterator[Path]:
+def scratch(storage: Path) -> Iterator[Path]:
     """A folder for what Tune keeps of its own; nothing here is read again."""
     storage.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -135,27 +145,33 @@ class _Tell(tune.Callback):
     def on_trial_recover(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.retried(_id(trial), _error(trial))
+        self._watcher.retried(_id(trial), traceback_of(trial))
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.failed(_id(trial), _error(trial))
+        self._watcher.failed(_id(trial), traceback_of(trial))
 
 
 def _id(trial: TuneTrial) -> str:
     return str(trial.config["work"]["id"])
 
 
-def _error(trial: TuneTrial) -> str:
+def traceback_of(trial: TuneTrial) -> str:
     """The trial's traceback; Tune's `get_error` looks where it will only be copied to later."""
     path = Path(trial.error_file or "")
     return path.read_text("utf-8", errors="replace") if path.is_file() else "unknown"
 
 
 @contextmanager
-def _ray(resources: Resources) -> Iterator[None]:
-    """Connected to Ray; a local instance ends with the context, a cluster goes on."""
+def connected(resources: Resources) -> Iterator[None]:
+    """Connected to Ray; a local instance ends with the context, a cluster goes on.
+
+    Within another such context it is that one's connection.
+    """
+    if ray.is_initialized():
+        yield
+        return
     os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
     on_termination = signal.getsignal(signal.SIGTERM)
     local = not (resources.address or os.environ.get("RAY_ADDRESS"))
@@ -192,7 +208,7 @@ def _shut_down() -> None:
         gc.enable()
 
 
-def _check_feasible(resources: Resources) -> None:
+def check_feasible(resources: Resources) -> None:
     """That some node can run a trial: Ray would wait for one without a word."""
     need = {"CPU": resources.cpus, "GPU": resources.gpus}
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]

@@ -19,6 +19,7 @@
         replicates: 6                       # or of each grid, {distribution: 6, std: 30}
         set: {data.examples: 500}           # over the base
 
+A study with a `search:` in place of grids looks for the best trial, see `sweep.search.section`.
 `after: [pretraining]` of a scale launches another study first, from whose network `model.weights:
 study:pretraining` starts. A file with `collects: [calibration, datasets]` beside its title and
 answers is a collection: its studies are run in turn, and share one index page.
@@ -77,6 +78,7 @@ class Scale(_Part):
     set: dict[str, Any] = {}  # dotted field → value, over the study's base
     grids: dict[Name, Grid] = {}  # in place of the study's of that name
     after: list[str] = []  # studies that are launched first, at the same scale
+    search: dict[str, Any] = {}  # over the study's own
 
 
 class Study(_Part):
@@ -89,6 +91,7 @@ class Study(_Part):
     base: dict[str, Any] = {}  # dotted field → value, over a trial's defaults
     grids: dict[Name, Grid] = {}  # none: the base trial alone
     exhibits: list[str] = []
+    search: dict[str, Any] | None = None  # see `sweep.search.section`
     scales: Annotated[dict[Name, Scale], Field(min_length=1)]
 
     def scale(self, name: str | None) -> tuple[str, Scale]:
@@ -118,6 +121,13 @@ class Study(_Part):
                     f"scales.{name}.replicates: {', '.join(scale.replicates)} are not the grids; "
                     f"give {', '.join(grids) or 'a number, for there is no grid'}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _a_search_has_no_grids(self) -> Self:
+        gridded = self.grids or any(scale.grids for scale in self.scales.values())
+        if self.search is not None and gridded:
+            raise ValueError("search: proposals take the place of grids; leave one of them out")
         return self
 
     @property

@@ -39,11 +39,44 @@ def live(
 
     Reports `examples`: those trained on since the last report.
     """
+    reporter = _Reporter()
+    _live(config["work"]["trial"], sources, weights, storage, device, commit, reporter)
+    reporter.send()
+
+
+def live_by_seed(
+    config: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    storage: str,
+    device: str,
+    commit: str,
+) -> None:
+    """Live the trials in `config["work"]["trials"]` one after another.
+
+    The arguments are those of `live`. Reports `examples` as that does, and `seeds`: how many of the
+    trials have left their record. Whoever is told may stop the others.
+    """
+    reporter = _Reporter()
+    for fields in config["work"]["trials"]:
+        _live(fields, sources, weights, storage, device, commit, reporter)
+        reporter.seeds += 1
+        reporter.send()
+
+
+def _live(
+    fields: Mapping[str, Any],
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    storage: str,
+    device: str,
+    commit: str,
+    reporter: "_Reporter",
+) -> None:
     # two processes of two threads each are five times slower than of one each, on two cores
     torch.set_num_threads(1)
-    trial = Trial.model_validate(config["work"]["trial"])
+    trial = Trial.model_validate(fields)
     data, ood = trial.data, trial.data.ood
-    reporter = _Reporter()
     run_trial(
         trial,
         sources[data.loaded(data.source)],
@@ -54,11 +87,11 @@ def live(
         commit=commit,
         weights=weights.get(trial.model.facts.weights or ""),
     )
-    reporter.send()
 
 
 class _Reporter:
     def __init__(self) -> None:
+        self.seeds = 0  # trials lived
         self._examples = 0
         self._sent_at = time.perf_counter()
 
@@ -68,6 +101,6 @@ class _Reporter:
             self.send()
 
     def send(self) -> None:
-        tune.report({"examples": self._examples})
+        tune.report({"examples": self._examples, "seeds": self.seeds})
         self._examples = 0
         self._sent_at = time.perf_counter()

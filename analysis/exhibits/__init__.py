@@ -23,6 +23,8 @@ from analysis.exhibits.pairs import pairs
 from analysis.exhibits.posthoc import posthoc
 from analysis.exhibits.protocols import protocols
 from analysis.exhibits.reliability import reliability
+from analysis.exhibits.search import search
+from analysis.exhibits.search_confirmed import search_confirmed
 from analysis.exhibits.supplement import detection_by_condition, posthoc_by_condition
 from analysis.exhibits.trajectories import trajectories
 from analysis.exhibits.warmup_curves import warmup_curves
@@ -49,6 +51,8 @@ EXHIBITS: Mapping[str, Callable[[StudyResults], Exhibit]] = {
     "landscape": landscape,
     "curvature": curvature,
     "controls": controls,
+    "search": search,
+    "search_confirmed": search_confirmed,
 }
 
 

@@ -116,6 +116,23 @@ class Place:
                     process.wait()
 
 
+SEARCHED = {
+    "space": {
+        "warmup.noise.distribution": ["gaussian", "pink", "laplace"],
+        "warmup.noise.std": {"low": 0.25, "high": 4.0, "log": True},
+    },
+    "seeds": 2,
+    "trials": 4,
+}
+
+
+@pytest.fixture
+def searching(place: Place) -> str:
+    """A tiny study that searches, in `place`."""
+    exhibits = ["search_confirmed", "search", "pairs"]
+    return place.write("searching", grids={}, search=SEARCHED, exhibits=exhibits)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     here = Place(tmp_path)

@@ -312,7 +312,9 @@ BAD_FOLDERS = [
 ]
 
 
-@pytest.mark.parametrize(("make", "value", "remedy"), BAD_FOLDERS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("make", "value", "remedy"), BAD_FOLDERS, ids=[row[1][:40] for row in BAD_FOLDERS]
+)
 def test_a_bad_folder_is_named_with_its_remedy(tmp_path, make, value, remedy):
     root = tmp_path / "images"
     root.mkdir()

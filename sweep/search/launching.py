@@ -1,0 +1,248 @@
+"""A launch of a study that searches, from its file to its report.
+
+The base's controls are run first; then proposals, each published as its trials finish; then the
+best on fresh seeds. Every part goes on where an earlier launch has left it.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import mlflow
+import yaml
+from rich.console import Console
+
+from analysis.objectives import OBJECTIVES
+from analysis.records import Record, read_record
+from analysis.store import one_line
+from sweep.commit import code_commit
+from sweep.errors import InputError
+from sweep.execution import Outcome, execute
+from sweep.guard import guarded
+from sweep.ledger import read_ledger, record_bytes
+from sweep.networks import Networks
+from sweep.options import Options
+from sweep.outbox import Outbox, Parcel
+from sweep.planning import StudyPlan
+from sweep.publishing import Publisher
+from sweep.running import connected
+from sweep.search.asking import Asked
+from sweep.search.plans import confirmed, confirming, controls_of, planned_trial, searched
+from sweep.search.proposals import Proposal
+from sweep.search.proposing import Live, Proposer
+from sweep.search.samplers import make_pruner, make_sampler
+from sweep.search.store import AWAY as UNREACHABLE
+from sweep.search.store import Store, opened
+from sweep.search.telling import Telling
+from sweep.search.told import told
+from sweep.search.tuning import run_search
+from sweep.sources import Sources
+from sweep.study import Study
+from sweep.tracking import AWAY, connect
+from trainables.life import record_key
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+BEST_STUDY = "best.yaml"  # beside the report's page
+
+
+def launch_search(
+    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+) -> Outcome:
+    """Search, confirm and report; 1 where something failed or nothing could be chosen."""
+    directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
+    sampler = make_sampler(asked.search.sampler, asked.search.seed)
+    pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
+    with (
+        opened(asked.url, asked.name, directions, options.storage, sampler, pruner) as store,
+        connected(options.resources),
+    ):
+        launch = _Launch(asked, store, sources, networks, options, console)
+        try:
+            return launch.carry_out()
+        except UNREACHABLE as error:
+            launch.say(
+                f"the search's database does not answer ({one_line(error)[:300]}); what has "
+                "finished is stored, and the same command goes on when it does"
+            )
+            return Outcome(1, None)
+
+
+@dataclass
+class _Launch:
+    asked: Asked
+    store: Store
+    sources: Sources
+    networks: Networks
+    options: Options
+    console: Console
+    failed: int = 0
+
+    def carry_out(self) -> Outcome:
+        started = time.monotonic()
+        begun = self._execute(self._plan([]), report=False)  # the controls alone
+        if begun.code:
+            return begun
+        records = _Records(Storage(self.options.storage), self.base)
+        deadline = None if self.options.timeout is None else started + self.options.timeout
+        proposer = Proposer(
+            search=self.asked.search,
+            space=self.asked.space,
+            store=self.store,
+            controls=tuple(planned.trial for planned in controls_of(self.base)),
+            read=records.read,
+            budget=self.asked.search.trials,
+            deadline=deadline,
+        )
+        proposer.begin()
+        self._search(proposer)
+        return self._conclude(proposer)
+
+    @property
+    def base(self) -> StudyPlan:
+        return self.asked.base
+
+    def _search(self, proposer: Proposer) -> None:
+        commit, plan = code_commit(), self._plan(proposer.proposals())
+        try:
+            client = connect()
+            publisher = Publisher(
+                client, plan, read_ledger(client, plan), self.sources.loaded, commit
+            )
+        except AWAY as error:
+            raise InputError(f"nothing was searched: {one_line(error)}") from error
+        outbox = Outbox(publisher)
+        status = "KILLED"
+        with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
+            try:
+                watch = _Watch(self, Telling(self.console, proposer), outbox)
+                run_search(
+                    proposer,
+                    self.sources.loaded,
+                    self.networks.weights,
+                    self.options.storage,
+                    self.options.resources,
+                    commit,
+                    watch,
+                )
+                status = "FINISHED"
+            finally:
+                outbox.close()
+                try:
+                    publisher.close(status)
+                except AWAY as error:
+                    self.say(f"MLflow was not told of the end: {one_line(error)}")
+
+    def _conclude(self, proposer: Proposer) -> Outcome:
+        """Confirm the best on fresh seeds, and report."""
+        asked, found, best = self.asked, proposer.proposals(), proposer.best()
+        plan = self._plan(found)
+        if best is None:
+            self.say("No proposal has been run on all seeds and meets the constraints: no best.")
+            return _with_code(self._execute(plan), 1)
+        confirm = confirming(
+            asked.study, plan.scale, self.base.base, best, asked.space, asked.search,
+            asked.replicates,
+        )  # fmt: skip
+        self.say(
+            f"\nBest of {len(found)} proposals: #{best.number}, "
+            f"{OBJECTIVES[asked.search.objectives[0]].label} {best.means[0]:.4g}; "
+            f"now on {asked.replicates} fresh seeds"
+        )
+        outcome = self._execute(confirmed(plan, confirm, asked.search, asked.look))
+        if outcome.page:
+            self._write_study(confirm, outcome.page.parent)
+        return _with_code(outcome, 1) if self.failed else outcome
+
+    def _write_study(self, confirm: Study, folder: Path) -> None:
+        """The best as a study file, beside the report and among its artifacts."""
+        path = folder / BEST_STUDY
+        content = confirm.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+        try:
+            client = connect()
+            parent = read_ledger(client, self.base).parent
+            if parent is not None:
+                client.log_artifact(parent.info.run_id, str(path), "report")
+        except (InputError, *AWAY) as error:
+            self.say(f"{path} is not in MLflow: {one_line(error)}")
+        self.say(f"The best as a study: {path}")
+
+    def _execute(self, plan: StudyPlan, report: bool = True) -> Outcome:
+        return execute(
+            plan, self.sources.loaded, self.networks.weights, self.options, self.console,
+            report=report, wait=True,
+        )  # fmt: skip
+
+    def _plan(self, found: list[Proposal]) -> StudyPlan:
+        controls = controls_of(self.base)
+        search = told(
+            self.asked.search, self.asked.space, self.store.study, self.asked.url, found, controls
+        )
+        return searched(self.base, self.asked.space, found, search)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _with_code(outcome: Outcome, code: int) -> Outcome:
+    return outcome._replace(code=max(outcome.code, code))
+
+
+class _Records:
+    """Records by trial id, from storage, else from the MLflow run they were published with."""
+
+    def __init__(self, storage: Storage, base: StudyPlan) -> None:
+        self._storage, self._base = storage, base
+        self._read: dict[str, Record] = {}
+
+    def read(self, trial_id: str) -> Record:
+        if trial_id not in self._read:
+            self._read[trial_id] = read_record(self._payload(trial_id))
+        return self._read[trial_id]
+
+    def _payload(self, trial_id: str) -> bytes:
+        payload = self._storage.get(record_key(trial_id))
+        if payload is not None:
+            return payload
+        client = connect()
+        ledger = read_ledger(client, self._base)
+        run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
+        if run is None:
+            raise InputError(
+                f"trial {trial_id} has no record in {self._storage.root}; is that a folder that "
+                "all nodes share?"
+            )
+        return record_bytes(client, run)
+
+
+class _Watch:
+    """Passes on what happens to the proposals, to the console and to the outbox."""
+
+    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox) -> None:
+        self._launch, self._telling, self._outbox = launch, telling, outbox
+        self.trained, self.finished = telling.trained, telling.finished
+        self.retried = telling.retried
+
+    def proposed(self, live: Live) -> None:
+        """Nothing is said of it yet."""
+
+    def recorded(self, live: Live, trial: Trial) -> None:
+        asked = self._launch.asked
+        for control in controls_of(asked.base):
+            if control.trial.seed == trial.seed:
+                planned = planned_trial(
+                    live.number, live.params, asked.space, control, control.replicate
+                )
+                self._outbox.put(Parcel(planned, partial(self._stored, trial.trial_id)))
+
+    def failed(self, number: int, error: str) -> None:
+        self._launch.failed += 1
+        self._telling.failed(number, error)
+
+    def _stored(self, trial_id: str) -> bytes:
+        payload = Storage(self._launch.options.storage).get(record_key(trial_id))
+        if payload is None:
+            raise InputError(f"no record of {trial_id}")
+        return payload

@@ -1,0 +1,197 @@
+"""A search without Ray: what a proposal is worth is a formula, and everything else is real."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from analysis.objectives import OBJECTIVES
+from sweep.planning import make_plan
+from sweep.search.plans import controls_of
+from sweep.search.proposing import Live, Proposer
+from sweep.search.samplers import make_pruner, make_sampler
+from sweep.search.section import parse_search
+from sweep.search.space import Space
+from sweep.search.store import opened
+from sweep.sources import Sources
+from sweep.study import Study
+
+NOISE = {"warmup.noise.std": {"low": 0.1, "high": 4.0, "log": True}}
+Worth = Callable[[dict[str, Any], int], float]  # params, seed → ECE; NaN: diverged
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def base_plan(tiny: dict[str, Any]) -> SimpleNamespace:
+    """The tiny study without grids: its plan on three seeds, and how trials are looked at."""
+    sources = Sources()
+    study = Study.model_validate({"name": "tiny"} | tiny | {"grids": {}})
+    plan = make_plan(study, sources.look, replicates=3)
+    return SimpleNamespace(plan=plan, look=sources.look, sources=sources, study=study)
+
+
+class Bench:
+    """Proposers of one search in one place."""
+
+    def __init__(self, folder: Path, base_plan: SimpleNamespace, fields: dict[str, Any]) -> None:
+        self.folder, self.base_plan = folder, base_plan
+        self.search = parse_search({"space": NOISE, "seeds": 3, "trials": 8} | fields)
+        self.space = Space(self.search, base_plan.plan.base, base_plan.look)
+        self.url = f"sqlite:///{folder}/search.db"
+
+    @contextmanager
+    def proposer(
+        self,
+        deadline: float | None = None,
+        worth: Worth | None = None,
+        accuracy: Worth | None = None,
+    ) -> Iterator[Proposer]:
+        search = self.search
+        values: dict[str, tuple[dict[str, Any], int]] = {}
+
+        def read(trial_id: str) -> SimpleNamespace:
+            if trial_id not in values:  # a control
+                return record(0.2, 0.5)
+            params, seed = values[trial_id]
+            ece = (worth or standard)(params, seed)
+            right = 0.5 if accuracy is None else accuracy(params, seed)
+            return record(ece, right, "diverged" if np.isnan(ece) else "finished")
+
+        with opened(
+            self.url,
+            "bench",
+            [OBJECTIVES[name].direction for name in search.objectives],
+            self.folder,
+            make_sampler(search.sampler, search.seed),
+            make_pruner(search.stopping, search.stop_after),
+        ) as store:
+            proposer = Proposer(
+                search=search,
+                space=self.space,
+                store=store,
+                controls=tuple(p.trial for p in controls_of(self.base_plan.plan))[: search.seeds],
+                read=read,
+                budget=search.trials,
+                deadline=deadline,
+            )
+            asked = proposer.ask
+
+            def ask() -> Live | None:
+                live = asked()
+                if live is not None:
+                    for member in live.members:
+                        values[member.trial_id] = (live.params, member.seed)
+                return live
+
+            proposer.ask = ask  # type: ignore[method-assign]
+            yield proposer
+
+
+def standard(params: dict[str, Any], seed: int) -> float:
+    """Best at std 0.5."""
+    return 0.02 * seed + abs(np.log(params.get("warmup.noise.std", 1.0) / 0.5)) / 10
+
+
+def record(ece: float, accuracy: float, status: str = "finished") -> SimpleNamespace:
+    """A record of 1,000 predictions, so many right, whose confidence is off by `ece`."""
+    n, classes = 1000, 10  # so that a confidence below one half is the largest all the same
+    confidence = accuracy + (0.0 if np.isnan(ece) else ece)
+    logits = np.full((n, classes), np.log((1 - confidence) / (classes - 1)), dtype=np.float32)
+    predicted = np.where(np.arange(n) < round(accuracy * n), 0, 1)
+    logits[np.arange(n), predicted] = np.log(confidence)
+    labels = np.zeros(n, dtype=np.int64)
+    splits = {"validation": logits}
+    return SimpleNamespace(
+        status=status, logits=splits, labels={"validation": labels}, examples={"warmup": 512}
+    )
+
+
+def run(proposer: Proposer, live: Live) -> Any:
+    """The proposal, seed by seed, until it is ended."""
+    for seeds in range(1, len(live.members) + 1):
+        proposer.seeds_done(live.number, seeds)
+        if live.ended:
+            break
+    return proposer.finished(live.number)
+
+
+def run_all(proposer: Proposer) -> None:
+    while (live := proposer.ask()) is not None:
+        run(proposer, live)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, base_plan: SimpleNamespace) -> Callable[..., Bench]:
+    return lambda **fields: Bench(tmp_path, base_plan, fields)
+
+
+@pytest.fixture(scope="session")
+def driver() -> SimpleNamespace:
+    return SimpleNamespace(run=run, run_all=run_all)
+
+
+@pytest.fixture
+def postgres() -> Iterator[SimpleNamespace]:
+    """A fresh PostgreSQL on loopback, without a password; stopped afterwards."""
+    if shutil.which("initdb") is None or shutil.which("postgres") is None:
+        pytest.skip("PostgreSQL's initdb and postgres are not on the PATH")
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    data = folder / "data"
+    nobody: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}  # it refuses root
+    if nobody:
+        shutil.chown(folder, "nobody")
+    done = subprocess.run(
+        ["initdb", "-D", str(data), "-U", "sweep", "--auth=trust", "--no-sync", "-E", "UTF8"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"LC_ALL": "C"},
+        **nobody,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *("postgres", "-D", str(data), "-p", str(port), "-k", str(folder)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        **nobody,
+    )
+    try:
+        _wait_for(port, server)
+        yield SimpleNamespace(url=f"postgresql://sweep@127.0.0.1:{port}/postgres", server=server)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 30
+    while True:
+        assert server.poll() is None, "postgres has ended"
+        ready = ["pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        if subprocess.run(ready, capture_output=True).returncode == 0:
+            return
+        assert time.monotonic() < end, "postgres does not answer"
+        time.sleep(0.1)
