@@ -70,11 +70,11 @@ def said(results: StudyResults) -> list[str]:
     objective = told.objective
     best = [stage.row for stage in stages if stage.setting == stages[0].setting]
     searched, validated, tested = best
-    name = f"Proposal {told.best}, the best of {len(told.proposals)}"
+    name = f"Proposal {told.best}, the best of {len(told.proposals)},"
     if stages[0].setting == BASE:
         name = f"Nothing was better than the base, the best of {len(told.proposals)} proposals: it"
     sentences = [
-        f"{name}, changed {objective.label} against the control by {difference(searched)} on the "
+        f"{name} changed {objective.label} against the control by {difference(searched)} on the "
         f"{searched.n} seeds of the search, by {difference(validated)} on {validated.n} fresh "
         f"seeds and the same validation examples, and by {difference(tested)} on test examples."
     ]
@@ -95,7 +95,9 @@ def said(results: StudyResults) -> list[str]:
 
 def _stages(results: StudyResults, told: Search) -> list[Stage]:
     """Of the best and of the base: in the search, on fresh seeds, on the test set."""
-    found = []
+    found: list[Stage] = []
+    if told.best is None:
+        return found
     chosen = {BEST: told.by_number(told.best), BASE: told.base_proposal}
     for setting, proposal in chosen.items():
         if setting not in results.plan.conditions() or proposal is None:

@@ -63,7 +63,7 @@ class Store:
         """Of launchers that are dead: their running proposals come again."""
         optuna.storages.fail_stale_trials(self.study)
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        others = {trial.user_attrs.get(_OWNER) for trial in running} - {self.launcher, None}
+        others = {str(trial.user_attrs.get(_OWNER)) for trial in running} - {self.launcher}
         dead = {owner for owner in others if _dead(self._folder, owner)}
         for trial in running:
             if trial.user_attrs.get(_OWNER) in dead:
