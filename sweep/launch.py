@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,12 @@ if TYPE_CHECKING:  # slow to import, and --help needs none of it
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    options = None
     try:
-        options = parse_options(arguments)
         for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's & has it ignored
             signal.signal(number, _interrupt)
+        if isinstance(sys.stdout, TextIOWrapper):  # a terminal without a sign for ± is no failure
+            sys.stdout.reconfigure(errors="replace")
+        options = parse_options(arguments)
         return _launch(options, Console())
     except ValueError as error:
         from trainables.data.examples import DataError

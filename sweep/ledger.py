@@ -1,11 +1,12 @@
 """The ledger of finished trials: what MLflow holds of a plan. Reading only.
 
 A trial counts as done when a run under this plan's parent (study, scale, data) is FINISHED, says so
-in its tags, and still has its record. One that another parent holds need not be run: it is adopted.
-A run whose publication was cut short is completed, not doubled.
+in its tags, and still has its record, not cut off. One that another parent holds need not be run:
+it is adopted. A run whose publication was cut short is completed, not doubled.
 """
 
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,7 @@ def _is_done(run: Run) -> bool:
     if run.info.status != "FINISHED" or run.data.tags.get("outcome") not in DONE:
         return False
     record = local_artifact(run, RECORD)
-    return record is None or record.is_file()
+    return record is None or zipfile.is_zipfile(record)  # an archive that is cut off has no end
 
 
 def _elsewhere(client: MlflowClient, wanted: set[str], parent: Run | None) -> dict[str, Run]:

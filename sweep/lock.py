@@ -29,9 +29,11 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
                 f"study {name}: process {file.read().strip() or '?'} is running it with the "
                 f"storage {storage}; wait for it, stop it, or give another --storage"
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        try:
+            file.truncate(0)
+            os.write(file.fileno(), str(os.getpid()).encode())  # at once: a buffer would fail later
+        except OSError as error:  # a full disk: no record could be written either
+            raise _unusable(storage, error) from error
         yield
 
 
@@ -40,6 +42,10 @@ def _lock_file(storage: Path, name: str) -> IO[str]:
         (storage / "locks").mkdir(parents=True, exist_ok=True)
         return (storage / "locks" / name).open("a+")
     except OSError as error:
-        raise InputError(
-            f"--storage {storage}: cannot be used ({error.strerror}); give a folder to write to"
-        ) from error
+        raise _unusable(storage, error) from error
+
+
+def _unusable(storage: Path, error: OSError) -> InputError:
+    return InputError(
+        f"--storage {storage}: cannot be used ({error.strerror}); give a folder to write to"
+    )

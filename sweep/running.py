@@ -174,18 +174,17 @@ def connected(resources: Resources) -> Iterator[None]:
         return
     os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
     on_termination = signal.getsignal(signal.SIGTERM)
-    local = not (resources.address or os.environ.get("RAY_ADDRESS"))
+    address = resources.address or os.environ.get("RAY_ADDRESS")
     try:
         ray.init(
-            address="local" if local else resources.address,
-            include_dashboard=False if local else None,
+            address=address or "local",
+            include_dashboard=None if address else False,
             logging_level=logging.ERROR,
             log_to_driver=False,
         )
-    except ConnectionError as error:
-        raise InputError(
-            f"--address {resources.address}: {' '.join(str(error).split())}"
-        ) from error
+    except Exception as error:  # Ray raises bare ones, such as where its processes start too slowly
+        where = f"--address {address}" if address else "Ray does not start on this machine"
+        raise InputError(f"{where}: {' '.join(str(error).split())}") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in place, which aborts
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.records import Record
 from trainables.data.examples import DataError
 from trainables.life import record_key
 from trainables.storage import Storage
@@ -34,3 +35,11 @@ def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
     del meta["seconds"], meta["finished_at"]
     arrays.pop("history/seconds", None)
     return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
+
+
+def same_numbers(one: Record, two: Record) -> None:
+    """Bit-identical logits and histories, but for seconds."""
+    for split in one.logits:
+        assert np.array_equal(one.logits[split], two.logits[split])
+    for name in one.history.columns.drop("seconds"):
+        assert one.history[name].equals(two.history[name]), name

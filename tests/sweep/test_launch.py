@@ -7,11 +7,11 @@ import re
 import signal
 from collections import Counter
 
-import numpy as np
 import psutil
 import pytest
 import torch
 from ray.cluster_utils import Cluster
+from support import same_numbers
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
@@ -43,14 +43,6 @@ def parents(place, study="tiny"):
     client = place.client
     experiment = client.get_experiment_by_name(study)
     return client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
-
-
-def same_numbers(one, two):
-    """Bit-identical logits and histories, but for seconds."""
-    for split in one.logits:
-        assert np.array_equal(one.logits[split], two.logits[split])
-    for name in one.history.columns.drop("seconds"):
-        assert one.history[name].equals(two.history[name]), name
 
 
 # What it leaves
