@@ -75,8 +75,11 @@ def _data_set(source: Source) -> Dataset:
 
 
 def started_at(record: Record) -> float:
-    """Seconds since 1970; of a trial that was interrupted, as if it had not been."""
-    return record.finished_at - float(record.seconds.get("total", 0.0))
+    """Seconds since 1970; of a trial that was interrupted, as if it had not been.
+
+    Not before 1970, whatever the clock said: MLflow would refuse the record.
+    """
+    return max(0.0, record.finished_at - float(record.seconds.get("total", 0.0)))
 
 
 def milliseconds(seconds: float) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from analysis.store import one_line
 from sweep.planning import PlannedTrial
@@ -68,7 +69,13 @@ class Outbox:
             return
         try:
             self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
-        except AWAY:
-            raise
-        except Exception as error:  # of this parcel alone: the others must still be published
+        except Exception as error:
+            if isinstance(error, AWAY) and not _is_refusal(error):
+                raise
+            # of this parcel alone: the others must still be published
             self.refused.append(f"{parcel.planned.name}: {one_line(error)}")
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether MLflow has answered, and will answer the same another time."""
+    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"

@@ -27,10 +27,11 @@ from trainables.trial import Trial
 from trainables.tune import live
 
 # Tune writes CSV, JSON and TensorBoard files for each trial unless told not to, answers Ctrl-C by
-# waiting for the trials, and prints a banner that no verbosity silences.
+# waiting for the trials, and prints a banner that no verbosity silences, and every traceback.
 TUNE_SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 # For the workers of a local instance. Tune lives each trial in a thread of its own, and each thread

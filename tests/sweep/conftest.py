@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from analysis.results import StudyResults, load_study
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # more on a machine that has other work
 
 LONG = {"warmup.examples": 1_597_440, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
 
@@ -87,7 +88,7 @@ class Place:
     def launch(self, *arguments: str, code: int = 0, **env: str) -> str:
         """Launch and wait; what it printed."""
         process = self.start(*arguments, **env)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=240 * PATIENCE)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         return out + err
 
@@ -99,7 +100,7 @@ class Place:
         return load_study(self.client, study)
 
     def wait_for(self, there: Callable[[], bool], seconds: float = 120) -> None:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while not there():
             assert time.monotonic() < end, "it did not come"
             time.sleep(0.05)
@@ -196,7 +197,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        end = time.monotonic() + 90
+        end = time.monotonic() + 90 * PATIENCE
         while time.monotonic() < end:
             with contextlib.suppress(URLError, OSError), urlopen(f"{self.uri}/health", timeout=2):
                 return

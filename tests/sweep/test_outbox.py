@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 from mlflow.exceptions import MlflowException
 
 from sweep.outbox import Outbox, Parcel
@@ -28,8 +29,9 @@ def send(publisher, *names):
     return outbox
 
 
-def test_a_parcel_that_is_refused_is_told_and_the_others_are_published():
-    publisher = Publisher({"b": [ValueError("logits contain NaN")]})
+@pytest.mark.parametrize("kind", [ValueError, MlflowException.invalid_parameter_value])
+def test_a_parcel_that_is_refused_is_told_and_the_others_are_published(kind):
+    publisher = Publisher({"b": [kind("logits contain NaN")]})
     outbox = send(publisher, "a", "b", "c")
     assert publisher.published == [("a", b"a"), ("c", b"c")]
     assert outbox.refused == ["b: logits contain NaN"]

@@ -1,5 +1,9 @@
 """Publishing in a real store: long histories in several requests, and again without harm."""
 
+import io
+import json
+
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
@@ -23,13 +27,24 @@ def publish(finished, tmp_path):
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_experiment("tiny", (tmp_path / "artifacts").as_uri())
 
-    def publish():
+    def publish(**meta):
         ledger = read_ledger(client, plan)
-        Publisher(client, plan, ledger, sources.loaded, "abc").publish(planned, payload)
+        publisher = Publisher(client, plan, ledger, sources.loaded, "abc")
+        publisher.publish(planned, with_meta(payload, **meta))
         experiment = client.get_experiment_by_name("tiny").experiment_id
         return client, client.search_runs([experiment], "tags.kind = 'trial'"), planned, ledger
 
     return publish
+
+
+def with_meta(payload, **changes):
+    """The record with some of its `meta` changed."""
+    with np.load(io.BytesIO(payload)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays["meta"] = np.array(json.dumps(json.loads(str(arrays["meta"])) | changes))
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def test_a_history_longer_than_a_request_is_whole(publish, finished, monkeypatch):
@@ -52,3 +67,17 @@ def test_a_publication_that_was_cut_short_is_completed_and_nothing_doubled(publi
         history = client.get_metric_history(run.info.run_id, metric)
         assert len(history) == len({m.step for m in history})
     assert len(runs[0].inputs.dataset_inputs) == 2
+
+
+@pytest.mark.parametrize("finished_at", [0.0, 4e9])  # of a clock that was never set, or far ahead
+def test_a_record_that_a_wrong_clock_has_dated_is_published_as_any_other(
+    publish, finished, finished_at
+):
+    client, (run,), planned, _ = publish(finished_at=finished_at)
+    assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "finished")
+    assert 0 <= run.info.start_time <= run.info.end_time == finished_at * 1000
+    record = finished.results.by_id[planned.trial_id].record
+    logged = client.get_metric_history(run.info.run_id, "test_ece")
+    assert [m.value for m in logged] == record.history["test_ece"].tolist()
+    *_, ledger = publish(finished_at=finished_at)
+    assert set(ledger.done) == {planned.trial_id}
