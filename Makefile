@@ -29,6 +29,7 @@ format: .venv/installed ## put the style right
 
 benchmark: .venv/installed ## what a trial costs beside a bare PyTorch loop, and what each network does
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.many_trials --trials 500
 	$(BIN)/python -m benchmarks.networks
 
 clean: ## remove the environment and caches; results stay
