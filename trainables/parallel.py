@@ -34,14 +34,16 @@ class Share:
     inputs: Tensor
     labels: Tensor
     examples: int  # fewer than inputs where an example stands in for none
-    scale: Tensor | None = None  # of the summed loss; None: the mini-batch is whole
+    workers: int = 1
+    targets: Tensor | None = None  # in the whole mini-batch; None: this is the whole of it
 
     def loss(self, logits: Tensor) -> Tensor:
         """The mean cross-entropy of the whole mini-batch, as far as this worker has it: averaged
         over the workers, its gradient is that of the whole."""
-        if self.scale is None:
+        if self.targets is None:
             return F.cross_entropy(logits, self.labels)
-        return F.cross_entropy(logits, self.labels, reduction="sum") * self.scale
+        summed = F.cross_entropy(logits, self.labels, reduction="sum")
+        return summed * self.workers / self.targets
 
 
 @dataclass(frozen=True)
@@ -68,22 +70,20 @@ class Workers:
         if self.size == 1 or not any(p.requires_grad for p in network.parameters()):
             return network
         # a user's network may have parameters that no logit depends on; one worker leaves them
-        return DistributedDataParallel(
-            network, broadcast_buffers=False, find_unused_parameters=True
-        )
+        return DistributedDataParallel(network, find_unused_parameters=True)
 
     def share(self, network: nn.Module, inputs: Tensor, labels: Tensor) -> Share:
         """This worker's examples of a mini-batch that all have drawn."""
         if self.size == 1:
             return Share(inputs, labels, len(labels))
         mine = contiguous(len(labels), self.rank, self.size)
-        scale = self.size / (labels != NO_CLASS).sum()
+        targets = (labels != NO_CLASS).sum()
         examples = mine.stop - mine.start
         if examples or waits_for_others(network):
-            return Share(inputs[mine], labels[mine], examples, scale)
+            return Share(inputs[mine], labels[mine], examples, self.size, targets)
         # a network must not be able to take no example at all; one without a target adds nothing
         nothing = torch.full_like(labels[:1], NO_CLASS)
-        return Share(inputs[:1], nothing, 0, scale)
+        return Share(inputs[:1], nothing, 0, self.size, targets)
 
     def gathered(self, pairs: Pairs) -> list[Pairs]:
         """Those of every worker, in order, on the CPU where there are several."""

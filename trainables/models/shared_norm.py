@@ -4,11 +4,11 @@ PyTorch's SyncBatchNorm does this on GPUs, and only there; on the CPU the layers
 place. Parameters, buffers and their names stay those of the layer that is replaced.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 _PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -77,6 +77,22 @@ def waits_for_others(network: nn.Module) -> bool:
     return any(isinstance(module, shared) for module in network.modules())
 
 
+class _Sum(torch.autograd.Function):
+    """Over all workers; and so is the gradient, for every worker's loss depends on the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
 def _summed(values: Tensor) -> Tensor:
-    total: Tensor = all_reduce(values)
+    total: Tensor = _Sum.apply(values)
     return total
