@@ -166,7 +166,7 @@ def _looking(
     def trained(name: str) -> "State":
         return trained_by(name, options.scale, storage, look)
 
-    networks = Networks(options.download, trained)
+    networks = Networks(options.download, trained, options.resources.workers)
 
     def look(trial: "Trial") -> "Trial":
         return networks.look(sources.look(trial))

@@ -94,4 +94,5 @@ def _pairs(plan: StudyPlan) -> str:
 
 
 def local_slots(options: Options) -> int:
-    return max(1, int((os.cpu_count() or 1) / max(options.resources.cpus, 1e-9)))
+    cpus = options.resources.cpus * options.resources.workers
+    return max(1, int((os.cpu_count() or 1) / max(cpus, 1e-9)))

@@ -49,6 +49,8 @@ networks (--set model=NAME): mlp, resnet18 to resnet152, densenet121 to densenet
 exit codes: 0 all is well, 1 some trial failed or could not be published, 2 bad input,
 130 interrupted: the same command goes on"""
 
+RESOURCES = "resources"  # of --set: how a trial is run, which is no part of what it is
+
 
 @dataclass(frozen=True)
 class Options:
@@ -79,6 +81,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
     overrides = dict(_assignment(text) for text in asked.set)
+    workers = _workers(overrides, asked.workers_per_trial)
     if asked.data is not None:
         overrides["data.source"] = asked.data
     if asked.ood is not None:
@@ -99,11 +102,24 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
             cpus=asked.cpus_per_trial,
             gpus=asked.gpus_per_trial,
             retries=asked.retries,
+            workers=workers,
         ),
         trials=asked.trials,
         timeout=asked.timeout,
         search_storage=asked.search_storage,
     )
+
+
+def _workers(overrides: dict[str, Any], asked: int | None) -> int:
+    """Takes what is said of resources out of the overrides: it is no field of a trial."""
+    said: Any = 1 if asked is None else asked
+    for name in [name for name in overrides if name.split(".")[0] == RESOURCES]:
+        if name != f"{RESOURCES}.workers":
+            raise InputError(f"{name}: no such field; there is {RESOURCES}.workers")
+        said = overrides.pop(name)
+    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
+        raise InputError(f"{RESOURCES}.workers: {said!r} is refused: give a whole number from 1")
+    return said
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -207,13 +223,27 @@ def _parser() -> argparse.ArgumentParser:
     add = where.add_argument
     add("--address", metavar="HOST:PORT", help="of a Ray cluster; default: RAY_ADDRESS, else local")
     add("--concurrency", type=_at_least_one, metavar="N", help="trials at a time; default: all fit")
-    add("--cpus-per-trial", type=_share, default=1.0, metavar="N", help="default: 1")
+    add(
+        "--workers-per-trial",
+        type=int,
+        metavar="N",
+        help="train each network on N workers at once, for large ones; --set resources.workers=N "
+        "is the same; default: 1",
+    )
+    add(
+        "--cpus-per-trial",
+        type=_share,
+        default=1.0,
+        metavar="N",
+        help="or for each of its workers; default: 1",
+    )
     add(
         "--gpus-per-trial",
         type=_share,
         default=0.0,
         metavar="SHARE",
-        help="such as 0.25, four trials a GPU; default: 0, train on the CPU",
+        help="such as 0.25, four trials a GPU, or whole ones for each of its workers; default: 0, "
+        "train on the CPU",
     )
     add("--retries", type=_count, default=2, metavar="N", help="of a failed trial; default: 2")
 

@@ -23,6 +23,7 @@ from sweep.errors import InputError
 from sweep.resources import Resources
 from trainables.data.examples import Source
 from trainables.models.build import State
+from trainables.train import Team
 from trainables.trial import Trial
 from trainables.tune import live
 
@@ -65,13 +66,13 @@ def run_trials(
     """
     with connected(resources), scratch(storage) as folder:
         check_feasible(resources)
-        trainable = bound(live, sources, weights, storage, resources, commit)
+        trainable = bound(live, sources, weights, storage, resources, commit, folder)
         configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
         tune.Tuner(
             trainable,
             param_space={"work": tune.grid_search(configs)},
             tune_config=tune.TuneConfig(
-                reuse_actors=True, max_concurrent_trials=resources.concurrency
+                reuse_actors=True, max_concurrent_trials=at_a_time(resources)
             ),
             run_config=tune.RunConfig(
                 name="tune",
@@ -90,8 +91,23 @@ def bound(
     storage: Path,
     resources: Resources,
     commit: str,
+    scratch: Path,
 ) -> Any:
     """A trainable of `trainables.tune` with its data, by Ray's object store, and what it takes."""
+    if resources.workers > 1:
+        held = ray.put((dict(sources), dict(weights)))
+        team = Team(resources.workers, resources.cpus, resources.gpus, str(scratch), (held,))
+        with_team = tune.with_parameters(
+            trainable,
+            sources={},
+            weights={},
+            storage=str(storage),
+            device=resources.device,
+            commit=commit,
+            team=team,
+        )
+        # all CPUs are the workers'; one byte, for Tune places nothing that takes nothing
+        return tune.with_resources(with_team, {"cpu": 0, "memory": 1})
     with_data = tune.with_parameters(
         trainable,
         sources=dict(sources),
@@ -209,13 +225,26 @@ def _shut_down() -> None:
 
 
 def check_feasible(resources: Resources) -> None:
-    """That some node can run a trial: Ray would wait for one without a word."""
-    need = {"CPU": resources.cpus, "GPU": resources.gpus}
-    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    nodes = [node["Resources"] for node in alive]
-    if not any(all(node.get(k, 0.0) >= v for k, v in need.items()) for node in nodes):
+    """That the nodes can run a trial: Ray would wait for ever without a word."""
+    nodes = _nodes()
+    if not resources.slots(nodes):
         have = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
+        where = "on one node" if resources.workers == 1 else "each on one node"
+        lower = "" if resources.workers == 1 else "resources.workers, "
         raise InputError(
-            f"a trial needs {resources.cpus:g} CPUs and {resources.gpus:g} GPUs on one node; "
-            f"the nodes have {have}: lower --cpus-per-trial or --gpus-per-trial"
+            f"a trial needs {resources.taken} {where}; "
+            f"the nodes have {have}: lower {lower}--cpus-per-trial or --gpus-per-trial"
         )
+
+
+def at_a_time(resources: Resources) -> int | None:
+    """Trials at a time; None: Tune sees how many fit. It does not see the workers of a trial."""
+    if resources.workers == 1:
+        return resources.concurrency
+    there = resources.slots(_nodes())
+    return min(resources.concurrency or there, there)
+
+
+def _nodes() -> list[dict[str, float]]:
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in alive]

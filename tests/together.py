@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import multiprocessing
 import os
 import pickle
 import tempfile
@@ -28,7 +29,11 @@ from trainables.trial import Trial
 def together(size: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """What `function(workers, *arguments)` returns on each of `size` workers, in order."""
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(_work, (size, folder, function, arguments), nprocs=size)
+        # forked from a process that has nothing but the imports: autograd's threads survive no fork
+        multiprocessing.set_forkserver_preload(["together"])
+        mp.start_processes(
+            _work, (size, folder, function, arguments), nprocs=size, start_method="forkserver"
+        )
         return [pickle.loads(Path(folder, f"{r}").read_bytes()) for r in range(size)]
 
 
