@@ -23,7 +23,6 @@ from sweep.errors import InputError
 from sweep.resources import Resources
 from trainables.data.examples import Source
 from trainables.models.build import State
-from trainables.train import Team
 from trainables.trial import Trial
 from trainables.tune import live
 
@@ -95,6 +94,8 @@ def bound(
 ) -> Any:
     """A trainable of `trainables.tune` with its data, by Ray's object store, and what it takes."""
     if resources.workers > 1:
+        from trainables.train import Team  # late: one worker has no need of Ray Train
+
         held = ray.put((dict(sources), dict(weights)))
         team = Team(resources.workers, resources.cpus, resources.gpus, str(scratch), (held,))
         with_team = tune.with_parameters(

@@ -7,7 +7,7 @@ Nothing is reported but progress: what a trial leaves is in storage, under its o
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ray import tune
@@ -16,8 +16,10 @@ from trainables.data.examples import Source
 from trainables.life import run_trial
 from trainables.models.build import State
 from trainables.storage import Storage
-from trainables.train import Team, live_together
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from trainables.train import Team
 
 REPORT_SECONDS = 1.0  # a report costs the worker a round trip to the driver
 
@@ -29,7 +31,7 @@ def live(
     storage: str,
     device: str,
     commit: str,
-    team: Team | None = None,
+    team: "Team | None" = None,
 ) -> None:
     """Live the trial in `config["work"]["trial"]`.
 
@@ -55,7 +57,7 @@ def live_by_seed(
     storage: str,
     device: str,
     commit: str,
-    team: Team | None = None,
+    team: "Team | None" = None,
 ) -> None:
     """Live the trials in `config["work"]["trials"]` one after another.
 
@@ -77,9 +79,11 @@ def _live(
     device: str,
     commit: str,
     reporter: "_Reporter",
-    team: Team | None,
+    team: "Team | None",
 ) -> None:
     if team is not None:
+        from trainables.train import live_together  # late: one worker has no need of Ray Train
+
         live_together(team, fields, storage, device, commit)
         return
     # two processes of two threads each are five times slower than of one each, on two cores
