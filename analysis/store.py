@@ -55,7 +55,7 @@ def absent_database(tracking_uri: str) -> Path | None:
     return path if path and not path.is_file() else None
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, in one line and without a password."""
     return without_passwords(" ".join(str(error).split())) or type(error).__name__
 

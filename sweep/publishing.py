@@ -77,12 +77,13 @@ class Publisher:
         tags = version_tags(record) | ({} if origin is None else _origin_tags(origin))
         self._end(run_id, "FINISHED", record.status, record.finished_at, tags)
 
-    def publish_failure(self, planned: PlannedTrial, error: str) -> None:
+    def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
         run_id = self._run(planned, time.time())
         self._client.log_batch(run_id, params=parameters(planned.trial))
         self._client.log_text(run_id, error, "error.txt")
         tags = {"error": last_line(error)[:1000], "commit": self._commit}
+        tags |= {"node": node} if node else {}
         self._end(run_id, "FAILED", "failed", time.time(), tags)
 
     def close(self, status: str) -> None:

@@ -5,6 +5,7 @@ best on fresh seeds. Every part goes on where an earlier launch has left it.
 """
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,18 +16,19 @@ from rich.console import Console
 
 from analysis.objectives import OBJECTIVES
 from analysis.records import Record, read_record
-from analysis.store import one_line
+from analysis.store import one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import Outcome, execute
+from sweep.execution import Outcome, execute, log_of, tell_parcel
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
+from sweep.lock import using
+from sweep.log import Log
 from sweep.networks import Networks
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
 from sweep.planning import StudyPlan
-from sweep.publishing import Publisher
-from sweep.running import connected
+from sweep.publishing import Publisher, last_line
 from sweep.search.asking import Asked
 from sweep.search.plans import confirmed, confirming, controls_of, planned_trial, searched
 from sweep.search.proposals import Proposal
@@ -36,7 +38,6 @@ from sweep.search.store import AWAY as UNREACHABLE
 from sweep.search.store import Store, opened
 from sweep.search.telling import Telling
 from sweep.search.told import told
-from sweep.search.tuning import run_search
 from sweep.sources import Sources
 from sweep.study import Study
 from sweep.tracking import AWAY, connect
@@ -51,11 +52,11 @@ def launch_search(
     asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Search, confirm and report; 1 where something failed or nothing could be chosen."""
-    directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
-    sampler = make_sampler(asked.search.sampler, asked.search.seed)
-    pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
+    from sweep.running import connected  # late: Ray takes two seconds to import
+
     with (
-        opened(asked.url, asked.name, directions, options.storage, sampler, pruner) as store,
+        using(options.storage),
+        _opened(asked, options) as store,
         connected(options.resources),
     ):
         launch = _Launch(asked, store, sources, networks, options, console)
@@ -69,6 +70,21 @@ def launch_search(
             return Outcome(1, None)
 
 
+def publish_search(
+    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+) -> Outcome:
+    """Publish what the proposals so far have left, and the best on fresh seeds; run nothing."""
+    with using(options.storage), _opened(asked, options) as store:
+        return _Launch(asked, store, sources, networks, options, console, run=False).publish()
+
+
+def _opened(asked: Asked, options: Options) -> AbstractContextManager[Store]:
+    directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
+    sampler = make_sampler(asked.search.sampler, asked.search.seed)
+    pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
+    return opened(asked.url, asked.name, directions, options.storage, sampler, pruner)
+
+
 @dataclass
 class _Launch:
     asked: Asked
@@ -77,6 +93,7 @@ class _Launch:
     networks: Networks
     options: Options
     console: Console
+    run: bool = True
     failed: int = 0
 
     def carry_out(self) -> Outcome:
@@ -84,9 +101,18 @@ class _Launch:
         begun = self._execute(self._plan([]), report=False)  # the controls alone
         if begun.code:
             return begun
-        records = _Records(Storage(self.options.storage), self.base)
         deadline = None if self.options.timeout is None else started + self.options.timeout
-        proposer = Proposer(
+        proposer = self._proposer(deadline)
+        proposer.begin()
+        self._search(proposer)
+        return self._conclude(proposer)
+
+    def publish(self) -> Outcome:
+        return self._conclude(self._proposer(None))
+
+    def _proposer(self, deadline: float | None) -> Proposer:
+        records = _Records(Storage(self.options.storage), self.base)
+        return Proposer(
             search=self.asked.search,
             space=self.asked.space,
             store=self.store,
@@ -95,15 +121,14 @@ class _Launch:
             budget=self.asked.search.trials,
             deadline=deadline,
         )
-        proposer.begin()
-        self._search(proposer)
-        return self._conclude(proposer)
 
     @property
     def base(self) -> StudyPlan:
         return self.asked.base
 
     def _search(self, proposer: Proposer) -> None:
+        from sweep.search.tuning import run_search  # late, as Ray above
+
         commit, plan = code_commit(), self._plan(proposer.proposals())
         try:
             client = connect()
@@ -112,11 +137,12 @@ class _Launch:
             )
         except AWAY as error:
             raise InputError(f"nothing was searched: {one_line(error)}") from error
-        outbox = Outbox(publisher)
+        log = log_of(self.options, plan)
+        outbox = Outbox(publisher, partial(tell_parcel, log))
         status = "KILLED"
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
             try:
-                watch = _Watch(self, Telling(self.console, proposer), outbox)
+                watch = _Watch(self, Telling(self.console, proposer), outbox, log)
                 run_search(
                     proposer,
                     self.sources.loaded,
@@ -129,6 +155,8 @@ class _Launch:
                 status = "FINISHED"
             finally:
                 outbox.close()
+                for parcel in outbox.waiting:
+                    tell_parcel(log, parcel, outbox.reason)
                 try:
                     publisher.close(status)
                 except AWAY as error:
@@ -140,7 +168,7 @@ class _Launch:
         plan = self._plan(found)
         if best is None:
             self.say("No proposal has been run on all seeds and meets the constraints: no best.")
-            return _with_code(self._execute(plan), 1)
+            return _with_code(self._execute(plan), int(self.run))
         confirm = confirming(
             asked.study, plan.scale, self.base.base, best, asked.space, asked.search,
             asked.replicates,
@@ -148,7 +176,7 @@ class _Launch:
         self.say(
             f"\nBest of {len(found)} proposals: #{best.number}, "
             f"{OBJECTIVES[asked.search.objectives[0]].label} {best.means[0]:.4g}; "
-            f"now on {asked.replicates} fresh seeds"
+            f"{'now ' if self.run else ''}on {asked.replicates} fresh seeds"
         )
         outcome = self._execute(confirmed(plan, confirm, asked.search, asked.look))
         if outcome.page:
@@ -172,7 +200,7 @@ class _Launch:
     def _execute(self, plan: StudyPlan, report: bool = True) -> Outcome:
         return execute(
             plan, self.sources.loaded, self.networks.weights, self.options, self.console,
-            report=report, wait=True,
+            report=report, wait=True, run=self.run,
         )  # fmt: skip
 
     def _plan(self, found: list[Proposal]) -> StudyPlan:
@@ -218,15 +246,24 @@ class _Records:
 
 
 class _Watch:
-    """Passes on what happens to the proposals, to the console and to the outbox."""
+    """Passes on what happens to the proposals, to the console, the log and the outbox."""
 
-    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox) -> None:
-        self._launch, self._telling, self._outbox = launch, telling, outbox
-        self.trained, self.finished = telling.trained, telling.finished
-        self.retried = telling.retried
+    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox, log: Log) -> None:
+        self._launch, self._telling, self._outbox, self._log = launch, telling, outbox, log
+        self.trained = telling.trained
 
     def proposed(self, live: Live) -> None:
-        """Nothing is said of it yet."""
+        trials = [trial.trial_id for trial in live.members]
+        self._log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
+
+    def finished(self, proposal: Proposal) -> None:
+        means = list(proposal.means)
+        self._log.write("judged", number=proposal.number, state=proposal.state, means=means)
+        self._telling.finished(proposal)
+
+    def retried(self, number: int, error: str) -> None:
+        self._log.write("retried", number=number, error=without_passwords(last_line(error)))
+        self._telling.retried(number, error)
 
     def recorded(self, live: Live, trial: Trial) -> None:
         asked = self._launch.asked
@@ -235,10 +272,12 @@ class _Watch:
                 planned = planned_trial(
                     live.number, live.params, asked.space, control, control.replicate
                 )
+                self._log.write("finished", trial_id=trial.trial_id, name=planned.name)
                 self._outbox.put(Parcel(planned, partial(self._stored, trial.trial_id)))
 
     def failed(self, number: int, error: str) -> None:
         self._launch.failed += 1
+        self._log.write("failed", number=number, error=without_passwords(last_line(error)))
         self._telling.failed(number, error)
 
     def _stored(self, trial_id: str) -> bytes:
