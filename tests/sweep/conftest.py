@@ -68,9 +68,9 @@ class Place:
         path.write_text(yaml.safe_dump(TINY | changes), "utf-8")
         return path.name
 
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, command: str = "launch", **env: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sweep.launch", *arguments],
+            [sys.executable, "-m", f"sweep.{command}", *arguments],
             cwd=self.folder,
             env=environment(**env),
             stdout=subprocess.PIPE,
@@ -80,9 +80,9 @@ class Place:
         self.processes.append(process)
         return process
 
-    def launch(self, *arguments: str, code: int = 0, **env: str) -> str:
-        """Launch and wait; what it printed."""
-        process = self.start(*arguments, **env)
+    def launch(self, *arguments: str, code: int = 0, command: str = "launch", **env: str) -> str:
+        """Launch, or run another of the commands, and wait; what it printed."""
+        process = self.start(*arguments, command=command, **env)
         out, err = process.communicate(timeout=240)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         return out + err
