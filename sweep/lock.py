@@ -56,14 +56,15 @@ def cleaning(storage: Path) -> Iterator[None]:
         InputError: one does.
     """
     with _lock_file(storage, IN_USE) as file:
+        free = True
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            held = ", ".join(f"{name} (process {pid})" for name, pid in holders(storage).items())
-            raise InputError(
-                f"--storage {storage}: a launch uses it{': ' * bool(held)}{held}; wait for it or "
-                "stop it"
-            ) from error
+        except BlockingIOError:
+            free = False
+        held = ", ".join(f"{name} (process {pid})" for name, pid in holders(storage).items())
+        if held or not free:
+            by = f": {held}" if held else ""
+            raise InputError(f"--storage {storage}: a launch uses it{by}; wait for it, or stop it")
         yield
 
 

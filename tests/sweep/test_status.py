@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -24,33 +23,22 @@ def children(place, study="tiny"):
     return place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
 
 
-@pytest.fixture
-def copied(finished, tmp_path, monkeypatch):
-    """The finished study's MLflow and storage, to be changed; the place of its client."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for name in ("mlflow.db", "sweep_storage"):
-        source = finished.place.folder / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    return type(finished.place)(tmp_path)
-
-
 def told(capsys, *arguments, code=0):
-    assert main([*arguments, "--tracking-uri", "sqlite:///mlflow.db"]) == code
+    assert main(arguments) == code
     return capsys.readouterr().out
 
 
-def test_a_finished_study_stands_as_it_was_left(copied, capsys):
+def test_a_finished_study_stands_as_it_was_left(copied_place, capsys):
     found = json.loads(told(capsys, "tiny", "--json"))
     (launch,) = found["launches"]
-    runs = children(copied)
+    runs = children(copied_place)
     assert launch["counts"] == {"finished": len(runs), "diverged": 0, "failed": 0, "missing": 0}
     assert (launch["status"], launch["running"], launch["unpublished"]) == ("FINISHED", False, [])
     assert launch["nodes"] == {HOST: 8} == Counter(run.data.tags["node"] for run in runs)
     assert launch["last_finished"] == max(run.info.end_time for run in runs) / 1000
     assert found["storage"] == {"folder": os.path.realpath("sweep_storage"), "records": 8,
                                 "locks": {}}  # fmt: skip
-    assert {trial["trial_id"] for trial in launch["trials"]} == copied.stored("records")
+    assert {trial["trial_id"] for trial in launch["trials"]} == copied_place.stored("records")
 
     line, below = told(capsys).splitlines()
     assert line.startswith("tiny, laptop, photos: finished · 8/8 done · launched 20")
@@ -60,9 +48,9 @@ def test_a_finished_study_stands_as_it_was_left(copied, capsys):
     assert f"nodes       {HOST} 8" in page
 
 
-def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied, capsys):
-    runs = {run.info.run_name: run for run in children(copied)}
-    client = copied.client
+def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place, capsys):
+    runs = {run.info.run_name: run for run in children(copied_place)}
+    client = copied_place.client
     for name, node in (("gaussian #0", "a"), ("pink #1", "b")):
         run_id = runs[name].info.run_id
         for key, value in (("outcome", "failed"), ("error", "OSError: disk full"), ("node", node)):
@@ -70,13 +58,13 @@ def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied, caps
         client.set_terminated(run_id, "FAILED")
     gone = runs["control #1"]
     client.delete_run(gone.info.run_id)
-    stored = copied.folder / "sweep_storage/records"
+    stored = copied_place.folder / "sweep_storage/records"
     for name in ("gaussian #0", "pink #1"):
         (stored / runs[name].data.tags["trial_id"]).unlink()
-    checkpoint = copied.folder / "sweep_storage/checkpoints/cpu"
+    checkpoint = copied_place.folder / "sweep_storage/checkpoints/cpu"
     checkpoint.mkdir(parents=True, exist_ok=True)
     (checkpoint / runs["pink #1"].data.tags["trial_id"]).write_bytes(b"half a trial")
-    old = copied.client.search_runs(
+    old = copied_place.client.search_runs(
         [gone.info.experiment_id], "attributes.run_name = 'control #0'"
     )[0]  # fmt: skip
     client.delete_tag(old.info.run_id, "node")  # as of a record of an earlier version
@@ -132,7 +120,7 @@ def test_a_running_launch_is_told_of_with_its_process_and_an_interrupted_one_as_
         (["--what"], "unrecognized arguments: --what"),
     ],
 )
-def test_bad_input_is_one_line_with_exit_code_2(copied, capsys, arguments, said):
+def test_bad_input_is_one_line_with_exit_code_2(copied_place, capsys, arguments, said):
     try:
         code = main(arguments)
     except SystemExit as ended:  # argparse
