@@ -1,5 +1,6 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from rich.console import Console
 from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
-from analysis.results import ResultsError, load_study
+from analysis.results import ResultsError, load_study, read_plan
 from analysis.store import one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
@@ -75,7 +76,9 @@ def execute(
             if not (run or ledger.parent or work.adopted or work.stored):
                 console.print("nothing is stored of it: nothing to publish", highlight=False)
                 return Outcome(0, None)
-            publisher = Publisher(client, plan, ledger, sources, commit)
+            if not run and ledger.parent:
+                _check_plan(client, ledger.parent, plan)
+            publisher = Publisher(client, plan, ledger, sources, commit, launched=run)
         except AWAY as error:
             raise InputError(f"nothing was run: {one_line(error)}") from error
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
@@ -101,6 +104,25 @@ def tell_parcel(log: Log, parcel: Parcel, reason: str) -> None:
         log.write("unpublished", **trial, error=reason)
     else:
         log.write("published", **trial)
+
+
+def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
+    """That the plan leaves out nothing of the one that was launched, whose place it takes.
+
+    Raises:
+        InputError: it does.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            launched = read_plan(client, parent, Path(scratch))
+        except ResultsError:  # there is none to be replaced
+            return
+    more = sum(trial.trial_id not in plan.by_id for trial in launched.trials)
+    if more:
+        raise InputError(
+            f"{plan.study.name} was launched with {more} trials that these options do not plan; "
+            "give those that it was launched with"
+        )
 
 
 def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:

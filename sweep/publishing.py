@@ -44,7 +44,9 @@ class Publisher:
         ledger: Ledger,
         sources: Mapping[str, Source],
         commit: str,
+        launched: bool = True,
     ) -> None:
+        """launched: else the study's run keeps the date of its last launch, where it has one."""
         self._client = client
         self._plan = plan
         self._sources = sources
@@ -52,7 +54,7 @@ class Publisher:
         self._cut_short = dict(ledger.cut_short)
         for run in ledger.stale:  # of a launch that died; those of this plan are completed below
             client.set_terminated(run.info.run_id, "KILLED")
-        self.experiment_id, self.parent_id = self._open(ledger.parent)
+        self.experiment_id, self.parent_id = self._open(ledger.parent, launched)
         client.log_dict(self.parent_id, plan.as_json(commit), "plan.json")
         client.log_inputs(self.parent_id, data_sets(plan.base, sources))
 
@@ -93,7 +95,7 @@ class Publisher:
             self._client.set_terminated(run.info.run_id, "KILLED")
         self._client.set_terminated(self.parent_id, status)
 
-    def _open(self, parent: Run | None) -> tuple[str, str]:
+    def _open(self, parent: Run | None, launched: bool) -> tuple[str, str]:
         """Experiment and parent run, made where they are missing; the run is marked as running."""
         plan, client = self._plan, self._client
         study, data = plan.study, plan.base.data.source
@@ -110,6 +112,8 @@ class Publisher:
         }
         if parent is not None:
             run_id = parent.info.run_id
+            if not launched:
+                del tags["launched_at"]
             client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
             client.update_run(run_id, status="RUNNING")
             return parent.info.experiment_id, run_id

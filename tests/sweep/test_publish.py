@@ -72,6 +72,7 @@ sys.exit(code)
 def test_what_is_left_to_run_is_left_and_the_studys_run_keeps_its_status(copied_place, capsys):
     client, runs = copied_place.client, {r.info.run_name: r for r in runs_of(copied_place)}
     (parent,) = runs_of(copied_place, "study")
+    client.set_tag(parent.info.run_id, "launched_at", "2026-01-31 12:00:00 UTC")
     client.set_terminated(parent.info.run_id, "KILLED")
     for name in ("pink #0", "pink #1"):
         client.delete_run(runs[name].info.run_id)
@@ -83,7 +84,18 @@ def test_what_is_left_to_run_is_left_and_the_studys_run_keeps_its_status(copied_
     assert "1 to run, 6 done already, 1 stored and to be published" in said
     assert "1 trials are not run yet; sweep.launch runs them" in said
     assert {r.info.run_name for r in runs_of(copied_place)} == runs.keys() - {"pink #1"}
-    assert [run.info.status for run in runs_of(copied_place, "study")] == ["KILLED"]
+    (parent,) = runs_of(copied_place, "study")
+    assert parent.info.status == "KILLED"
+    assert parent.data.tags["launched_at"] == "2026-01-31 12:00:00 UTC"
+
+
+def test_a_smaller_plan_than_was_launched_takes_not_its_place(copied_place, capsys):
+    assert main(["tiny.yaml", "--replicates", "1"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("publish: tiny was launched with 4 trials that these options do not")
+    assert copied_place.results("tiny").count("finished") == 8
+    (parent,) = runs_of(copied_place, "study")
+    assert parent.info.status == "FINISHED"
 
 
 def test_where_nothing_is_stored_nothing_is_written(place, monkeypatch, capsys):
