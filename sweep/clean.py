@@ -86,7 +86,8 @@ def _in_mlflow(storage: Path, tracking_uri: str | None) -> set[str]:
     from sweep.stored import recorded
     from sweep.tracking import AWAY, connect_if_there
 
-    client, stored, safe = connect_if_there(), recorded(storage), set()
+    client, stored = connect_if_there(), recorded(storage)
+    safe: set[str] = set()
     if client is None:
         raise InputError("--records: there is no MLflow database here; give --tracking-uri")
     try:

@@ -100,6 +100,7 @@ def log_of(options: Options, plan: StudyPlan) -> Log:
 def tell_parcel(log: Log, parcel: Parcel, reason: str) -> None:
     """What became of a parcel; no reason: it is published."""
     trial = {"trial_id": parcel.planned.trial_id, "name": parcel.planned.name}
+    trial |= {} if parcel.error is None else {"outcome": "failed"}  # its failure is published
     if reason:
         log.write("unpublished", **trial, error=reason)
     else:

@@ -20,6 +20,7 @@ def children(place, study="tiny"):
     return place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
 
 
+@pytest.mark.timeout(600)  # two launches
 def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_it(place):
     study = place.write("tiny", grids={"std": {"warmup.noise.std": [1.0]}})
     obstacle = place.folder / "sweep_storage/warmups"
@@ -50,6 +51,8 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
     assert {line["node"] for line in failed} == nodes
     events = Counter(line["event"] for line in lines)
     assert (events["retried"], events["published"]) == (2, 4)
+    told = [n["trial_id"] for n in lines if n["event"] == "published" and "outcome" in n]
+    assert set(told) == errors.keys()
     names = {run.data.tags["trial_id"]: run.info.run_name for run in runs}
     for line in lines[1:-1]:
         assert line["name"] == names[line["trial_id"]]
