@@ -123,7 +123,6 @@ def _check(study: "Study", options: Options) -> None:
 def _search(study: "Study", options: Options, console: Console) -> "Outcome":
     from sweep.execution import Outcome
 
-    # Ray, which a search imports, is not needed to say that it cannot be
     sources, networks, look = _looking(options)
     from sweep.search.asking import prepare
 
@@ -133,7 +132,7 @@ def _search(study: "Study", options: Options, console: Console) -> "Outcome":
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.search.launching import launch_search
+    from sweep.search.launching import launch_search  # late: it imports Ray
 
     return launch_search(asked, sources, networks, options, console)
 

@@ -225,9 +225,6 @@ class _Watch:
         self.trained, self.finished = telling.trained, telling.finished
         self.retried = telling.retried
 
-    def proposed(self, live: Live) -> None:
-        """Nothing is said of it yet."""
-
     def recorded(self, live: Live, trial: Trial) -> None:
         asked = self._launch.asked
         for control in controls_of(asked.base):

@@ -29,7 +29,6 @@ from trainables.tune import live_by_seed
 class Watcher(Protocol):
     """What is told of the proposals while they run, from the driver's thread."""
 
-    def proposed(self, live: Live) -> None: ...
     def trained(self, examples: int) -> None: ...
     def recorded(self, live: Live, trial: Trial) -> None: ...
     def finished(self, proposal: Proposal) -> None: ...
@@ -58,7 +57,7 @@ def run_search(
             tune.Tuner(
                 bound(live_by_seed, sources, weights, storage, resources, commit),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Asks(proposer, resources, watcher),
+                    search_alg=_Asks(proposer, resources),
                     scheduler=_Stops(proposer, watcher),
                     num_samples=-1,
                     reuse_actors=True,
@@ -78,9 +77,9 @@ def run_search(
 class _Asks(Searcher):
     """Tune's questions for another trial."""
 
-    def __init__(self, proposer: Proposer, resources: Resources, watcher: Watcher) -> None:
+    def __init__(self, proposer: Proposer, resources: Resources) -> None:
         super().__init__()
-        self._proposer, self._resources, self._watcher = proposer, resources, watcher
+        self._proposer, self._resources = proposer, resources
 
     def suggest(self, trial_id: str) -> Any:
         """No more than can run at once: what is asked ahead of time is asked with less known."""
@@ -90,7 +89,6 @@ class _Asks(Searcher):
         live = self._proposer.ask()
         if live is None:
             return str(Searcher.FINISHED)
-        self._watcher.proposed(live)
         trials = [trial.model_dump(mode="json") for trial in live.members]
         return {"work": {"id": str(live.number), "trials": trials}}
 
