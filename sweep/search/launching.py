@@ -5,6 +5,7 @@ best on fresh seeds. Every part goes on where an earlier launch has left it.
 """
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,10 +55,7 @@ def launch_search(
     directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
     sampler = make_sampler(asked.search.sampler, asked.search.seed)
     pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
-    with (
-        opened(asked.url, asked.name, directions, options.storage, sampler, pruner) as store,
-        connected(options.resources),
-    ):
+    with opened(asked.url, asked.name, directions, options.storage, sampler, pruner) as store:
         launch = _Launch(asked, store, sources, networks, options, console)
         try:
             return launch.carry_out()
@@ -80,24 +78,28 @@ class _Launch:
     failed: int = 0
 
     def carry_out(self) -> Outcome:
-        started = time.monotonic()
-        begun = self._execute(self._plan([]), report=False)  # the controls alone
-        if begun.code:
-            return begun
-        records = _Records(Storage(self.options.storage), self.base)
-        deadline = None if self.options.timeout is None else started + self.options.timeout
-        proposer = Proposer(
+        proposer = self._proposer()
+        proposer.begin()
+        # one connection for controls, proposals and what is confirmed; none where all is done
+        with nullcontext() if proposer.over else connected(self.options.resources):
+            begun = self._execute(self._plan([]), report=False)  # the controls alone
+            if begun.code:
+                return begun
+            if not proposer.over:
+                self._search(proposer)
+            return self._conclude(proposer)
+
+    def _proposer(self) -> Proposer:
+        timeout = self.options.timeout
+        return Proposer(
             search=self.asked.search,
             space=self.asked.space,
             store=self.store,
             controls=tuple(planned.trial for planned in controls_of(self.base)),
-            read=records.read,
+            read=_Records(Storage(self.options.storage), self.base).read,
             budget=self.asked.search.trials,
-            deadline=deadline,
+            deadline=None if timeout is None else time.monotonic() + timeout,
         )
-        proposer.begin()
-        self._search(proposer)
-        return self._conclude(proposer)
 
     @property
     def base(self) -> StudyPlan:
