@@ -18,9 +18,10 @@ from rich.console import Console
 
 from sweep.errors import InputError
 from sweep.options import Options, parse_options
+from sweep.outcome import Outcome
+from trainables.errors import DataError
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.execution import Outcome
     from sweep.networks import Networks
     from sweep.planning import StudyPlan
     from sweep.sources import Sources
@@ -38,8 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, _interrupt)
         return _launch(options, Console())
     except ValueError as error:
-        from trainables.data.examples import DataError
-
         if not isinstance(error, InputError | DataError):
             raise
         print(f"launch: {' '.join(str(error).split())}", file=sys.stderr)
@@ -55,7 +54,7 @@ def _launch(options: Options, console: Console) -> int:
     # a server that is down is told of within seconds; MLflow's own default is minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     if options.list_studies:
-        from sweep.listing import list_studies
+        from sweep.catalogue import list_studies
 
         list_studies(console)
         return 0
@@ -71,16 +70,17 @@ def _launch(options: Options, console: Console) -> int:
 
 def _launch_study(
     study: "Study", options: Options, console: Console, behind: tuple[str, ...] = ()
-) -> "Outcome":
+) -> Outcome:
     """One study, after those that it names under `after`, which run as their files say.
 
     Args:
         behind: the studies that this one is launched for.
     """
     from sweep.errors import NotYet
-    from sweep.execution import Outcome, execute
+    from sweep.planning import check_fields
     from sweep.study import load_study
 
+    check_fields(study, options.scale, options.overrides)  # before PyTorch, which takes a second
     for name in study.scale(options.scale)[1].after:
         if name in (*behind, options.study):
             raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
@@ -103,6 +103,8 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
+    from sweep.execution import execute  # late: MLflow takes a second to import
+
     return execute(plan, sources.loaded, networks.weights, options, console)
 
 
@@ -120,11 +122,10 @@ def _check(study: "Study", options: Options) -> None:
             prepare(study, options, look)
 
 
-def _search(study: "Study", options: Options, console: Console) -> "Outcome":
-    from sweep.execution import Outcome
+def _search(study: "Study", options: Options, console: Console) -> Outcome:
+    from sweep.search.asking import prepare
 
     sources, networks, look = _looking(options)
-    from sweep.search.asking import prepare
 
     asked = prepare(study, options, look)
     if options.dry_run:

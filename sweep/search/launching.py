@@ -19,12 +19,13 @@ from analysis.records import Record, read_record
 from analysis.store import one_line
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import Outcome, execute
+from sweep.execution import execute
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
 from sweep.networks import Networks
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
+from sweep.outcome import Outcome
 from sweep.planning import StudyPlan
 from sweep.publishing import Publisher
 from sweep.running import connected
