@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # slow to import: --help and a typing error need neither
     from mlflow.tracking import MlflowClient
 
-    from analysis.exhibits import Exhibit
+    from analysis.exhibits.exhibit import Exhibit
     from analysis.results import StudyResults
 
 CONTENTS = "contents.json"  # of a report, beside its page

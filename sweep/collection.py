@@ -16,8 +16,8 @@ from analysis.index import write_index
 from analysis.store import all_runs, one_line
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import Outcome
 from sweep.options import Options
+from sweep.outcome import Outcome
 from sweep.study import Collection, Study, load_study
 from sweep.tracking import AWAY, connect
 

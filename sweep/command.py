@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from sweep.errors import InputError
+from trainables.errors import DataError
 
 
 def run_command(name: str, carry_out: Callable[[], int], when_interrupted: str) -> int:
@@ -36,13 +37,7 @@ def exit_code(error: BaseException) -> int:
     """Of a command that the error ends."""
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, InputError):
-        return 2
-    if isinstance(error, ValueError):
-        from trainables.data.examples import DataError  # late: it imports PyTorch
-
-        return 2 if isinstance(error, DataError) else 1
-    return 1
+    return 2 if isinstance(error, InputError | DataError) else 1
 
 
 def set_tracking(uri: str | None) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import mlflow
 import torch
@@ -27,6 +26,7 @@ from sweep.log import Log
 from sweep.mlflow_view import view_path
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
+from sweep.outcome import Outcome
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
 from sweep.publishing import Publisher, last_line
@@ -36,13 +36,6 @@ from trainables.data.examples import Source
 from trainables.life import record_key
 from trainables.models.build import State
 from trainables.storage import Storage
-
-
-class Outcome(NamedTuple):
-    """How a launch ended."""
-
-    code: int  # 0, or 1 where some trial failed or could not be published
-    page: Path | None  # of the report
 
 
 def execute(

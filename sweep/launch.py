@@ -17,9 +17,9 @@ from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
 from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
+from sweep.outcome import Outcome
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.execution import Outcome
     from sweep.study import Study
 
 
@@ -44,7 +44,7 @@ def _logged(options: Options) -> int:
 def _launch(options: Options, console: Console) -> int:
     set_tracking(options.tracking_uri)
     if options.list_studies:
-        from sweep.listing import list_studies
+        from sweep.catalogue import list_studies
 
         list_studies(console)
         return 0
@@ -60,16 +60,17 @@ def _launch(options: Options, console: Console) -> int:
 
 def _launch_study(
     study: "Study", options: Options, console: Console, behind: tuple[str, ...] = ()
-) -> "Outcome":
+) -> Outcome:
     """One study, after those that it names under `after`, which run as their files say.
 
     Args:
         behind: the studies that this one is launched for.
     """
     from sweep.errors import NotYet
-    from sweep.execution import Outcome, execute
+    from sweep.planning import check_fields
     from sweep.study import load_study
 
+    check_fields(study, options.scale, options.overrides)  # before PyTorch, which takes a second
     for name in study.scale(options.scale)[1].after:
         if name in (*behind, options.study):
             raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
@@ -94,6 +95,8 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
+    from sweep.execution import execute  # late: MLflow takes a second to import
+
     return execute(plan, sources.loaded, networks.weights, options, console)
 
 
@@ -112,12 +115,10 @@ def _check(study: "Study", options: Options) -> None:
             prepare(study, options, look)
 
 
-def _search(study: "Study", options: Options, console: Console) -> "Outcome":
-    from sweep.execution import Outcome
+def _search(study: "Study", options: Options, console: Console) -> Outcome:
     from sweep.preparing import looking
     from sweep.search.asking import prepare
 
-    # Ray, which a search imports, is not needed to say that it cannot be
     sources, networks, look = looking(options)
     asked = prepare(study, options, look)
     if options.dry_run:
@@ -125,7 +126,7 @@ def _search(study: "Study", options: Options, console: Console) -> "Outcome":
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.search.launching import launch_search
+    from sweep.search.launching import launch_search  # late: it imports Ray
 
     return launch_search(asked, sources, networks, options, console)
 

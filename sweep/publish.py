@@ -19,7 +19,7 @@ from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.execution import Outcome
+    from sweep.outcome import Outcome
     from sweep.study import Study
 
 DESCRIPTION = """\

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainables.data.examples import DataError
+from trainables.errors import DataError
 from trainables.life import record_key
 from trainables.storage import Storage
 from trainables.trial import Trial

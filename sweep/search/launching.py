@@ -5,7 +5,7 @@ best on fresh seeds. Every part goes on where an earlier launch has left it.
 """
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from analysis.records import Record, read_record
 from analysis.store import one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import Outcome, execute, log_of, tell_parcel
+from sweep.execution import execute, log_of, tell_parcel
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
 from sweep.lock import using
@@ -27,6 +27,7 @@ from sweep.log import Log
 from sweep.networks import Networks
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
+from sweep.outcome import Outcome
 from sweep.planning import StudyPlan
 from sweep.publishing import Publisher, last_line
 from sweep.search.asking import Asked
@@ -52,13 +53,7 @@ def launch_search(
     asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Search, confirm and report; 1 where something failed or nothing could be chosen."""
-    from sweep.running import connected  # late: Ray takes two seconds to import
-
-    with (
-        using(options.storage),
-        _opened(asked, options) as store,
-        connected(options.resources),
-    ):
+    with using(options.storage), _opened(asked, options) as store:
         launch = _Launch(asked, store, sources, networks, options, console)
         try:
             return launch.carry_out()
@@ -97,27 +92,30 @@ class _Launch:
     failed: int = 0
 
     def carry_out(self) -> Outcome:
-        started = time.monotonic()
-        begun = self._execute(self._plan([]), report=False)  # the controls alone
-        if begun.code:
-            return begun
-        deadline = None if self.options.timeout is None else started + self.options.timeout
-        proposer = self._proposer(deadline)
+        from sweep.running import connected  # late: Ray takes two seconds to import
+
+        timeout = self.options.timeout
+        proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)
         proposer.begin()
-        self._search(proposer)
-        return self._conclude(proposer)
+        # one connection for controls, proposals and what is confirmed; none where all is done
+        with nullcontext() if proposer.over else connected(self.options.resources):
+            begun = self._execute(self._plan([]), report=False)  # the controls alone
+            if begun.code:
+                return begun
+            if not proposer.over:
+                self._search(proposer)
+            return self._conclude(proposer)
 
     def publish(self) -> Outcome:
         return self._conclude(self._proposer(None))
 
     def _proposer(self, deadline: float | None) -> Proposer:
-        records = _Records(Storage(self.options.storage), self.base)
         return Proposer(
             search=self.asked.search,
             space=self.asked.space,
             store=self.store,
             controls=tuple(planned.trial for planned in controls_of(self.base)),
-            read=records.read,
+            read=_Records(Storage(self.options.storage), self.base).read,
             budget=self.asked.search.trials,
             deadline=deadline,
         )
