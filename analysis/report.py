@@ -142,8 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    from analysis.errors import one_line
     from analysis.results import ResultsError, load_study
-    from analysis.store import one_line
 
     uri = mlflow.get_tracking_uri()
     try:

@@ -19,9 +19,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from analysis.errors import one_line
 from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
 from analysis.records import Record, RecordError, read_record
-from analysis.store import all_runs, local_artifact, one_line
+from analysis.store import all_runs, local_artifact
 from analysis.summary import summarise
 
 OUTCOMES = ("finished", "diverged", "failed", "missing")

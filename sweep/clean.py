@@ -80,8 +80,9 @@ def _found(storage: Path, asked: "Namespace") -> "Iterator[Garbage]":
 def _in_mlflow(storage: Path, tracking_uri: str | None) -> set[str]:
     """Of the stored records, those of the trials whose run is done and has its record, whole."""
     set_tracking(tracking_uri)
+    from analysis.errors import one_line
     from analysis.records import RecordError, read_record
-    from analysis.store import all_runs, one_line
+    from analysis.store import all_runs
     from sweep.ledger import is_done, record_bytes
     from sweep.stored import recorded
     from sweep.tracking import AWAY, connect_if_there

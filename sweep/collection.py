@@ -12,8 +12,9 @@ from mlflow.entities import RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from rich.console import Console
 
+from analysis.errors import one_line
 from analysis.index import write_index
-from analysis.store import all_runs, one_line
+from analysis.store import all_runs
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.options import Options

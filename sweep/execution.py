@@ -12,11 +12,11 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
+from analysis.errors import one_line, without_passwords
 from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study, read_plan
-from analysis.store import one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.guard import guarded

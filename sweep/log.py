@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from analysis.errors import one_line
 from sweep.command import exit_code
 from sweep.errors import InputError
 
@@ -52,8 +53,6 @@ def ending(path: Path | None) -> Iterator[End]:
     try:
         yield end
     except BaseException as error:
-        from analysis.store import one_line  # late: it imports MLflow
-
         log.write("ended", code=exit_code(error), error=one_line(error))
         raise
     log.write("ended", code=end.code)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from analysis.store import one_line
+from analysis.errors import one_line
 from sweep.planning import PlannedTrial
 from sweep.publishing import Publisher
 from sweep.tracking import AWAY

@@ -53,7 +53,7 @@ def _status(asked: "Namespace") -> int:
     if asked.storage != Path("sweep_storage") and not storage.is_dir():
         raise InputError(f"--storage {asked.storage}: there is no such folder")
     set_tracking(asked.tracking_uri)
-    from analysis.store import one_line
+    from analysis.errors import one_line
     from sweep.standing import look_at, standings
     from sweep.tracking import AWAY
 

@@ -14,9 +14,9 @@ import mlflow
 import yaml
 from rich.console import Console
 
+from analysis.errors import one_line, without_passwords
 from analysis.objectives import OBJECTIVES
 from analysis.records import Record, read_record
-from analysis.store import one_line, without_passwords
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.execution import execute, log_of, tell_parcel

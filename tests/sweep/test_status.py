@@ -98,7 +98,7 @@ def test_a_running_launch_is_told_of_with_its_process_and_an_interrupted_one_as_
         place.stored("checkpoints") - place.stored("records")
     )
     said = place.launch(command="status")
-    assert f"tiny, long, photos: running (process {process.pid}) · 0/" in said
+    assert f"tiny, long, photos: running (process {process.pid}) · " in said
     refused = place.launch(command="clean", code=2)
     assert f"a launch uses it: tiny (process {process.pid})" in refused
     assert len(refused.splitlines()) == 1
