@@ -7,6 +7,7 @@ places them, reuses its workers, and starts a failed one again, which goes on fr
 import gc
 import logging
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -45,7 +46,7 @@ class Watcher(Protocol):
     def trained(self, trial_id: str, examples: int) -> None: ...
     def finished(self, trial_id: str) -> None: ...
     def retried(self, trial_id: str, error: str) -> None: ...
-    def failed(self, trial_id: str, error: str) -> None: ...
+    def failed(self, trial_id: str, error: str, node: str) -> None: ...  # node: "", or its host
 
 
 def run_trials(
@@ -167,7 +168,8 @@ class _Tell(tune.Callback):
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.failed(_id(trial), traceback_of(trial))
+        error = traceback_of(trial)
+        self._watcher.failed(_id(trial), error, node_of(error))
 
 
 def _id(trial: TuneTrial) -> str:
@@ -178,6 +180,18 @@ def traceback_of(trial: TuneTrial) -> str:
     """The trial's traceback; Tune's `get_error` looks where it will only be copied to later."""
     path = Path(trial.error_file or "")
     return path.read_text("utf-8", errors="replace") if path.is_file() else "unknown"
+
+
+def node_of(error: str) -> str:
+    """The host that a traceback comes from, "" where that cannot be known: Ray gives its address
+    with what a worker raises, or with the worker that died."""
+    address = re.search(r"\bip[=:] ?([\w.]+)", error)
+    hosts = {node["NodeManagerAddress"]: node["NodeManagerHostname"] for node in _nodes()}
+    return str(hosts.get(address[1], "")) if address else ""
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return list(ray.nodes())  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -227,7 +241,7 @@ def _shut_down() -> None:
 
 def check_feasible(resources: Resources) -> None:
     """That the nodes can run a trial: Ray would wait for ever without a word."""
-    nodes = _nodes()
+    nodes = _alive()
     if not resources.slots(nodes):
         have = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
         where = "on one node" if resources.workers == 1 else "each on one node"
@@ -242,10 +256,10 @@ def at_a_time(resources: Resources) -> int | None:
     """Trials at a time; None: Tune sees how many fit. It does not see the workers of a trial."""
     if resources.workers == 1:
         return resources.concurrency
-    there = resources.slots(_nodes())
+    there = resources.slots(_alive())
     return min(resources.concurrency or there, there)
 
 
-def _nodes() -> list[dict[str, float]]:
-    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in alive]
+def _alive() -> list[dict[str, float]]:
+    """What each node has."""
+    return [node["Resources"] for node in _nodes() if node["Alive"]]

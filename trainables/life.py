@@ -29,7 +29,7 @@ from trainables.probes.subject import Arrays, Subject
 from trainables.record import History, write_record
 from trainables.seeds import generator, global_state
 from trainables.state import pack, unpack
-from trainables.storage import Storage
+from trainables.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 from trainables.tasks import from_noise, target_shape
 from trainables.training import (
     Batches,
@@ -52,19 +52,19 @@ OnExamples = Callable[[int, int], None]
 
 def record_key(trial_id: str) -> str:
     """Where a trial's record is stored."""
-    return f"records/{trial_id}"
+    return f"{RECORDS}/{trial_id}"
 
 
 def warmup_key(trial: Trial, device: torch.device) -> str:
     """Where a warmed-up network is stored with its history: the network's own key, and that of the
     examples it was measured on along the way. Kinds of device draw other noise and round otherwise.
     """
-    return f"warmups/{device.type}/{trial.warmup_key}/{trial.measured_key}"
+    return f"{WARMUPS}/{device.type}/{trial.warmup_key}/{trial.measured_key}"
 
 
 def checkpoint_key(trial: Trial, device: torch.device) -> str:
     """Where an unfinished trial is stored."""
-    return f"checkpoints/{device.type}/{trial.trial_id}"
+    return f"{CHECKPOINTS}/{device.type}/{trial.trial_id}"
 
 
 def run_trial(
@@ -198,6 +198,7 @@ class _Life:
         shared = warmup_key(self.trial, self.device)
         saved = self.storage.get(shared)
         if saved is not None:
+            self.storage.touch(shared)
             self._restore(unpack(saved, self.device))
             return
         if checkpoint is None:

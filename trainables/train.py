@@ -35,7 +35,7 @@ class Team:
     cpus: float  # each
     gpus: float
     folder: str  # for what Ray Train writes of its own; nothing there is read again
-    data: tuple[ray.ObjectRef, ...]  # of (sources, weights), fetched by the workers alone
+    data: tuple["ray.ObjectRef[Any]", ...]  # of (sources, weights), fetched by the workers alone
 
 
 def live_together(
@@ -69,7 +69,7 @@ def live_together(
         run_config=ray.train.RunConfig(
             name=Trial.model_validate(fields).trial_id,
             storage_path=team.folder,
-            callbacks=[TuneReportCallback()],
+            callbacks=[TuneReportCallback()],  # type: ignore[no-untyped-call,list-item]
         ),
     ).fit()
 
