@@ -72,7 +72,9 @@ def run_trials(
             trainable,
             param_space={"work": tune.grid_search(configs)},
             tune_config=tune.TuneConfig(
-                reuse_actors=True, max_concurrent_trials=at_a_time(resources)
+                # one that has started workers is left to end with them
+                reuse_actors=resources.workers == 1,
+                max_concurrent_trials=at_a_time(resources),
             ),
             run_config=tune.RunConfig(
                 name="tune",

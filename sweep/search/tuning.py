@@ -61,7 +61,7 @@ def run_search(
                     search_alg=_Asks(proposer, resources, watcher),
                     scheduler=_Stops(proposer, watcher),
                     num_samples=-1,
-                    reuse_actors=True,
+                    reuse_actors=resources.workers == 1,
                 ),
                 run_config=tune.RunConfig(
                     name="tune",
