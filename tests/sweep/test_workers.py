@@ -50,7 +50,7 @@ def test_two_workers_have_the_trials_and_logits_of_one(new_place):
     assert one.stored("records") == two.stored("records")
     assert len(one.stored("records")) == 2
     assert not two.stored("checkpoints")
-    assert [run.status for run in two.results("tiny").trials] == ["finished"] * 2
+    assert [run.outcome for run in two.results("tiny").trials] == ["finished"] * 2
     for trial_id in one.stored("records"):
         mine, wanted = logits(two, trial_id), logits(one, trial_id)
         assert mine.keys() == wanted.keys()
