@@ -2,7 +2,8 @@
 
 A record is an `.npz` file that NumPy alone can read, format 1:
 
-    meta                      JSON: trial id and fields, status, device, versions, commit, costs
+    meta                      JSON: trial id and fields, status, device, node, versions, commit,
+                              costs
     {validation,test}/logits  float32 (n, classes);  …/labels  int64 (n,)
     ood/logits                float32 (m, classes), where there is an out-of-distribution set
     history/phase             text (rows,): untrained, warmup, kept or task
@@ -53,6 +54,7 @@ class Record:
     labels: Mapping[str, NDArray[np.int64]]  # by split, (n,); none for ood
     history: pd.DataFrame  # a row per epoch of both phases
     probes: Mapping[str, NDArray[Any]]  # by `<probe>/<array>`; empty for most trials
+    node: str = ""  # the host that the trial ran on; older records do not say
 
 
 def read_record(source: Path | BinaryIO | bytes) -> Record:
@@ -107,6 +109,7 @@ def _record(arrays: Mapping[str, NDArray[Any]]) -> Record:
         labels=labels,
         history=_history(arrays),
         probes={k.removeprefix("probe/"): v for k, v in arrays.items() if k.startswith("probe/")},
+        node=str(meta.get("node", "")),
     )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # slow to import: --help and a typing error need neither
     from mlflow.tracking import MlflowClient
 
-    from analysis.exhibits import Exhibit
+    from analysis.exhibits.exhibit import Exhibit
     from analysis.results import StudyResults
 
 CONTENTS = "contents.json"  # of a report, beside its page
@@ -142,8 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    from analysis.errors import one_line
     from analysis.results import ResultsError, load_study
-    from analysis.store import one_line
 
     uri = mlflow.get_tracking_uri()
     try:

@@ -19,9 +19,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from analysis.errors import one_line
 from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
 from analysis.records import Record, RecordError, read_record
-from analysis.store import all_runs, local_artifact, one_line
+from analysis.store import all_runs, local_artifact
 from analysis.summary import summarise
 
 OUTCOMES = ("finished", "diverged", "failed", "missing")
@@ -105,8 +106,8 @@ def load_study(
         else _newest_parent(client, study, scale, data)
     )
     with tempfile.TemporaryDirectory() as scratch:
-        plan = _plan(client, parent, Path(scratch))
-        runs = _best_runs(_children(client, parent))
+        plan = read_plan(client, parent, Path(scratch))
+        runs = best_runs(children(client, parent))
         with ThreadPoolExecutor(_THREADS) as pool:
             trials = pool.map(
                 lambda t: _result(client, t, runs.get(t.trial_id), Path(scratch)), plan.trials
@@ -145,12 +146,13 @@ def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
     return run
 
 
-def _children(client: MlflowClient, parent: Run) -> list[Run]:
+def children(client: MlflowClient, parent: Run) -> list[Run]:
+    """The trials' runs below a study's run, newest first."""
     condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and tags.kind = 'trial'"
     return all_runs(client, [parent.info.experiment_id], condition)
 
 
-def _best_runs(runs: Iterable[Run]) -> dict[str, Run]:
+def best_runs(runs: Iterable[Run]) -> dict[str, Run]:
     """Each trial's best run: one that finished before one that failed, the newest of equals."""
     best: dict[str, Run] = {}
     for run in runs:  # newest first
@@ -161,10 +163,11 @@ def _best_runs(runs: Iterable[Run]) -> dict[str, Run]:
 
 
 def _rank(run: Run) -> int:
-    return OUTCOMES.index(_outcome(run))
+    return OUTCOMES.index(outcome_of(run))
 
 
-def _outcome(run: Run) -> str:
+def outcome_of(run: Run) -> str:
+    """What a trial's run says became of it, one of `OUTCOMES`."""
     outcome = run.data.tags.get("outcome", "")
     if run.info.status == "FINISHED" and outcome in ("finished", "diverged"):
         return str(outcome)
@@ -184,7 +187,7 @@ def _result(
     if run is None:
         return TrialResult(**place, outcome="missing", note="not run")
     place["run_id"] = run.info.run_id
-    outcome = _outcome(run)
+    outcome = outcome_of(run)
     if outcome == "missing":
         return TrialResult(**place, outcome=outcome, note=f"its run is {run.info.status.lower()}")
     if outcome == "failed":
@@ -198,7 +201,8 @@ def _result(
     return TrialResult(**place, outcome=record.status, record=record)
 
 
-def _plan(client: MlflowClient, parent: Run, scratch: Path) -> Plan:
+def read_plan(client: MlflowClient, parent: Run, scratch: Path) -> Plan:
+    """The plan of a study's run; `ResultsError` where it has none that can be read."""
     try:
         return parse_plan(_artifact(client, parent, "plan.json", scratch).read_text("utf-8"))
     except (MlflowException, OSError, PlanError) as error:

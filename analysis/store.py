@@ -53,13 +53,3 @@ def absent_database(tracking_uri: str) -> Path | None:
     match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", tracking_uri)
     path = Path(unquote(match[1])) if match else None
     return path if path and not path.is_file() else None
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, in one line and without a password."""
-    return without_passwords(" ".join(str(error).split())) or type(error).__name__
-
-
-def without_passwords(text: str) -> str:
-    """The text with the user and password of every address in it left out."""
-    return re.sub(r"//[^/@\s]+@", "//…@", text)

@@ -12,12 +12,13 @@ from mlflow.entities import RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from rich.console import Console
 
+from analysis.errors import one_line
 from analysis.index import write_index
-from analysis.store import all_runs, one_line
+from analysis.store import all_runs
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import Outcome
 from sweep.options import Options
+from sweep.outcome import Outcome
 from sweep.study import Collection, Study, load_study
 from sweep.tracking import AWAY, connect
 

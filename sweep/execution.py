@@ -1,10 +1,10 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import mlflow
 import torch
@@ -12,19 +12,21 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
+from analysis.errors import one_line, without_passwords
 from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
-from analysis.results import ResultsError, load_study
-from analysis.store import one_line, without_passwords
+from analysis.results import ResultsError, load_study, read_plan
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
-from sweep.lock import exclusive
+from sweep.lock import exclusive, using
+from sweep.log import Log
 from sweep.mlflow_view import view_path
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
+from sweep.outcome import Outcome
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
 from sweep.publishing import Publisher, last_line
@@ -36,13 +38,6 @@ from trainables.models.build import State
 from trainables.storage import Storage
 
 
-class Outcome(NamedTuple):
-    """How a launch ended."""
-
-    code: int  # 0, or 1 where some trial failed or could not be published
-    page: Path | None  # of the report
-
-
 def execute(
     plan: StudyPlan,
     sources: Mapping[str, Source],
@@ -51,6 +46,7 @@ def execute(
     console: Console,
     report: bool = True,
     wait: bool = False,
+    run: bool = True,
 ) -> Outcome:
     """Do what is left of the plan, and make the report.
 
@@ -58,21 +54,69 @@ def execute(
         sources, weights: what the plan's trials are made from, by name and by digest.
         report: without, the plan is a beginning that has nothing to report yet.
         wait: for another launch of the study to end, where it would be refused else.
+        run: without, only what is there is published, and Ray is not needed.
     """
     with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
         client = connect()
-    with exclusive(options.storage, plan.study.name, wait=wait):
+    with using(options.storage), exclusive(options.storage, plan.study.name, wait=wait):
         commit, device = code_commit(), torch.device(options.resources.device)
+        log = log_of(options, plan)
         try:
             ledger = read_ledger(client, plan)
             work = sort_out(plan, ledger, Storage(options.storage), device)
             _announce(work, plan, console)
-            publisher = Publisher(client, plan, ledger, sources, commit)
+            log.write("planned", trials=len(plan.trials), **work.counts)
+            if not (run or ledger.parent or work.adopted or work.stored):
+                console.print("nothing is stored of it: nothing to publish", highlight=False)
+                return Outcome(0, None)
+            if not run and ledger.parent:
+                _check_plan(client, ledger.parent, plan)
+            publisher = Publisher(client, plan, ledger, sources, commit, launched=run)
         except AWAY as error:
             raise InputError(f"nothing was run: {one_line(error)}") from error
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
-            launch = _Launch(plan, sources, weights, options, console, client, publisher, commit)
-            return launch.carry_out(work, report)
+            launch = _Launch(
+                plan, sources, weights, options, console, client, publisher, commit, log
+            )
+            if run or not work.to_run:
+                return launch.carry_out(work, report)
+            before = ledger.parent.info.status if ledger.parent else "KILLED"
+            return launch.publish_only(work, report, "KILLED" if before == "RUNNING" else before)
+
+
+def log_of(options: Options, plan: StudyPlan) -> Log:
+    """The log, with what every line of the plan's launch says."""
+    where = {"study": plan.study.name, "scale": plan.scale, "data": plan.base.data.source}
+    return Log(options.log, where)
+
+
+def tell_parcel(log: Log, parcel: Parcel, reason: str) -> None:
+    """What became of a parcel; no reason: it is published."""
+    trial = {"trial_id": parcel.planned.trial_id, "name": parcel.planned.name}
+    trial |= {} if parcel.error is None else {"outcome": "failed"}  # its failure is published
+    if reason:
+        log.write("unpublished", **trial, error=reason)
+    else:
+        log.write("published", **trial)
+
+
+def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
+    """That the plan leaves out nothing of the one that was launched, whose place it takes.
+
+    Raises:
+        InputError: it does.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            launched = read_plan(client, parent, Path(scratch))
+        except ResultsError:  # there is none to be replaced
+            return
+    more = sum(trial.trial_id not in plan.by_id for trial in launched.trials)
+    if more:
+        raise InputError(
+            f"{plan.study.name} was launched with {more} trials that these options do not plan; "
+            "give those that it was launched with"
+        )
 
 
 def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
@@ -102,21 +146,32 @@ class _Launch:
     client: MlflowClient
     publisher: Publisher
     commit: str
+    log: Log
     failed: list[str] = field(default_factory=list)  # trial ids
 
     def carry_out(self, work: Worklist, report: bool) -> Outcome:
         """To the end, whatever that is; the parent run's status says which."""
-        outbox = Outbox(self.publisher)
+        return self._carry_out(work, report, work.to_run, "")
+
+    def publish_only(self, work: Worklist, report: bool, status: str) -> Outcome:
+        """Nothing is run, so the parent run's status stays what the launch made it."""
+        self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
+        return self._carry_out(work, report, (), status)
+
+    def _carry_out(
+        self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str
+    ) -> Outcome:
+        outbox = Outbox(self.publisher, partial(tell_parcel, self.log))
         status = "FAILED"
         try:
             self._publish_what_is_there(work, outbox)
-            if work.to_run:
+            if to_run:
                 self._run(work, outbox)
             outbox.close()
             page = self._report() if report else None
             good = not (self.failed or outbox.waiting or outbox.refused)
             good &= not report or page is not None
-            status = "FINISHED" if good else "FAILED"
+            status = unfinished or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)
         except KeyboardInterrupt:
@@ -124,6 +179,8 @@ class _Launch:
             raise
         finally:
             outbox.close()
+            for parcel in outbox.waiting:
+                tell_parcel(self.log, parcel, outbox.reason)
             self._end(status)
 
     def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
@@ -220,23 +277,31 @@ class _Watch:
         self._outbox = outbox
 
     def started(self, trial_id: str) -> None:
+        self._log("started", trial_id)
         self._display.started(trial_id)
 
     def trained(self, trial_id: str, examples: int) -> None:
         self._display.trained(trial_id, examples)
 
     def finished(self, trial_id: str) -> None:
+        self._log("finished", trial_id)
         self._display.finished(trial_id)
         self._outbox.put(self._launch.stored_parcel(trial_id))
 
     def retried(self, trial_id: str, error: str) -> None:
+        self._log("retried", trial_id, error=without_passwords(last_line(error)))
         self._display.retried(trial_id, self._name(trial_id), last_line(error))
 
-    def failed(self, trial_id: str, error: str) -> None:
+    def failed(self, trial_id: str, error: str, node: str) -> None:
+        where = {"node": node} if node else {}
+        self._log("failed", trial_id, error=without_passwords(last_line(error)), **where)
         self._display.failed(trial_id, self._name(trial_id), last_line(error))
         self._launch.failed.append(trial_id)
         planned = self._launch.plan.by_id[trial_id]
-        self._outbox.put(Parcel(planned, bytes, error=error))
+        self._outbox.put(Parcel(planned, bytes, error=error, node=node))
+
+    def _log(self, event: str, trial_id: str, **fields: str) -> None:
+        self._launch.log.write(event, trial_id=trial_id, name=self._name(trial_id), **fields)
 
     def _name(self, trial_id: str) -> str:
         return self._launch.plan.by_id[trial_id].name

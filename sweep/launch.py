@@ -5,59 +5,46 @@ rest: what other studies have run is adopted, what is stored is published, what 
 After a crash, with more replicates, after an outage: the same command finishes the work.
 """
 
-import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import TextIOWrapper
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
+from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
+from sweep.outcome import Outcome
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.execution import Outcome
-    from sweep.networks import Networks
-    from sweep.planning import StudyPlan
-    from sweep.sources import Sources
     from sweep.study import Study
-    from trainables.models.build import State
-    from trainables.trial import Trial
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's & has it ignored
-            signal.signal(number, _interrupt)
-        if isinstance(sys.stdout, TextIOWrapper):  # a terminal without a sign for ± is no failure
-            sys.stdout.reconfigure(errors="replace")
-        options = parse_options(arguments)
-        return _launch(options, Console())
-    except ValueError as error:
-        from trainables.data.examples import DataError
+    return run_command(
+        "launch",
+        lambda: _logged(parse_options(arguments)),
+        "interrupted; the same command goes on from here",
+    )
 
-        if not isinstance(error, InputError | DataError):
-            raise
-        print(f"launch: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("launch: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+
+def _logged(options: Options) -> int:
+    """The launch; the end of its log says how it ended."""
+    written = None if options.list_studies or options.dry_run else options.log
+    check_log(written)
+    with ending(written) as end:
+        end.code = _launch(options, Console())
+        return end.code
 
 
 def _launch(options: Options, console: Console) -> int:
-    if options.tracking_uri:
-        os.environ["MLFLOW_TRACKING_URI"] = options.tracking_uri
-    # a server that is down is told of within seconds; MLflow's own default is minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    set_tracking(options.tracking_uri)
     if options.list_studies:
-        from sweep.listing import list_studies
+        from sweep.catalogue import list_studies
 
         list_studies(console)
         return 0
@@ -73,16 +60,17 @@ def _launch(options: Options, console: Console) -> int:
 
 def _launch_study(
     study: "Study", options: Options, console: Console, behind: tuple[str, ...] = ()
-) -> "Outcome":
+) -> Outcome:
     """One study, after those that it names under `after`, which run as their files say.
 
     Args:
         behind: the studies that this one is launched for.
     """
     from sweep.errors import NotYet
-    from sweep.execution import Outcome, execute
+    from sweep.planning import check_fields
     from sweep.study import load_study
 
+    check_fields(study, options.scale, options.overrides)  # before PyTorch, which takes a second
     for name in study.scale(options.scale)[1].after:
         if name in (*behind, options.study):
             raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
@@ -93,8 +81,10 @@ def _launch_study(
             return outcome
     if study.search is not None:
         return _search(study, options, console)
+    from sweep.preparing import plan_study
+
     try:
-        plan, sources, networks = _plan(study, options)
+        plan, sources, networks = plan_study(study, options)
     except NotYet as reason:
         if not options.dry_run:
             raise
@@ -105,79 +95,40 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
+    from sweep.execution import execute  # late: MLflow takes a second to import
+
     return execute(plan, sources.loaded, networks.weights, options, console)
 
 
 def _check(study: "Study", options: Options) -> None:
     """Whether the study can be planned, as far as that can be said before an earlier one is run."""
     from sweep.errors import NotYet
+    from sweep.preparing import looking, plan_study
 
     with suppress(NotYet):
         if study.search is None:
-            _plan(study, options)
+            plan_study(study, options)
         else:
             from sweep.search.asking import prepare
 
-            _, _, look = _looking(options)
+            _, _, look = looking(options)
             prepare(study, options, look)
 
 
-def _search(study: "Study", options: Options, console: Console) -> "Outcome":
-    from sweep.execution import Outcome
-
-    # Ray, which a search imports, is not needed to say that it cannot be
-    sources, networks, look = _looking(options)
+def _search(study: "Study", options: Options, console: Console) -> Outcome:
+    from sweep.preparing import looking
     from sweep.search.asking import prepare
 
+    sources, networks, look = looking(options)
     asked = prepare(study, options, look)
     if options.dry_run:
         from sweep.search.listing import show_search
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.search.launching import launch_search
+    from sweep.search.launching import launch_search  # late: it imports Ray
 
     return launch_search(asked, sources, networks, options, console)
-
-
-def _plan(study: "Study", options: Options) -> "tuple[StudyPlan, Sources, Networks]":
-    """Everything that can be wrong with what was asked comes out here, before anything runs."""
-    from sweep.planning import make_plan
-
-    for name in ("trials", "timeout", "search_storage"):
-        if getattr(options, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
-    sources, networks, look = _looking(options)
-    plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
-    return plan, sources, networks
-
-
-def _looking(
-    options: Options,
-) -> "tuple[Sources, Networks, Callable[[Trial], Trial]]":
-    """Data sets, networks, and how a trial is looked at with them."""
-    from sweep.earlier import trained_by
-    from sweep.networks import Networks
-    from sweep.resources import check_resources
-    from sweep.sources import Sources
-    from trainables.storage import Storage
-
-    check_resources(options.resources)
-    sources, storage = Sources(download=options.download), Storage(options.storage)
-
-    def trained(name: str) -> "State":
-        return trained_by(name, options.scale, storage, look)
-
-    networks = Networks(options.download, trained)
-
-    def look(trial: "Trial") -> "Trial":
-        return networks.look(sources.look(trial))
-
-    return sources, networks, look
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

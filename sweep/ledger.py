@@ -10,12 +10,15 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from analysis.store import all_runs, local_artifact
-from sweep.planning import StudyPlan
+
+if TYPE_CHECKING:  # it imports PyTorch, which reading MLflow needs not
+    from sweep.planning import StudyPlan
 
 RECORD = "record.npz"  # a trial's artifact
 DONE = ("finished", "diverged")  # outcomes that leave a record
@@ -32,7 +35,7 @@ class Ledger:
     stale: tuple[Run, ...] = ()  # what a dead launch of this parent left RUNNING
 
 
-def read_ledger(client: MlflowClient, plan: StudyPlan) -> Ledger:
+def read_ledger(client: MlflowClient, plan: "StudyPlan") -> Ledger:
     """What MLflow holds of the plan's trials."""
     experiment = client.get_experiment_by_name(plan.study.name)
     parent = None
@@ -60,7 +63,7 @@ def record_bytes(client: MlflowClient, run: Run) -> bytes:
         return Path(client.download_artifacts(run.info.run_id, RECORD, folder)).read_bytes()
 
 
-def _parent(client: MlflowClient, experiment_id: str, plan: StudyPlan) -> Run | None:
+def _parent(client: MlflowClient, experiment_id: str, plan: "StudyPlan") -> Run | None:
     """The run that holds this study's trials at this scale on these data; the oldest of several."""
     wanted = (plan.scale, plan.base.data.source)
     parents = [
@@ -76,7 +79,7 @@ def _sorted(children: Iterable[Run]) -> tuple[dict[str, Run], dict[str, Run], li
     done, cut_short, stale = {}, {}, []
     for run in children:
         trial_id = run.data.tags.get("trial_id", "")
-        if _is_done(run):
+        if is_done(run):
             done[trial_id] = run
         elif run.info.status != "FAILED":
             cut_short[trial_id] = run
@@ -85,7 +88,8 @@ def _sorted(children: Iterable[Run]) -> tuple[dict[str, Run], dict[str, Run], li
     return done, {t: run for t, run in cut_short.items() if t not in done}, stale
 
 
-def _is_done(run: Run) -> bool:
+def is_done(run: Run) -> bool:
+    """Whether a trial's run is complete, with its record where that can be seen."""
     if run.info.status != "FINISHED" or run.data.tags.get("outcome") not in DONE:
         return False
     record = local_artifact(run, RECORD)
@@ -101,6 +105,6 @@ def _elsewhere(client: MlflowClient, wanted: set[str], parent: Run | None) -> di
     ):
         tags = run.data.tags
         ours = parent is not None and tags.get("mlflow.parentRunId") == parent.info.run_id
-        if not ours and tags.get("trial_id") in wanted and _is_done(run):
+        if not ours and tags.get("trial_id") in wanted and is_done(run):
             found[tags["trial_id"]] = run
     return found

@@ -1,4 +1,4 @@
-"""What there is to run, and what a launch would do: for reading before anything runs."""
+"""What a launch would do: for reading before anything runs."""
 
 import os
 from collections.abc import Mapping
@@ -12,28 +12,11 @@ from sweep.ledger import Ledger, read_ledger
 from sweep.options import Options
 from sweep.planning import StudyPlan
 from sweep.progress import duration
-from sweep.study import Collection, load, shipped
 from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
 from trainables.data.examples import Source
 from trainables.models.build import State
 from trainables.storage import Storage
-
-
-def list_studies(console: Console) -> None:
-    """Every study: what it answers, which figure or table it makes, and its scale of default."""
-    table = Table(box=None, padding=(0, 2, 1, 0))
-    for column in ("Study", "What it answers", "Makes", "Default scale"):
-        table.add_column(column, overflow="fold")
-    for name in shipped():
-        study = load(name)
-        if isinstance(study, Collection):
-            about = f"{len(study.collects)} studies in turn"
-        else:
-            scale, sized = study.scale(None)
-            about = f"{scale}: {sized.about}"
-        table.add_row(name, study.answers, study.makes, about)
-    console.print(table)
 
 
 def show_plan(
@@ -94,4 +77,5 @@ def _pairs(plan: StudyPlan) -> str:
 
 
 def local_slots(options: Options) -> int:
-    return max(1, int((os.cpu_count() or 1) / max(options.resources.cpus, 1e-9)))
+    cpus = options.resources.cpus * options.resources.workers
+    return max(1, int((os.cpu_count() or 1) / max(cpus, 1e-9)))

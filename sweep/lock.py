@@ -5,12 +5,17 @@ The operating system holds the lock and lets it go when the process ends, howeve
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from sweep.errors import InputError
+
+LOCKS = "locks"  # in the storage folder
+IN_USE = ".in-use"  # shared by all launches; no study is named so
+LOOK_SECONDS = 0.2  # for so long a lock may be held by one who only looks, see `holders`
 
 
 @contextmanager
@@ -22,7 +27,7 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
     """
     with _lock_file(storage, name) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            _take(file, wait)
         except BlockingIOError as error:
             file.seek(0)
             raise InputError(
@@ -37,10 +42,69 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def using(storage: Path) -> Iterator[None]:
+    """Nobody cleans the storage folder meanwhile; waits for one who does."""
+    with _lock_file(storage, IN_USE) as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def cleaning(storage: Path) -> Iterator[None]:
+    """No launch uses the storage folder meanwhile.
+
+    Raises:
+        InputError: one does.
+    """
+    with _lock_file(storage, IN_USE) as file:
+        free = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            free = False
+        held = ", ".join(f"{name} (process {pid})" for name, pid in holders(storage).items())
+        if held or not free:
+            by = f": {held}" if held else ""
+            raise InputError(f"--storage {storage}: a launch uses it{by}; wait for it, or stop it")
+        yield
+
+
+def holders(storage: Path) -> dict[str, str]:
+    """The locks that are held, and by which process; only looking."""
+    held = {}
+    for path in sorted((storage / LOCKS).glob("[!.]*")):
+        with suppress(FileNotFoundError), path.open() as file:  # a launcher's goes when it ends
+            if _is_held(file):
+                held[path.name] = file.read().strip() or "?"
+    return held
+
+
+def _is_held(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _take(file: IO[str], wait: bool) -> None:
+    patience = time.monotonic() + LOOK_SECONDS
+    while not wait:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > patience:
+                raise
+        time.sleep(LOOK_SECONDS / 10)
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
 def _lock_file(storage: Path, name: str) -> IO[str]:
     try:
-        (storage / "locks").mkdir(parents=True, exist_ok=True)
-        return (storage / "locks" / name).open("a+")
+        (storage / LOCKS).mkdir(parents=True, exist_ok=True)
+        return (storage / LOCKS / name).open("a+")
     except OSError as error:
         raise _unusable(storage, error) from error
 

@@ -44,9 +44,10 @@ def parameters(trial: Trial) -> list[Param]:
 
 
 def version_tags(record: Record) -> dict[str, str]:
-    """Device, commit and versions that a number may depend on."""
+    """Device, node, commit and versions that a number may depend on."""
     versions = {f"version.{name}": version for name, version in record.versions.items()}
-    return {"device": record.device, "commit": record.commit, **versions}
+    where = {"device": record.device} | ({"node": record.node} if record.node else {})
+    return where | {"commit": record.commit, **versions}
 
 
 def data_sets(trial: Trial, sources: Mapping[str, Source]) -> list[DatasetInput]:

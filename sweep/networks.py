@@ -10,6 +10,7 @@ from trainables.models.build import State, build
 from trainables.models.fit import fits
 from trainables.models.own import code_digest
 from trainables.models.settings import NAMES, Network, NetworkFacts, Own, kinds_of
+from trainables.models.shared_norm import unshareable
 from trainables.models.weights import read_weights, torchvision_weights, weights_digest
 from trainables.trial import Trial
 
@@ -21,9 +22,14 @@ class Networks:
     """What networks start from, by digest."""
 
     def __init__(
-        self, download: bool = False, trained_by: Callable[[str], State] | None = None
+        self,
+        download: bool = False,
+        trained_by: Callable[[str], State] | None = None,
+        workers: int = 1,
     ) -> None:
-        """trained_by: a study's name → the weights that it has left."""
+        """trained_by: a study's name → the weights that it has left.
+        workers: that train one network together."""
+        self._workers = workers
         self._download = download
         self._trained_by = trained_by
         self._weights: dict[str, State] = {}
@@ -87,6 +93,12 @@ class Networks:
             weights = self._weights.get(trial.model.facts.weights or "")
             network = build(trial, torch.device("cpu"), weights)
             fits(network, facts.kind, facts.shape, facts.classes)
+            own = unshareable(network) if self._workers > 1 else None
+            if own is not None:
+                raise InputError(
+                    f"resources.workers: {self._workers} is refused: {trial.model.name} has {own}, "
+                    "a batch normalisation with statistics of its own; give 1, or use PyTorch's"
+                )
             self._tried.add(key)
 
 

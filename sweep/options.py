@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from sweep.arguments import Parser, add_kept, add_plan, assignment, at_least_one, count, share, span
 from sweep.errors import InputError
 from sweep.resources import Resources
 
@@ -49,6 +48,8 @@ networks (--set model=NAME): mlp, resnet18 to resnet152, densenet121 to densenet
 exit codes: 0 all is well, 1 some trial failed or could not be published, 2 bad input,
 130 interrupted: the same command goes on"""
 
+RESOURCES = "resources"  # of --set: how a trial is run, which is no part of what it is
+
 
 @dataclass(frozen=True)
 class Options:
@@ -67,18 +68,25 @@ class Options:
     trials: int | None = None  # proposals of a search
     timeout: float | None = None  # seconds, after which none is made
     search_storage: str | None = None  # URL of Optuna's database
+    log: Path | None = None  # of events, for programs
 
 
-def parse_options(arguments: Sequence[str] | None) -> Options:
+def parse_options(
+    arguments: Sequence[str] | None, parser: argparse.ArgumentParser | None = None
+) -> Options:
     """The options; argparse itself ends the process with code 2 where the words are wrong.
+
+    Args:
+        parser: of another command that plans a study; default: the launch's.
 
     Raises:
         InputError: a --set is not FIELD=VALUE.
     """
-    asked = _parser().parse_args(arguments)
+    asked = (parser or launch_parser()).parse_args(arguments)
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
-    overrides = dict(_assignment(text) for text in asked.set)
+    overrides = dict(assignment(text) for text in asked.set)
+    workers = _workers(overrides, asked.workers_per_trial)
     if asked.data is not None:
         overrides["data.source"] = asked.data
     if asked.ood is not None:
@@ -99,81 +107,30 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
             cpus=asked.cpus_per_trial,
             gpus=asked.gpus_per_trial,
             retries=asked.retries,
+            workers=workers,
         ),
         trials=asked.trials,
         timeout=asked.timeout,
         search_storage=asked.search_storage,
+        log=asked.log and asked.log.expanduser().absolute(),
     )
 
 
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError(f"--set {text}: write FIELD=VALUE, such as --set task.epochs=60")
-    try:
-        return name, _value(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text}: the value is not YAML") from error
+def _workers(overrides: dict[str, Any], asked: int | None) -> int:
+    """Takes what is said of resources out of the overrides: it is no field of a trial."""
+    said: Any = 1 if asked is None else asked
+    for name in [name for name in overrides if name.split(".")[0] == RESOURCES]:
+        if name != f"{RESOURCES}.workers":
+            raise InputError(f"{name}: no such field; there is {RESOURCES}.workers")
+        said = overrides.pop(name)
+    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
+        raise InputError(f"{RESOURCES}.workers: {said!r} is refused: give a whole number from 1")
+    return said
 
 
-def _value(text: str) -> Any:
-    """As YAML reads it, and 1e-4 as a number, which YAML takes for a text."""
-    value = yaml.safe_load(text)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is too few: give 1 or more")
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number}: give 0 or more")
-    return number
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: give 0 or more")
-    return number
-
-
-def _span(text: str) -> float:
-    """Seconds, of 90s, 30m or 2h."""
-    seconds = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
-    try:
-        number = float(text[:-1])
-    except ValueError:
-        number = 0.0
-    if seconds is None or not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: write a time such as 90s, 30m or 2h")
-    return number * seconds
-
-
-class _Parser(argparse.ArgumentParser):
-    """Errors in one line, as everywhere in this program."""
-
-    def error(self, message: str) -> Any:
-        self.exit(2, f"launch: {message} (--help explains)\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        "python -m sweep.launch",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def launch_parser() -> argparse.ArgumentParser:
+    """Of `python -m sweep.launch`."""
+    parser = Parser("python -m sweep.launch", DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("study", metavar="STUDY", nargs="?", help="a name of --list, or the path of a YAML file")
     add("--list", action="store_true", help="show the studies and end")
@@ -181,62 +138,44 @@ def _parser() -> argparse.ArgumentParser:
 
     what = parser.add_argument_group("what is run")
     add = what.add_argument
-    add("--scale", help="smoke, laptop or paper, where the study has them; default: laptop")
-    add("--replicates", type=_at_least_one, metavar="N", help="pairs a condition")
-    add("--data", metavar="DATA", help="in-distribution examples; see below")
-    add("--ood", metavar="DATA", help="out-of-distribution examples, or none")
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change a field of every trial, such as task.optimizer.lr=1e-4, or the levels of one "
-        "that the study varies; repeatable",
-    )
-    add("--trials", type=_at_least_one, metavar="N", help="of a search: proposals in all")
+    add_plan(what)
+    add("--trials", type=at_least_one, metavar="N", help="of a search: proposals in all")
     add(
         "--timeout",
-        type=_span,
+        type=span,
         metavar="TIME",
         help="of a search: 90s, 30m or 2h, after which nothing more is proposed; what is best then "
         "is still confirmed",
     )
-    add("--download", action="store_true", help="data sets and weights may be fetched")
 
     where = parser.add_argument_group("where it runs")
     add = where.add_argument
     add("--address", metavar="HOST:PORT", help="of a Ray cluster; default: RAY_ADDRESS, else local")
-    add("--concurrency", type=_at_least_one, metavar="N", help="trials at a time; default: all fit")
-    add("--cpus-per-trial", type=_share, default=1.0, metavar="N", help="default: 1")
+    add("--concurrency", type=at_least_one, metavar="N", help="trials at a time; default: all fit")
+    add(
+        "--workers-per-trial",
+        type=int,
+        metavar="N",
+        help="train each network on N workers at once, for large ones; --set resources.workers=N "
+        "is the same; default: 1",
+    )
+    add(
+        "--cpus-per-trial",
+        type=share,
+        default=1.0,
+        metavar="N",
+        help="or for each of its workers; default: 1",
+    )
     add(
         "--gpus-per-trial",
-        type=_share,
+        type=share,
         default=0.0,
         metavar="SHARE",
-        help="such as 0.25, four trials a GPU; default: 0, train on the CPU",
+        help="such as 0.25, four trials a GPU, or whole ones for each of its workers; default: 0, "
+        "train on the CPU",
     )
-    add("--retries", type=_count, default=2, metavar="N", help="of a failed trial; default: 2")
+    add("--retries", type=count, default=2, metavar="N", help="of a failed trial; default: 2")
 
     kept = parser.add_argument_group("where results are kept")
-    add = kept.add_argument
-    add(
-        "--tracking-uri",
-        metavar="URI",
-        help="where MLflow is; default: MLFLOW_TRACKING_URI, else mlflow.db in this folder",
-    )
-    add(
-        "--storage",
-        type=Path,
-        default=Path("sweep_storage"),
-        metavar="DIR",
-        help="records, warmed-up networks, checkpoints; for a cluster, a folder that all nodes "
-        "share; default: sweep_storage",
-    )
-    add(
-        "--search-storage",
-        metavar="URL",
-        help="Optuna's database of a search, such as postgresql://HOST/NAME, for several launchers "
-        "at once; with a password, by SWEEP_SEARCH_STORAGE in the environment; default: search.db "
-        "in the storage folder",
-    )
+    add_kept(kept)
     return parser

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from analysis.store import one_line
+from analysis.errors import one_line
 from sweep.planning import PlannedTrial
 from sweep.publishing import Publisher
 from sweep.tracking import AWAY
@@ -26,13 +26,18 @@ class Parcel:
     payload: Callable[[], bytes]  # its record, fetched when it is needed
     origin: Run | None = None
     error: str | None = None  # of a trial that failed: there is no record
+    node: str = ""  # where it failed, if that is known
 
 
 class Outbox:
     """Publishes parcels in the order they come."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(
+        self, publisher: Publisher, told: Callable[[Parcel, str], None] = lambda parcel, why: None
+    ) -> None:
+        """told: of every parcel that is published, or else of why it never will be as it is."""
         self._publisher = publisher
+        self._told = told
         self._parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
         self.waiting: list[Parcel] = []  # could not be published
@@ -65,7 +70,8 @@ class Outbox:
 
     def _publish(self, parcel: Parcel) -> None:
         if parcel.error is not None:
-            self._publisher.publish_failure(parcel.planned, parcel.error)
+            self._publisher.publish_failure(parcel.planned, parcel.error, parcel.node)
+            self._told(parcel, "")
             return
         try:
             self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
@@ -74,6 +80,9 @@ class Outbox:
                 raise
             # of this parcel alone: the others must still be published
             self.refused.append(f"{parcel.planned.name}: {one_line(error)}")
+            self._told(parcel, one_line(error))
+        else:
+            self._told(parcel, "")
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
-from sweep.study import LABEL, Grid, Study
+from sweep.study import LABEL, Grid, Scale, Study
 from trainables.trial import Trial
 
 Cell = dict[str, Any]  # dotted field → level
@@ -114,9 +114,7 @@ def make_plan(
     if replicates is not None and replicates < 1:
         raise InputError(f"--replicates {replicates}: give at least 1")
     counts = {g: replicates or study.replicates(sized, g) for g in study.grids or ("",)}
-    base: Fields = {}
-    for changes in (study.base, sized.set, overrides):
-        base = with_fields(base, outer_first(changes))
+    base = _base_fields(study, sized, overrides)
     base_trial = look(parse_trial(base))
     trials: dict[str, PlannedTrial] = {}
     grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
@@ -147,6 +145,30 @@ def make_plan(
     if not ordered:
         raise InputError(f"grids: nothing is left to run; {next(iter(left_out))}")
     return StudyPlan(study, scale, base_trial, counts, conditions, tuple(ordered), tuple(left_out))
+
+
+def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) -> None:
+    """That the fields of the base and of every cell are a trial's, before data are looked at.
+
+    Raises:
+        InputError: one is not; of a search's own fields nothing is said.
+    """
+    _, sized = study.scale(scale)
+    study = study.model_copy(update={"grids": study.grids | sized.grids})
+    study, rest = _with_levels(study, overrides)
+    if study.search is not None:
+        rest = {field: value for field, value in rest.items() if not field.startswith("search.")}
+    base = _base_fields(study, sized, rest)
+    parse_trial(base)
+    for _, cell, _ in _cells(study):
+        parse_trial(with_fields(base, outer_first(cell)))
+
+
+def _base_fields(study: Study, sized: Scale, overrides: Mapping[str, Any]) -> Fields:
+    base: Fields = {}
+    for changes in (study.base, sized.set, overrides):
+        base = with_fields(base, outer_first(changes))
+    return base
 
 
 def _with_levels(study: Study, overrides: Mapping[str, Any]) -> tuple[Study, dict[str, Any]]:

@@ -44,7 +44,9 @@ class Publisher:
         ledger: Ledger,
         sources: Mapping[str, Source],
         commit: str,
+        launched: bool = True,
     ) -> None:
+        """launched: else the study's run keeps the date of its last launch, where it has one."""
         self._client = client
         self._plan = plan
         self._sources = sources
@@ -52,7 +54,7 @@ class Publisher:
         self._cut_short = dict(ledger.cut_short)
         for run in ledger.stale:  # of a launch that died; those of this plan are completed below
             client.set_terminated(run.info.run_id, "KILLED")
-        self.experiment_id, self.parent_id = self._open(ledger.parent)
+        self.experiment_id, self.parent_id = self._open(ledger.parent, launched)
         client.log_dict(self.parent_id, plan.as_json(commit), "plan.json")
         client.log_inputs(self.parent_id, data_sets(plan.base, sources))
 
@@ -77,12 +79,13 @@ class Publisher:
         tags = version_tags(record) | ({} if origin is None else _origin_tags(origin))
         self._end(run_id, "FINISHED", record.status, record.finished_at, tags)
 
-    def publish_failure(self, planned: PlannedTrial, error: str) -> None:
+    def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
         run_id = self._run(planned, time.time())
         self._client.log_batch(run_id, params=parameters(planned.trial))
         self._client.log_text(run_id, error, "error.txt")
         tags = {"error": last_line(error)[:1000], "commit": self._commit}
+        tags |= {"node": node} if node else {}
         self._end(run_id, "FAILED", "failed", time.time(), tags)
 
     def close(self, status: str) -> None:
@@ -92,7 +95,7 @@ class Publisher:
             self._client.set_terminated(run.info.run_id, "KILLED")
         self._client.set_terminated(self.parent_id, status)
 
-    def _open(self, parent: Run | None) -> tuple[str, str]:
+    def _open(self, parent: Run | None, launched: bool) -> tuple[str, str]:
         """Experiment and parent run, made where they are missing; the run is marked as running."""
         plan, client = self._plan, self._client
         study, data = plan.study, plan.base.data.source
@@ -109,6 +112,8 @@ class Publisher:
         }
         if parent is not None:
             run_id = parent.info.run_id
+            if not launched:
+                del tags["launched_at"]
             client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
             client.update_run(run_id, status="RUNNING")
             return parent.info.experiment_id, run_id

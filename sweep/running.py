@@ -7,6 +7,7 @@ places them, reuses its workers, and starts a failed one again, which goes on fr
 import gc
 import logging
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -46,7 +47,7 @@ class Watcher(Protocol):
     def trained(self, trial_id: str, examples: int) -> None: ...
     def finished(self, trial_id: str) -> None: ...
     def retried(self, trial_id: str, error: str) -> None: ...
-    def failed(self, trial_id: str, error: str) -> None: ...
+    def failed(self, trial_id: str, error: str, node: str) -> None: ...  # node: "", or its host
 
 
 def run_trials(
@@ -66,13 +67,15 @@ def run_trials(
     """
     with connected(resources), scratch(storage) as folder:
         check_feasible(resources)
-        trainable = bound(live, sources, weights, storage, resources, commit)
+        trainable = bound(live, sources, weights, storage, resources, commit, folder)
         configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
         tune.Tuner(
             trainable,
             param_space={"work": tune.grid_search(configs)},
             tune_config=tune.TuneConfig(
-                reuse_actors=True, max_concurrent_trials=resources.concurrency
+                # one that has started workers is left to end with them
+                reuse_actors=resources.workers == 1,
+                max_concurrent_trials=at_a_time(resources),
             ),
             run_config=tune.RunConfig(
                 name="tune",
@@ -91,8 +94,25 @@ def bound(
     storage: Path,
     resources: Resources,
     commit: str,
+    scratch: Path,
 ) -> Any:
     """A trainable of `trainables.tune` with its data, by Ray's object store, and what it takes."""
+    if resources.workers > 1:
+        from trainables.train import Team  # late: one worker has no need of Ray Train
+
+        held = ray.put((dict(sources), dict(weights)))
+        team = Team(resources.workers, resources.cpus, resources.gpus, str(scratch), (held,))
+        with_team = tune.with_parameters(
+            trainable,
+            sources={},
+            weights={},
+            storage=str(storage),
+            device=resources.device,
+            commit=commit,
+            team=team,
+        )
+        # all CPUs are the workers'; one byte, for Tune places nothing that takes nothing
+        return tune.with_resources(with_team, {"cpu": 0, "memory": 1})
     with_data = tune.with_parameters(
         trainable,
         sources=dict(sources),
@@ -151,7 +171,8 @@ class _Tell(tune.Callback):
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.failed(_id(trial), traceback_of(trial))
+        error = traceback_of(trial)
+        self._watcher.failed(_id(trial), error, node_of(error))
 
 
 def _id(trial: TuneTrial) -> str:
@@ -162,6 +183,18 @@ def traceback_of(trial: TuneTrial) -> str:
     """The trial's traceback; Tune's `get_error` looks where it will only be copied to later."""
     path = Path(trial.error_file or "")
     return path.read_text("utf-8", errors="replace") if path.is_file() else "unknown"
+
+
+def node_of(error: str) -> str:
+    """The host that a traceback comes from, "" where that cannot be known: Ray gives its address
+    with what a worker raises, or with the worker that died."""
+    address = re.search(r"\bip[=:] ?([\w.]+)", error)
+    hosts = {node["NodeManagerAddress"]: node["NodeManagerHostname"] for node in _nodes()}
+    return str(hosts.get(address[1], "")) if address else ""
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return list(ray.nodes())  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -209,13 +242,26 @@ def _shut_down() -> None:
 
 
 def check_feasible(resources: Resources) -> None:
-    """That some node can run a trial: Ray would wait for one without a word."""
-    need = {"CPU": resources.cpus, "GPU": resources.gpus}
-    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    nodes = [node["Resources"] for node in alive]
-    if not any(all(node.get(k, 0.0) >= v for k, v in need.items()) for node in nodes):
+    """That the nodes can run a trial: Ray would wait for ever without a word."""
+    nodes = _alive()
+    if not resources.slots(nodes):
         have = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
+        where = "on one node" if resources.workers == 1 else "each on one node"
+        lower = "" if resources.workers == 1 else "resources.workers, "
         raise InputError(
-            f"a trial needs {resources.cpus:g} CPUs and {resources.gpus:g} GPUs on one node; "
-            f"the nodes have {have}: lower --cpus-per-trial or --gpus-per-trial"
+            f"a trial needs {resources.taken} {where}; "
+            f"the nodes have {have}: lower {lower}--cpus-per-trial or --gpus-per-trial"
         )
+
+
+def at_a_time(resources: Resources) -> int | None:
+    """Trials at a time; None: Tune sees how many fit. It does not see the workers of a trial."""
+    if resources.workers == 1:
+        return resources.concurrency
+    there = resources.slots(_alive())
+    return min(resources.concurrency or there, there)
+
+
+def _alive() -> list[dict[str, float]]:
+    """What each node has."""
+    return [node["Resources"] for node in _nodes() if node["Alive"]]

@@ -8,7 +8,7 @@ import torch
 from sweep.errors import DoesNotApply, InputError
 from trainables.data.examples import Channels, Source, stated_normalisation
 from trainables.data.sources import load
-from trainables.noise import DISTRIBUTIONS
+from trainables.distributions import DISTRIBUTIONS
 from trainables.preparation import available_labels, in_channels, of_classes
 from trainables.trial import Data, DataFacts, Trial
 

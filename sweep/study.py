@@ -42,6 +42,7 @@ from pydantic import (
     model_validator,
 )
 
+from analysis.exhibits import EXHIBITS
 from sweep.errors import InputError, choices, complaint, explain
 
 STUDIES = Path(__file__).with_name("studies")
@@ -188,8 +189,6 @@ def load(name: str) -> Study | Collection:
 
 
 def _check_exhibits(path: Path, study: Study) -> None:
-    from analysis.exhibits import EXHIBITS  # late: Matplotlib takes a second to import
-
     for name in study.exhibits:
         if name not in EXHIBITS:
             raise InputError(f"{path}: exhibits: {name!r} is unknown; {choices(name, EXHIBITS)}")

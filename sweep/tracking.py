@@ -8,7 +8,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.store import absent_database, one_line, without_passwords
+from analysis.errors import one_line, without_passwords
+from analysis.store import absent_database
 from sweep.errors import InputError
 
 AWAY = (MlflowException, SQLAlchemyError, OSError)  # what is raised where MLflow does not answer

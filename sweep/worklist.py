@@ -23,6 +23,11 @@ class Worklist:
     examples: dict[str, int]  # trial id of `to_run` → examples to be trained on
     shared_warmups: int  # warm-ups that trials of `to_run` need not compute themselves
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Trials in each state."""
+        return {n: len(getattr(self, n)) for n in ("done", "adopted", "stored", "to_run")}
+
     @cached_property
     def examples_to_train(self) -> int:
         return sum(self.examples.values())

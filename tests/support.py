@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.records import Record
-from trainables.data.examples import DataError
+from trainables.errors import DataError
 from trainables.life import record_key
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -26,13 +26,13 @@ def one_line(action: Callable[[], Any], *parts: str) -> None:
 
 
 def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
-    """All of the trial's record but the seconds and the date; arrays to the bit."""
+    """All of the trial's record but the seconds, date and node; arrays to the bit."""
     payload = storage.get(record_key(trial.trial_id))
     assert payload is not None, "the trial has left no record"
     with np.load(io.BytesIO(payload)) as archive:
         arrays = {name: archive[name] for name in archive.files}
     meta = json.loads(str(arrays.pop("meta")))
-    del meta["seconds"], meta["finished_at"]
+    del meta["seconds"], meta["finished_at"], meta["node"]
     arrays.pop("history/seconds", None)
     return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
 

@@ -18,16 +18,18 @@ from torch import Tensor, nn
 from trainables.data.examples import Source
 from trainables.keeping import keep
 from trainables.models.build import State, build
+from trainables.models.shared_norm import waits_for_others
 from trainables.models.weights import head
 from trainables.noise import sample
 from trainables.optimizers import learning_rate, make_optimizer
-from trainables.preparation import TaskData, prepare
+from trainables.parallel import ALONE, ToldStorage, Workers
+from trainables.preparation import Split, TaskData, prepare
 from trainables.probes import PROBES
 from trainables.probes.subject import Arrays, Subject
 from trainables.record import History, write_record
 from trainables.seeds import generator, global_state
 from trainables.state import pack, unpack
-from trainables.storage import Storage
+from trainables.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 from trainables.tasks import from_noise, target_shape
 from trainables.training import (
     Batches,
@@ -50,19 +52,19 @@ OnExamples = Callable[[int, int], None]
 
 def record_key(trial_id: str) -> str:
     """Where a trial's record is stored."""
-    return f"records/{trial_id}"
+    return f"{RECORDS}/{trial_id}"
 
 
 def warmup_key(trial: Trial, device: torch.device) -> str:
     """Where a warmed-up network is stored with its history: the network's own key, and that of the
     examples it was measured on along the way. Kinds of device draw other noise and round otherwise.
     """
-    return f"warmups/{device.type}/{trial.warmup_key}/{trial.measured_key}"
+    return f"{WARMUPS}/{device.type}/{trial.warmup_key}/{trial.measured_key}"
 
 
 def checkpoint_key(trial: Trial, device: torch.device) -> str:
     """Where an unfinished trial is stored."""
-    return f"checkpoints/{device.type}/{trial.trial_id}"
+    return f"{CHECKPOINTS}/{device.type}/{trial.trial_id}"
 
 
 def run_trial(
@@ -75,6 +77,7 @@ def run_trial(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     commit: str = "unknown",
     weights: State | None = None,
+    workers: Workers = ALONE,
 ) -> str:
     """Live one trial and store its record, unless that is stored already.
 
@@ -84,15 +87,19 @@ def run_trial(
             the last one; 0 writes one after every epoch.
         commit: of the code, for the record.
         weights: what the network starts from, where the trial names some.
+        workers: those that train the network together; each calls this, with the same trial.
 
     Returns:
         the key under which the record is stored.
     """
     key = record_key(trial.trial_id)
+    storage = storage if workers.size == 1 else ToldStorage(storage, workers)
     if storage.get(key) is None:
         data = prepare(trial, source, ood, device)
-        network = build(trial, device, weights)
-        life = _Life(trial, network, data, storage, device, on_examples, checkpoint_seconds)
+        network = workers.prepared(build(trial, device, weights), device)
+        life = _Life(
+            trial, network, data, storage, device, on_examples, checkpoint_seconds, workers
+        )
         storage.put(key, life.record(commit))
     storage.delete(checkpoint_key(trial, device))
     return key
@@ -118,6 +125,7 @@ class _Life:
         device: torch.device,
         on_examples: OnExamples,
         checkpoint_seconds: float,
+        workers: Workers,
     ) -> None:
         self.trial = trial
         self.network = network
@@ -126,6 +134,7 @@ class _Life:
         self.device = device
         self.on_examples = on_examples
         self.checkpoint_seconds = checkpoint_seconds
+        self.workers = workers
         self.checkpoint_key = checkpoint_key(trial, device)
         self.checkpoint_at = time.perf_counter()
         self.history: History = []
@@ -166,7 +175,7 @@ class _Life:
             checkpoint = None
         self._run(self._task(), checkpoint)
         if self.data.ood is not None and "ood" not in self.outputs:
-            self.outputs["ood"] = finite(evaluate(self.network, self.data.ood))
+            self.outputs["ood"] = finite(self._said(self.data.ood))
 
     def _start(self) -> None:
         """The network as the task takes it."""
@@ -189,6 +198,7 @@ class _Life:
         shared = warmup_key(self.trial, self.device)
         saved = self.storage.get(shared)
         if saved is not None:
+            self.storage.touch(shared)
             self._restore(unpack(saved, self.device))
             return
         if checkpoint is None:
@@ -238,13 +248,17 @@ class _Life:
     def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> None:
         """Train and measure epoch by epoch, from the checkpoint where there is one."""
         done = 0 if checkpoint is None else self._resume(phase, checkpoint)
+        network = self.workers.in_step(self.network)
         for epoch in range(done + 1, phase.epochs + 1):
             started = time.perf_counter()
             for group in phase.optimizer.param_groups if phase.optimizer else ():
                 group["lr"] = phase.learning_rate(epoch)
             # dropout draws from the global state; its own for each epoch needs no checkpoint
-            with global_state(self.trial.seed, f"{phase.name} epoch {epoch}", self.device):
-                steps = train_epoch(self.network, phase.optimizer, phase.batches(), self._count)
+            drawn = self.workers.stream(f"{phase.name} epoch {epoch}")
+            with global_state(self.trial.seed, drawn, self.device):
+                steps = train_epoch(
+                    network, phase.optimizer, phase.batches(), self._count, self.workers
+                )
             self._spent(phase.name, started)
             self._measure(phase.name, epoch, {"noise": steps} if phase.name == "warmup" else {})
             if phase.name == "task":
@@ -257,7 +271,7 @@ class _Life:
         self.outputs = self._evaluated()
         said = said | self.outputs
         if phase == "task":
-            said["train"] = evaluate(self.network, self.data.train)
+            said["train"] = self._said(self.data.train)
         metrics = {
             f"{name}_{metric}": value
             for name, outputs in said.items()
@@ -272,10 +286,16 @@ class _Life:
         splits = {"validation": self.data.validation, "test": self.data.test}
         if self.data.ood is not None and self.trial.data.ood_each_epoch:
             splits["ood"] = self.data.ood
-        return {name: evaluate(self.network, split) for name, split in splits.items()}
+        return {name: self._said(split) for name, split in splits.items()}
+
+    def _said(self, split: Split) -> Outputs:
+        return evaluate(self.network, split, self.workers)
 
     def _probe(self, epoch: int) -> None:
-        """What there is to measure of the live network after so many epochs of the task."""
+        """What there is to measure of the live network after so many epochs of the task: by the
+        first worker, and by all where layers of the network wait for each other."""
+        if not (self.workers.leads or waits_for_others(self.network)):
+            return
         probes = {name: PROBES[name] for name in self.trial.probes}
         if any(probe.needs_path for probe in probes.values()):
             self.path.append(_copied(dict(self.network.named_parameters())))
@@ -321,7 +341,8 @@ class _Life:
         self.examples = state["examples"]
 
     def _checkpoint_if_due(self, phase: _Phase, epoch: int) -> None:
-        if time.perf_counter() - self.checkpoint_at < self.checkpoint_seconds:
+        since = time.perf_counter() - self.checkpoint_at
+        if since < self.checkpoint_seconds or not self.workers.leads:
             return
         state = self._state() | {
             "phase": phase.name,

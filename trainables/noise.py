@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 from types import MappingProxyType
@@ -34,6 +33,8 @@ from typing import Final
 
 import torch
 from torch import Generator, Tensor
+
+from trainables.distributions import DISTRIBUTIONS
 
 Shape = tuple[int, ...]  # (batch, *input shape); images are (batch, channels, height, width)
 
@@ -44,15 +45,6 @@ BLOB_FRACTION: Final = 0.2  # of elements that are active
 HIGHEST_FREQUENCY: Final = 1 / 4  # cycles per pixel, in gratings and waves
 PACKETS_ACROSS: Final = 8  # a wave packet's sigma is 1/8 of the shorter side
 STEP: Final = 1 / 4  # wavelengths a wave travels from one channel to the next
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """A way to draw noise whose every element has mean 0 and standard deviation 1."""
-
-    draw: Callable[[Shape, Generator], Tensor]
-    description: str  # one sentence, for captions and documentation
-    images_only: bool = False  # needs (batch, channels, height, width)
 
 
 def sample(
@@ -74,7 +66,7 @@ def sample(
         )
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
         raise ValueError(f"noise needs a finite mean and a finite std ≥ 0, got {mean} and {std}")
-    return (mean + std * DISTRIBUTIONS[distribution].draw(shape, generator)).contiguous()
+    return (mean + std * _DRAW[distribution](shape, generator)).contiguous()
 
 
 def _uniform(shape: Shape, generator: Generator) -> Tensor:
@@ -259,22 +251,20 @@ def _constant(shape: Shape, generator: Generator) -> Tensor:
     return _normal((batch, *(1 for _ in inputs)), generator).expand(shape)
 
 
-_IMAGES_ONLY: Final = True
-
-DISTRIBUTIONS: Final[Mapping[str, Distribution]] = MappingProxyType(
+_DRAW: Final[Mapping[str, Callable[[Shape, Generator], Tensor]]] = MappingProxyType(
     {
-        "gaussian": Distribution(_normal, "Independent normal elements."),
-        "uniform": Distribution(_plain_uniform, "Independent, uniform on mean ± √3 std."),
-        "laplace": Distribution(_laplace, "Independent Laplace elements, of exponential tails."),
-        "student_t": Distribution(_student_t, "Independent Student's t, 5 degrees of freedom."),
-        "exponential": Distribution(_exponential, "Independent exponential elements, centred."),
-        "bernoulli": Distribution(_bernoulli, "Independent signs: one std up or down, even odds."),
-        "sparse": Distribution(_sparse, "Salt and pepper on one element in ten, else the mean."),
-        "pink": Distribution(_pink, "Per channel a Gaussian field of power 1/f.", _IMAGES_ONLY),
-        "blurred": Distribution(_blurred, "White noise blurred by 2 pixels.", _IMAGES_ONLY),
-        "gratings": Distribution(_gratings, "One random sinusoid per image.", _IMAGES_ONLY),
-        "waves": Distribution(_waves, "A wave packet travelling over the channels.", _IMAGES_ONLY),
-        "blobs": Distribution(_blobs, "Binary blobs over a fifth of the pixels.", _IMAGES_ONLY),
-        "constant": Distribution(_constant, "One normal value per image, in all its elements."),
+        "gaussian": _normal,
+        "uniform": _plain_uniform,
+        "laplace": _laplace,
+        "student_t": _student_t,
+        "exponential": _exponential,
+        "bernoulli": _bernoulli,
+        "sparse": _sparse,
+        "pink": _pink,
+        "blurred": _blurred,
+        "gratings": _gratings,
+        "waves": _waves,
+        "blobs": _blobs,
+        "constant": _constant,
     }
 )

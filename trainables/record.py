@@ -1,6 +1,6 @@
 """The record: what a trial leaves, as one compressed `.npz` file that NumPy alone can read.
 
-    meta                            JSON: trial id and fields, status, device, code, costs
+    meta                            JSON: trial id and fields, status, device, node, code, costs
     {validation,test}/logits        float32 (n, classes);  …/labels  int64 (n,)
     ood/logits                      float32 (n, classes), where the trial has an OOD set
     history/phase                   text (rows,): untrained, warmup, kept or task
@@ -18,6 +18,7 @@ import importlib.metadata
 import io
 import json
 import platform
+import socket
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -62,6 +63,7 @@ def write_record(
         "status": status,
         "trial": trial.model_dump(mode="json"),
         "device": device_name(device),
+        "node": socket.gethostname(),
         "versions": versions(),
         "commit": commit,
         "finished_at": time.time(),

@@ -15,6 +15,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+RECORDS, WARMUPS, CHECKPOINTS = "records", "warmups", "checkpoints"  # first step of every key
+UNFINISHED, DAMAGED = ".unfinished-", ".damaged-"  # how the names of what is no object begin
+
 _KEY = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _MAGIC = b"warmup-sweep sha256 "
 
@@ -33,7 +36,7 @@ class Storage:
         """
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
+        handle, unfinished = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(_header(payload))
@@ -53,17 +56,27 @@ class Storage:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
-        header, newline, payload = content.partition(b"\n")
-        if newline and header + newline == _header(payload):
+        payload = _payload(content)
+        if payload is not None:
             return payload
         log.warning("%s is damaged; set aside, to be computed again", path)
         with contextlib.suppress(FileNotFoundError):  # another reader was faster
-            os.replace(path, path.with_name(f".damaged-{path.name}"))
+            os.replace(path, path.with_name(f"{DAMAGED}{path.name}"))
         return None
 
     def __contains__(self, key: str) -> bool:
         """Whether an object is there; only `get` says whether it is whole."""
         return self._path(key).is_file()
+
+    def is_whole(self, key: str) -> bool:
+        """Whether `get` would give it. Nothing is set aside."""
+        path = self._path(key)
+        return path.is_file() and _payload(path.read_bytes()) is not None
+
+    def touch(self, key: str) -> None:
+        """The object has been of use now: what has not been for long may be cleaned away."""
+        with contextlib.suppress(OSError):  # a folder of somebody else's
+            os.utime(self._path(key))
 
     def delete(self, key: str) -> None:
         """Remove the object, where there is one."""
@@ -82,6 +95,12 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _payload(content: bytes) -> bytes | None:
+    """Of a file's content; None where it is damaged."""
+    header, newline, payload = content.partition(b"\n")
+    return payload if newline and header + newline == _header(payload) else None
 
 
 def _header(payload: bytes) -> bytes:

@@ -11,12 +11,12 @@ A network gives logits (n, classes, *targets), as PyTorch's cross-entropy takes 
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Kind = Literal["classification", "segmentation", "language"]
+from trainables.sections import Kind
+
 Shape = tuple[int, ...]
 
 NO_CLASS = -100  # F.cross_entropy's own sign for a target that is left out

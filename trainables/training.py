@@ -7,11 +7,11 @@ them are measured: each is one prediction.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
@@ -22,6 +22,7 @@ from analysis.metrics.classification import (
     softmax,
 )
 from trainables.augmentation import augmented
+from trainables.parallel import ALONE, Pairs, Workers, contiguous
 from trainables.preparation import Split
 from trainables.tasks import NO_CLASS
 from trainables.trial import Augmentation
@@ -48,28 +49,38 @@ class Outputs:
 
 
 def train_epoch(
-    network: nn.Module, optimizer: torch.optim.Optimizer | None, batches: Batches, tick: Tick
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer | None,
+    batches: Batches,
+    tick: Tick,
+    workers: Workers = ALONE,
 ) -> Outputs:
     """One step for each mini-batch. Without an optimizer no weight is trained: the mini-batches
     only pass through, which moves the running statistics of batch normalisation.
+
+    Args:
+        network: as `workers.in_step` has it.
+        batches: the same of every worker; each takes its share.
 
     Returns:
         the outputs of every step, before its update and in training mode: one of each example.
     """
     network.train()
-    steps = []
+    steps: Pairs = []
     for inputs, labels in batches:
+        share = workers.share(network, inputs, labels)
         if optimizer is None:
             with torch.no_grad():
-                logits = network(inputs)
+                logits = network(share.inputs)
         else:
             optimizer.zero_grad()
-            logits = network(inputs)
-            F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
+            logits = network(share.inputs)
+            share.loss(logits).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        steps.append(_predictions(logits.detach(), labels, _middle(labels)))
+        logits, said = logits.detach()[: share.examples], share.labels[: share.examples]
+        steps.append(_predictions(logits, said, _middle(said)))
         tick(len(labels))
-    return _outputs(steps)
+    return _outputs(chain.from_iterable(zip(*workers.gathered(steps), strict=True)))
 
 
 def shuffled(split: Split, batch: int, order: torch.Generator, augment: Augment = None) -> Batches:
@@ -83,15 +94,16 @@ def shuffled(split: Split, batch: int, order: torch.Generator, augment: Augment 
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, split: Split) -> Outputs:
-    """The network's predictions for a split, in eval mode."""
+def evaluate(network: nn.Module, split: Split, workers: Workers = ALONE) -> Outputs:
+    """The network's predictions for a split, in eval mode; each worker makes some, and has all."""
     network.eval()
-    parts = []
-    for part in evaluation_batches(split):
+    parts: Pairs = []
+    batches = evaluation_batches(split)
+    for part in batches[contiguous(len(batches), workers.rank, workers.size)]:
         inputs, labels = split.taken(part)
         positions = None if split.positions is None else split.positions[part]
         parts.append(_predictions(network(inputs), labels, positions))
-    return _outputs(parts)
+    return _outputs(chain.from_iterable(workers.gathered(parts)))
 
 
 def evaluation_batches(split: Split) -> list[slice]:
@@ -165,6 +177,6 @@ def _middle(labels: Tensor) -> Tensor | None:
     return torch.full((len(labels), 1), middle, device=labels.device)
 
 
-def _outputs(predictions: list[tuple[Tensor, Tensor]]) -> Outputs:
+def _outputs(predictions: Iterable[tuple[Tensor, Tensor]]) -> Outputs:
     logits, labels = zip(*predictions, strict=True)
     return Outputs(torch.cat(logits).cpu(), torch.cat(labels).cpu())

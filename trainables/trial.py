@@ -13,10 +13,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from trainables.distributions import DISTRIBUTIONS
 from trainables.models.settings import Mlp, Model
-from trainables.noise import DISTRIBUTIONS
-from trainables.sections import Frozen, Number
-from trainables.tasks import Kind
+from trainables.sections import Frozen, Kind, Number
 
 # Raised whenever a change of the code changes the numbers a trial gives: old results then keep
 # their ids and new ones get their own.

@@ -1,4 +1,5 @@
-"""One network's life as a Ray Tune trainable: the only file here that knows Ray.
+"""One network's life as a Ray Tune trainable: with `train.py`, for several workers, the only file
+here that knows Ray.
 
 A worker process is reused for many trials, so each sets what the last one may have left otherwise.
 Nothing is reported but progress: what a trial leaves is in storage, under its own id.
@@ -6,7 +7,7 @@ Nothing is reported but progress: what a trial leaves is in storage, under its o
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ray import tune
@@ -16,6 +17,9 @@ from trainables.life import run_trial
 from trainables.models.build import State
 from trainables.storage import Storage
 from trainables.trial import Trial
+
+if TYPE_CHECKING:
+    from trainables.train import Team
 
 REPORT_SECONDS = 1.0  # a report costs the worker a round trip to the driver
 
@@ -27,6 +31,7 @@ def live(
     storage: str,
     device: str,
     commit: str,
+    team: "Team | None" = None,
 ) -> None:
     """Live the trial in `config["work"]["trial"]`.
 
@@ -36,11 +41,12 @@ def live(
         storage: a folder that every node sees.
         device: `cpu`, or `cuda` for the GPU that Ray has given the worker.
         commit: of the code, for the record.
+        team: the workers that live the trial together; they, and not this one, have the data.
 
     Reports `examples`: those trained on since the last report.
     """
     reporter = _Reporter()
-    _live(config["work"]["trial"], sources, weights, storage, device, commit, reporter)
+    _live(config["work"]["trial"], sources, weights, storage, device, commit, reporter, team)
     reporter.send()
 
 
@@ -51,6 +57,7 @@ def live_by_seed(
     storage: str,
     device: str,
     commit: str,
+    team: "Team | None" = None,
 ) -> None:
     """Live the trials in `config["work"]["trials"]` one after another.
 
@@ -59,7 +66,7 @@ def live_by_seed(
     """
     reporter = _Reporter()
     for fields in config["work"]["trials"]:
-        _live(fields, sources, weights, storage, device, commit, reporter)
+        _live(fields, sources, weights, storage, device, commit, reporter, team)
         reporter.seeds += 1
         reporter.send()
 
@@ -72,7 +79,13 @@ def _live(
     device: str,
     commit: str,
     reporter: "_Reporter",
+    team: "Team | None",
 ) -> None:
+    if team is not None:
+        from trainables.train import live_together  # late: one worker has no need of Ray Train
+
+        live_together(team, fields, storage, device, commit)
+        return
     # two processes of two threads each are five times slower than of one each, on two cores
     torch.set_num_threads(1)
     trial = Trial.model_validate(fields)

@@ -5,6 +5,7 @@ best on fresh seeds. Every part goes on where an earlier launch has left it.
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,20 +14,22 @@ import mlflow
 import yaml
 from rich.console import Console
 
+from analysis.errors import one_line, without_passwords
 from analysis.objectives import OBJECTIVES
 from analysis.records import Record, read_record
-from analysis.store import one_line
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import Outcome, execute
+from sweep.execution import execute, log_of, tell_parcel
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
+from sweep.lock import using
+from sweep.log import Log
 from sweep.networks import Networks
 from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
+from sweep.outcome import Outcome
 from sweep.planning import StudyPlan
-from sweep.publishing import Publisher
-from sweep.running import connected
+from sweep.publishing import Publisher, last_line
 from sweep.search.asking import Asked
 from sweep.search.plans import confirmed, confirming, controls_of, planned_trial, searched
 from sweep.search.proposals import Proposal
@@ -36,7 +39,6 @@ from sweep.search.store import AWAY as UNREACHABLE
 from sweep.search.store import Store, opened
 from sweep.search.telling import Telling
 from sweep.search.told import told
-from sweep.search.tuning import run_search
 from sweep.sources import Sources
 from sweep.study import Study
 from sweep.tracking import AWAY, connect
@@ -51,13 +53,7 @@ def launch_search(
     asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Search, confirm and report; 1 where something failed or nothing could be chosen."""
-    directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
-    sampler = make_sampler(asked.search.sampler, asked.search.seed)
-    pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
-    with (
-        opened(asked.url, asked.name, directions, options.storage, sampler, pruner) as store,
-        connected(options.resources),
-    ):
+    with using(options.storage), _opened(asked, options) as store:
         launch = _Launch(asked, store, sources, networks, options, console)
         try:
             return launch.carry_out()
@@ -69,6 +65,21 @@ def launch_search(
             return Outcome(1, None)
 
 
+def publish_search(
+    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+) -> Outcome:
+    """Publish what the proposals so far have left, and the best on fresh seeds; run nothing."""
+    with using(options.storage), _opened(asked, options) as store:
+        return _Launch(asked, store, sources, networks, options, console, run=False).publish()
+
+
+def _opened(asked: Asked, options: Options) -> AbstractContextManager[Store]:
+    directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
+    sampler = make_sampler(asked.search.sampler, asked.search.seed)
+    pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
+    return opened(asked.url, asked.name, directions, options.storage, sampler, pruner)
+
+
 @dataclass
 class _Launch:
     asked: Asked
@@ -77,33 +88,45 @@ class _Launch:
     networks: Networks
     options: Options
     console: Console
+    run: bool = True
     failed: int = 0
 
     def carry_out(self) -> Outcome:
-        started = time.monotonic()
-        begun = self._execute(self._plan([]), report=False)  # the controls alone
-        if begun.code:
-            return begun
-        records = _Records(Storage(self.options.storage), self.base)
-        deadline = None if self.options.timeout is None else started + self.options.timeout
-        proposer = Proposer(
+        from sweep.running import connected  # late: Ray takes two seconds to import
+
+        timeout = self.options.timeout
+        proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)
+        proposer.begin()
+        # one connection for controls, proposals and what is confirmed; none where all is done
+        with nullcontext() if proposer.over else connected(self.options.resources):
+            begun = self._execute(self._plan([]), report=False)  # the controls alone
+            if begun.code:
+                return begun
+            if not proposer.over:
+                self._search(proposer)
+            return self._conclude(proposer)
+
+    def publish(self) -> Outcome:
+        return self._conclude(self._proposer(None))
+
+    def _proposer(self, deadline: float | None) -> Proposer:
+        return Proposer(
             search=self.asked.search,
             space=self.asked.space,
             store=self.store,
             controls=tuple(planned.trial for planned in controls_of(self.base)),
-            read=records.read,
+            read=_Records(Storage(self.options.storage), self.base).read,
             budget=self.asked.search.trials,
             deadline=deadline,
         )
-        proposer.begin()
-        self._search(proposer)
-        return self._conclude(proposer)
 
     @property
     def base(self) -> StudyPlan:
         return self.asked.base
 
     def _search(self, proposer: Proposer) -> None:
+        from sweep.search.tuning import run_search  # late, as Ray above
+
         commit, plan = code_commit(), self._plan(proposer.proposals())
         try:
             client = connect()
@@ -112,11 +135,12 @@ class _Launch:
             )
         except AWAY as error:
             raise InputError(f"nothing was searched: {one_line(error)}") from error
-        outbox = Outbox(publisher)
+        log = log_of(self.options, plan)
+        outbox = Outbox(publisher, partial(tell_parcel, log))
         status = "KILLED"
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
             try:
-                watch = _Watch(self, Telling(self.console, proposer), outbox)
+                watch = _Watch(self, Telling(self.console, proposer), outbox, log)
                 run_search(
                     proposer,
                     self.sources.loaded,
@@ -129,6 +153,8 @@ class _Launch:
                 status = "FINISHED"
             finally:
                 outbox.close()
+                for parcel in outbox.waiting:
+                    tell_parcel(log, parcel, outbox.reason)
                 try:
                     publisher.close(status)
                 except AWAY as error:
@@ -140,7 +166,7 @@ class _Launch:
         plan = self._plan(found)
         if best is None:
             self.say("No proposal has been run on all seeds and meets the constraints: no best.")
-            return _with_code(self._execute(plan), 1)
+            return _with_code(self._execute(plan), int(self.run))
         confirm = confirming(
             asked.study, plan.scale, self.base.base, best, asked.space, asked.search,
             asked.replicates,
@@ -148,7 +174,7 @@ class _Launch:
         self.say(
             f"\nBest of {len(found)} proposals: #{best.number}, "
             f"{OBJECTIVES[asked.search.objectives[0]].label} {best.means[0]:.4g}; "
-            f"now on {asked.replicates} fresh seeds"
+            f"{'now ' if self.run else ''}on {asked.replicates} fresh seeds"
         )
         outcome = self._execute(confirmed(plan, confirm, asked.search, asked.look))
         if outcome.page:
@@ -172,7 +198,7 @@ class _Launch:
     def _execute(self, plan: StudyPlan, report: bool = True) -> Outcome:
         return execute(
             plan, self.sources.loaded, self.networks.weights, self.options, self.console,
-            report=report, wait=True,
+            report=report, wait=True, run=self.run,
         )  # fmt: skip
 
     def _plan(self, found: list[Proposal]) -> StudyPlan:
@@ -218,15 +244,24 @@ class _Records:
 
 
 class _Watch:
-    """Passes on what happens to the proposals, to the console and to the outbox."""
+    """Passes on what happens to the proposals, to the console, the log and the outbox."""
 
-    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox) -> None:
-        self._launch, self._telling, self._outbox = launch, telling, outbox
-        self.trained, self.finished = telling.trained, telling.finished
-        self.retried = telling.retried
+    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox, log: Log) -> None:
+        self._launch, self._telling, self._outbox, self._log = launch, telling, outbox, log
+        self.trained = telling.trained
 
     def proposed(self, live: Live) -> None:
-        """Nothing is said of it yet."""
+        trials = [trial.trial_id for trial in live.members]
+        self._log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
+
+    def finished(self, proposal: Proposal) -> None:
+        means = list(proposal.means)
+        self._log.write("judged", number=proposal.number, state=proposal.state, means=means)
+        self._telling.finished(proposal)
+
+    def retried(self, number: int, error: str) -> None:
+        self._log.write("retried", number=number, error=without_passwords(last_line(error)))
+        self._telling.retried(number, error)
 
     def recorded(self, live: Live, trial: Trial) -> None:
         asked = self._launch.asked
@@ -235,10 +270,12 @@ class _Watch:
                 planned = planned_trial(
                     live.number, live.params, asked.space, control, control.replicate
                 )
+                self._log.write("finished", trial_id=trial.trial_id, name=planned.name)
                 self._outbox.put(Parcel(planned, partial(self._stored, trial.trial_id)))
 
     def failed(self, number: int, error: str) -> None:
         self._launch.failed += 1
+        self._log.write("failed", number=number, error=without_passwords(last_line(error)))
         self._telling.failed(number, error)
 
     def _stored(self, trial_id: str) -> bytes:

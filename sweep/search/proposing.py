@@ -79,7 +79,7 @@ class Proposer:
             InputError: the proposal cannot be a trial.
         """
         self.store.give_up_orphans()
-        if self._over():
+        if self.over:
             return None
         for _ in range(REPEATS):
             trial = self.store.study.ask()
@@ -154,7 +154,9 @@ class Proposer:
     def best(self) -> Proposal | None:
         return best(self.proposals(), self.search)
 
-    def _over(self) -> bool:
+    @property
+    def over(self) -> bool:
+        """Whether no proposal is to be made any more."""
         late = self.deadline is not None and time.monotonic() > self.deadline
         return late or self._exhausted or count(self.store.study) >= self.budget
 

@@ -26,7 +26,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.store import one_line, without_passwords
+from analysis.errors import one_line, without_passwords
 from sweep.errors import InputError
 from sweep.lock import exclusive
 from sweep.search.proposals import AGAIN

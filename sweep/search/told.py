@@ -5,8 +5,8 @@ from typing import Any
 
 import optuna
 
+from analysis.errors import without_passwords
 from analysis.objectives import OBJECTIVES
-from analysis.store import without_passwords
 from sweep.planning import PlannedTrial
 from sweep.search.proposals import Proposal, best, importances, pareto_front
 from sweep.search.section import Search

@@ -56,12 +56,12 @@ def run_search(
         check_feasible(resources)
         try:
             tune.Tuner(
-                bound(live_by_seed, sources, weights, storage, resources, commit),
+                bound(live_by_seed, sources, weights, storage, resources, commit, folder),
                 tune_config=tune.TuneConfig(
                     search_alg=_Asks(proposer, resources, watcher),
                     scheduler=_Stops(proposer, watcher),
                     num_samples=-1,
-                    reuse_actors=True,
+                    reuse_actors=resources.workers == 1,
                 ),
                 run_config=tune.RunConfig(
                     name="tune",
@@ -164,5 +164,5 @@ def _slots(resources: Resources) -> int:
     there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     for kind, share in (("CPU", resources.cpus), ("GPU", resources.gpus)):
         if share:
-            most = min(most, there.get(kind, 0.0) // share)
+            most = min(most, there.get(kind, 0.0) // (share * resources.workers))
     return max(1, int(min(most, 2**31)))

@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -73,9 +75,9 @@ class Place:
         path.write_text(yaml.safe_dump(TINY | changes), "utf-8")
         return path.name
 
-    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, command: str = "launch", **env: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sweep.launch", *arguments],
+            [sys.executable, "-m", f"sweep.{command}", *arguments],
             cwd=self.folder,
             env=environment(**env),
             stdout=subprocess.PIPE,
@@ -85,9 +87,9 @@ class Place:
         self.processes.append(process)
         return process
 
-    def launch(self, *arguments: str, code: int = 0, **env: str) -> str:
-        """Launch and wait; what it printed."""
-        process = self.start(*arguments, **env)
+    def launch(self, *arguments: str, code: int = 0, command: str = "launch", **env: str) -> str:
+        """Launch, or run another of the commands, and wait; what it printed."""
+        process = self.start(*arguments, command=command, **env)
         out, err = process.communicate(timeout=240 * PATIENCE)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         return out + err
@@ -166,6 +168,26 @@ def finished(new_place: Callable[[str], Place]) -> SimpleNamespace:
     study = here.write("tiny")
     said = here.launch(study)
     return SimpleNamespace(place=here, said=said, results=here.results("tiny"))
+
+
+@pytest.fixture
+def copied_place(
+    finished: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Place:
+    """What `finished` has left, once more and to be changed: its folder is the working directory,
+    and its MLflow the one in force."""
+    for name in os.listdir(finished.place.folder):
+        source = finished.place.folder / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
+            database.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
+                (str(finished.place.folder), str(tmp_path)),
+            )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    return Place(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from sweep.errors import InputError
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources
-from trainables.data.examples import DataError
+from trainables.errors import DataError
 from trainables.trial import Data
 
 

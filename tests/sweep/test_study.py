@@ -6,8 +6,8 @@ import yaml
 from sweep.errors import InputError
 from sweep.planning import make_plan
 from sweep.study import Collection, Study, load, load_study, shipped
+from trainables.distributions import DISTRIBUTIONS
 from trainables.models.settings import NetworkFacts
-from trainables.noise import DISTRIBUTIONS
 from trainables.trial import DataFacts
 
 

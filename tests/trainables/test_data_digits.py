@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 
 from trainables.data import digits as module
 from trainables.data.digits import digits
-from trainables.data.examples import DataError, stated_normalisation
+from trainables.data.examples import stated_normalisation
+from trainables.errors import DataError
 
 COUNTS, LABELS = load_digits().images, load_digits().target  # (1797, 8, 8) in 0 … 16, (1797,)
 

@@ -11,7 +11,7 @@ from skimage import data as skimage_data
 from sklearn.datasets import load_sample_image
 
 from trainables.data import photos as module
-from trainables.data.examples import DataError, stated_normalisation
+from trainables.data.examples import stated_normalisation
 from trainables.data.photos import (
     OOD_PHOTOGRAPHS,
     PHOTOGRAPHS,
@@ -24,6 +24,7 @@ from trainables.data.photos import (
     regions,
     textures,
 )
+from trainables.errors import DataError
 
 # the libraries' own way to each photograph
 LOADERS = {

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainables.models.initialisation import Initialisation, initialise
+from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.models.vit import vit
+from trainables.sections import Initialisation
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -783,7 +783,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
     epochs: list[Epoch] = []
     train_epoch = life.train_epoch
 
-    def spied(network: nn.Module, optimizer: Any, batches: Any, tick: Any) -> Outputs:
+    def spied(network: nn.Module, optimizer: Any, batches: Any, tick: Any, workers: Any) -> Outputs:
         epoch = Epoch(
             copy.deepcopy(network.state_dict()), copy.deepcopy(optimizer.state_dict()["state"])
         )
@@ -795,7 +795,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
                 epoch.labels.append(labels.clone())
                 yield inputs, labels
 
-        return train_epoch(network, optimizer, watched(), tick)
+        return train_epoch(network, optimizer, watched(), tick, workers)
 
     monkeypatch.setattr(life, "train_epoch", spied)
     return epochs

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.noise import DISTRIBUTIONS, sample
+from trainables.distributions import DISTRIBUTIONS
+from trainables.noise import sample
 
 INDEPENDENT = ["gaussian", "uniform", "laplace", "student_t", "exponential", "bernoulli", "sparse"]
 IMAGES_ONLY = ["pink", "blurred", "gratings", "waves", "blobs"]
@@ -382,7 +383,8 @@ def test_the_generator_s_state_is_all_that_decides(name: str) -> None:
 
 FINGERPRINT = """
 import hashlib, torch
-from trainables.noise import DISTRIBUTIONS, sample
+from trainables.distributions import DISTRIBUTIONS
+from trainables.noise import sample
 torch.set_num_threads(1)
 for name in reversed(DISTRIBUTIONS):
     noise = sample(name, (16, 3, 32, 32), torch.Generator().manual_seed(3))

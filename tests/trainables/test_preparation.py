@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.data.examples import Examples, Source
 from trainables.preparation import in_channels, prepare
-from trainables.tasks import Kind
+from trainables.sections import Kind
 from trainables.trial import Data, DataFacts, Trial
 
 CPU = torch.device("cpu")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from trainables.distributions import DISTRIBUTIONS
 from trainables.models.settings import NAMES as NETWORKS
 from trainables.models.settings import Mlp
-from trainables.noise import DISTRIBUTIONS
 from trainables.trial import (
     Augmentation,
     Compute,

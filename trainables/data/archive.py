@@ -13,7 +13,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from trainables.data.arrays import Array, classes_of, images
-from trainables.data.examples import DataError, Examples, Source, no_examples
+from trainables.data.examples import Examples, Source, no_examples
+from trainables.errors import DataError
 
 # what NumPy and zipfile raise on files that are damaged or something else
 _UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainables.data.examples import DataError, Examples
+from trainables.data.examples import Examples
+from trainables.errors import DataError
 
 CHANNELS = range(1, 5)
 

@@ -6,9 +6,10 @@ are: `labelled_sets` and `segmentation_sets`.
 
 from pathlib import Path
 
-from trainables.data.examples import DataError, Source
+from trainables.data.examples import Source
 from trainables.data.labelled_sets import LABELLED, labelled
 from trainables.data.segmentation_sets import SEGMENTED, SIDE, segmentation
+from trainables.errors import DataError
 
 DOWNLOADED = (*LABELLED, *SEGMENTED)
 

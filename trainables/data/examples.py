@@ -16,13 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.tasks import Kind
+from trainables.sections import Kind
 
 Channels = tuple[float, ...]
-
-
-class DataError(ValueError):
-    """Data that cannot be used; one line with the field, its value and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 
 from trainables.data.decoding import UNREADABLE, rgb
-from trainables.data.examples import DataError, Examples, Source, no_examples
+from trainables.data.examples import Examples, Source, no_examples
+from trainables.errors import DataError
 
 # as torchvision's ImageFolder
 ENDINGS = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}

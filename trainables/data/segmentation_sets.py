@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.data.decoding import UNREADABLE, classes, rgb
-from trainables.data.examples import DataError, Examples, Source
+from trainables.data.examples import Examples, Source
+from trainables.errors import DataError
 from trainables.tasks import NO_CLASS
 
 SIDE = 64  # pixels

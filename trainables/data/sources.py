@@ -28,12 +28,13 @@ from pathlib import Path
 from trainables.data.archive import from_archive
 from trainables.data.digits import digits
 from trainables.data.downloads import DOWNLOADED, from_torchvision
-from trainables.data.examples import DataError, Source
+from trainables.data.examples import Source
 from trainables.data.folder import from_folder
 from trainables.data.mosaics import mosaics, mosaics_ood
 from trainables.data.photos import photos, photos_ood, textures
 from trainables.data.points import points, points_ood
 from trainables.data.texts import from_text, text, text_ood
+from trainables.errors import DataError
 
 __all__ = ["ACCEPTED", "DataError", "load"]
 

@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trainables.data.examples import DataError, Examples, Source, no_examples
+from trainables.data.examples import Examples, Source, no_examples
+from trainables.errors import DataError
 
 CONTEXT = 64  # tokens of a window
 BLOCK = 64 * CONTEXT + 1  # bytes: each but the last is an input, each but the first a target

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from trainables.data.examples import DataError
+from trainables.errors import DataError
 
 _WHEELS = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 

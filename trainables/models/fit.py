@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.models.own import NetworkError, in_a_line
-from trainables.tasks import Kind, Shape, target_shape
+from trainables.sections import Kind
+from trainables.tasks import Shape, target_shape
 
 _EXAMPLES = 2
 

@@ -12,12 +12,11 @@ a stride out of account.
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Initialisation = Literal["he", "xavier", "orthogonal", "pytorch"]
+from trainables.sections import Initialisation
 
 _NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 

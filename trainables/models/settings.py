@@ -17,9 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from trainables.models.initialisation import Initialisation
-from trainables.sections import Frozen
-from trainables.tasks import Kind
+from trainables.sections import Frozen, Initialisation, Kind
 
 
 class NetworkFacts(Frozen):

@@ -204,7 +204,7 @@ def test_a_dry_run_writes_nothing_and_says_what_is_searched(place, searching):
     [
         (["tiny.yaml", "--trials", "3"], "--trials: tiny is no search"),
         (["tiny.yaml", "--timeout", "2h"], "--timeout: tiny is no search"),
-        (["searching.yaml", "--timeout", "soon"], "write a time such as 90s, 30m or 2h"),
+        (["searching.yaml", "--timeout", "soon"], "write a time such as 90s, 30m, 2h or 7d"),
         (["searching.yaml", "--set", "search.sampler=grid"], "search.sampler: 'grid' is refused"),
         (["searching.yaml", "--set", "search.pruner=asha"], "search.pruner: no such field"),
         (["searching.yaml", "--search-storage", "nonsense"], "--search-storage nonsense"),

@@ -1,0 +1,138 @@
+"""Remove what a storage folder need not keep: `python -m sweep.clean`.
+
+A launch goes on afterwards as if nothing had been removed: what it still needs it finds in MLflow,
+or computes again to the same numbers. Nothing is touched while a launch uses the folder.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweep.arguments import Parser, add_storage, add_tracking, span
+from sweep.command import run_command, set_tracking
+from sweep.errors import InputError
+
+if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from argparse import Namespace
+
+    from sweep.garbage import Garbage
+
+DESCRIPTION = """\
+Remove what the storage folder need not keep: checkpoints of finished trials, half-written files and
+what launches that died have left. Nothing is touched while a launch uses the folder.
+
+  python -m sweep.clean --dry-run
+      what would be removed, and how many bytes that are
+  python -m sweep.clean --warmups --older-than 7d
+      warmed-up networks too that no trial has started from for a week; they can be computed again
+  python -m sweep.clean --records
+      records too, if MLflow has them, whole, as artifacts"""
+
+EPILOG = """\
+exit codes: 0 done, 1 something could not be removed, 2 bad input or a launch uses the folder,
+130 interrupted: the same command goes on"""
+
+MONTH = 30 * 86400.0  # seconds
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit code."""
+    said = "interrupted; the same command goes on from here"
+    return run_command("clean", lambda: _clean(_parser().parse_args(arguments)), said)
+
+
+def _clean(asked: "Namespace") -> int:
+    from sweep.garbage import is_storage
+    from sweep.lock import cleaning
+
+    storage = asked.storage.expanduser().absolute()
+    if asked.older_than is not None and not asked.warmups:
+        raise InputError("--older-than: is of warmed-up networks; give --warmups too")
+    if not is_storage(storage):
+        raise InputError(f"--storage {asked.storage}: no launch has left anything there")
+    with cleaning(storage):
+        found = list(_found(storage, asked))
+        kept = set() if asked.dry_run else {g.path for g in found if not _removed(g.path)}
+    for kind in dict.fromkeys(garbage.kind for garbage in found):
+        _tell([g for g in found if g.kind == kind and g.path not in kept], kind)
+    gone = sum(garbage.size for garbage in found if garbage.path not in kept)
+    print(f"{'would free' if asked.dry_run else 'freed'} {gone:,} bytes in {storage}")
+    for path in sorted(kept):
+        print(f"clean: {path}: cannot be removed", file=sys.stderr)
+    return int(bool(kept))
+
+
+def _found(storage: Path, asked: "Namespace") -> "Iterator[Garbage]":
+    from sweep import garbage
+
+    now = time.time()
+    yield from garbage.leftovers(storage, now)
+    if asked.warmups:
+        older = MONTH if asked.older_than is None else asked.older_than
+        yield from garbage.old_warmups(storage, now, older)
+    if asked.records:
+        yield from garbage.records(storage, _in_mlflow(storage, asked.tracking_uri))
+
+
+def _in_mlflow(storage: Path, tracking_uri: str | None) -> set[str]:
+    """Of the stored records, those of the trials whose run is done and has its record, whole."""
+    set_tracking(tracking_uri)
+    from analysis.errors import one_line
+    from analysis.records import RecordError, read_record
+    from analysis.store import all_runs
+    from sweep.ledger import is_done, record_bytes
+    from sweep.stored import recorded
+    from sweep.tracking import AWAY, connect_if_there
+
+    client, stored = connect_if_there(), recorded(storage)
+    safe: set[str] = set()
+    if client is None:
+        raise InputError("--records: there is no MLflow database here; give --tracking-uri")
+    try:
+        experiments = [e.experiment_id for e in client.search_experiments()]
+        for run in all_runs(client, experiments, "tags.kind = 'trial'"):
+            trial_id = run.data.tags.get("trial_id", "")
+            if trial_id not in stored - safe or not is_done(run):
+                continue
+            try:
+                if read_record(record_bytes(client, run)).trial_id == trial_id:
+                    safe.add(trial_id)
+            except (RecordError, *AWAY):  # gone or damaged: ours is the only one
+                continue
+    except AWAY as error:
+        raise InputError(f"--records: MLflow does not answer: {one_line(error)}") from error
+    return safe
+
+
+def _removed(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _tell(found: "Sequence[Garbage]", kind: str) -> None:
+    print(f"{len(found):>6} {kind}, {sum(garbage.size for garbage in found):,} bytes")
+
+
+def _parser() -> Parser:
+    parser = Parser("python -m sweep.clean", DESCRIPTION, EPILOG)
+    add = parser.add_argument
+    add("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    add("--warmups", action="store_true", help="warmed-up networks that were of no use for long")
+    add("--older-than", type=span, metavar="TIME", help="of --warmups: 12h or 7d; default: 30d")
+    add("--records", action="store_true", help="records that MLflow has")
+    add_storage(parser)
+    add_tracking(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""From what was asked for to what can be carried out; all that can be wrong comes out here."""
+
+from collections.abc import Callable
+
+from sweep.earlier import trained_by
+from sweep.errors import InputError
+from sweep.networks import Networks
+from sweep.options import Options
+from sweep.planning import StudyPlan, make_plan
+from sweep.resources import check_resources
+from sweep.sources import Sources
+from sweep.study import Study
+from trainables.models.build import State
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+
+def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Networks]:
+    """The plan of a study that does not search, and what its trials are made from.
+
+    Raises:
+        InputError, DataError: it cannot be; nothing has been run or written.
+    """
+    for name in ("trials", "timeout", "search_storage"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
+    sources, networks, look = looking(options)
+    plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
+    return plan, sources, networks
+
+
+def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:
+    """Data sets, networks, and how a trial is looked at with them."""
+    check_resources(options.resources)
+    sources, storage = Sources(download=options.download), Storage(options.storage)
+
+    def trained(name: str) -> State:
+        return trained_by(name, options.scale, storage, look)
+
+    networks = Networks(options.download, trained, options.resources.workers)
+
+    def look(trial: Trial) -> Trial:
+        return networks.look(sources.look(trial))
+
+    return sources, networks, look

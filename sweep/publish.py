@@ -1,0 +1,101 @@
+"""Send MLflow what it has missed of a study, without running anything and without Ray.
+
+    python -m sweep.publish noise_ablation
+
+The study is planned as a launch plans it, with the same options; of its trials, those whose record
+is stored and that MLflow lacks are published, and the report is made again. Where trials are left
+to run the study's run keeps the status that its launch gave it.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from sweep.arguments import Parser, add_kept, add_plan
+from sweep.command import run_command, set_tracking
+from sweep.log import check_log, ending
+from sweep.options import Options, parse_options
+
+if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from sweep.outcome import Outcome
+    from sweep.study import Study
+
+DESCRIPTION = """\
+Send MLflow what it has missed of a study: trials that ran while it did not answer. Nothing is run.
+
+  python -m sweep.publish noise_ablation
+      after an outage; the study and its options as they were launched
+  python -m sweep.publish noise_ablation --replicates 30 --data npz:mine.npz
+      of a launch with options
+  python -m sweep.publish noise_ablation --storage copied --tracking-uri http://HOST:5000
+      records that another machine has left, into an MLflow of your own"""
+
+EPILOG = """\
+exit codes: 0 MLflow has all that is stored, 1 something could not be published, 2 bad input,
+130 interrupted: the same command goes on"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit code."""
+    return run_command(
+        "publish",
+        lambda: _logged(parse_options(arguments, _parser())),
+        "interrupted; the same command goes on from here",
+    )
+
+
+def _logged(options: Options) -> int:
+    check_log(options.log)
+    with ending(options.log) as end:
+        end.code = _publish(options, Console())
+        return end.code
+
+
+def _publish(options: Options, console: Console) -> int:
+    set_tracking(options.tracking_uri)
+    from sweep.study import Collection, load
+
+    study = load(options.study or "")
+    if isinstance(study, Collection):
+        from sweep.collection import launch_collection
+
+        return launch_collection(study, options, console, _check, _publish_study)
+    return _publish_study(study, options, console).code
+
+
+def _publish_study(study: "Study", options: Options, console: Console) -> "Outcome":
+    from sweep.preparing import looking, plan_study
+
+    if study.search is None:
+        from sweep.execution import execute
+
+        plan, sources, networks = plan_study(study, options)
+        return execute(plan, sources.loaded, networks.weights, options, console, run=False)
+    from sweep.search.asking import prepare
+    from sweep.search.launching import publish_search
+
+    sources, networks, look = looking(options)
+    return publish_search(prepare(study, options, look), sources, networks, options, console)
+
+
+def _check(study: "Study", options: Options) -> None:
+    """A study that cannot be planned is told of when its turn comes."""
+
+
+def _parser() -> Parser:
+    parser = Parser("python -m sweep.publish", DESCRIPTION, EPILOG)
+    parser.add_argument("study", metavar="STUDY", help="as it was launched: a name, or a file")
+    add_plan(parser.add_argument_group("what was launched"))
+    add_kept(parser.add_argument_group("where results are kept"))
+    # what only a launch asks
+    parser.set_defaults(list=False, dry_run=False, trials=None, timeout=None)
+    parser.set_defaults(
+        address="local", concurrency=None, cpus_per_trial=0.0, gpus_per_trial=0.0, retries=0
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

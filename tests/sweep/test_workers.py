@@ -1,0 +1,123 @@
+"""One network trained by several workers, launched as a user does: other processes, no other trial.
+
+The launch is real, and so are Ray Tune and Ray Train in it.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import yaml
+
+from sweep.errors import InputError
+from sweep.launch import main
+from sweep.options import parse_options
+from sweep.resources import Resources
+from trainables.life import record_key
+from trainables.storage import Storage
+
+GRID = {"distribution": {"warmup.noise.distribution": ["gaussian"]}}
+PAIR = {"grids": GRID, "scales": {"laptop": {"replicates": 1}}, "exhibits": ["pairs"]}
+MOST = os.cpu_count() or 1
+
+BATCH_NORM = """
+from torch import nn
+
+
+class Mine(nn.BatchNorm1d):
+    pass
+
+
+def make(num_classes, input_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 4), Mine(4), nn.Linear(4, num_classes))
+"""
+
+
+def logits(place, trial_id: str) -> dict[str, np.ndarray]:
+    from analysis.records import read_record
+
+    payload = Storage(place.folder / "sweep_storage").get(record_key(trial_id))
+    return dict(read_record(payload).logits)
+
+
+@pytest.mark.skipif(MOST < 2, reason="two workers take two CPUs")
+def test_two_workers_have_the_trials_and_logits_of_one(new_place):
+    one, two = new_place("one_worker"), new_place("two_workers")
+    for place in (one, two):
+        place.write("tiny", **PAIR)
+    one.launch("tiny.yaml")
+    two.launch("tiny.yaml", "--set", "resources.workers=2", "--concurrency", "1")
+    assert one.stored("records") == two.stored("records")
+    assert len(one.stored("records")) == 2
+    assert not two.stored("checkpoints")
+    assert [run.outcome for run in two.results("tiny").trials] == ["finished"] * 2
+    for trial_id in one.stored("records"):
+        mine, wanted = logits(two, trial_id), logits(one, trial_id)
+        assert mine.keys() == wanted.keys()
+        for split, values in wanted.items():
+            np.testing.assert_allclose(mine[split], values, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--set", "resources.workers=0"], "resources.workers: 0 is refused"),
+        (["--workers-per-trial", "0"], "resources.workers: 0 is refused"),
+        (["--set", "resources.workers=two"], "resources.workers: 'two' is refused"),
+        (["--set", "resources.workers=1.5"], "resources.workers: 1.5 is refused"),
+        (["--set", "resources.worker=2"], "resources.worker: no such field"),
+        (["--set", f"resources.workers={MOST + 1}"], f"resources.workers: {MOST + 1} is refused"),
+        (["--workers-per-trial", "2", "--gpus-per-trial", "0.5"], "--gpus-per-trial 0.5"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(arguments, says, tmp_path, monkeypatch, capsys, tiny):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    assert main(["tiny.yaml", "--dry-run", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.yaml"]
+
+
+@pytest.mark.skipif(MOST < 2, reason="two workers take two CPUs")
+def test_a_batch_normalisation_of_its_own_is_refused(tmp_path, monkeypatch, capsys, tiny):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "mine_normalised.py").write_text(BATCH_NORM)
+    changed = {"base": {**tiny["base"], "model": "mine_normalised:make"}}
+    for field in ("model.depth", "model.width"):
+        del changed["base"][field]
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny | changed))
+    assert main(["tiny.yaml", "--dry-run", "--set", "resources.workers=2"]) == 2
+    said = capsys.readouterr().err
+    assert "resources.workers: 2 is refused: mine_normalised:make has Mine" in said
+
+
+def test_workers_are_asked_for_in_two_ways_and_are_no_field_of_a_trial():
+    for words in (["--set", "resources.workers=3"], ["--workers-per-trial", "3"]):
+        options = parse_options(["tiny.yaml", *words, "--set", "task.epochs=2"])
+        assert options.resources.workers == 3
+        assert options.overrides == {"task.epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("workers", "cpus", "gpus", "slots"),
+    [(1, 1, 0, 6), (2, 1, 0, 3), (4, 1, 0, 1), (7, 1, 0, 0), (2, 3, 0, 0), (2, 1, 1, 0)],
+)
+def test_trials_at_a_time_are_counted_by_their_workers(workers, cpus, gpus, slots):
+    nodes = [{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0}]
+    assert Resources(workers=workers, cpus=cpus, gpus=gpus).slots(nodes) == slots
+
+
+def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):
+    ray = pytest.importorskip("ray")
+    from sweep.running import check_feasible
+
+    nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    check_feasible(Resources(workers=2))
+    with pytest.raises(InputError, match="3 times 1 CPUs and 0 GPUs each on one node"):
+        check_feasible(Resources(workers=3))
