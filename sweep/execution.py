@@ -28,6 +28,7 @@ from sweep.outbox import Outbox, Parcel
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
 from sweep.publishing import Publisher, last_line
+from sweep.storing import check_writable
 from sweep.tracking import AWAY, connect
 from sweep.worklist import Worklist, sort_out
 from trainables.data.examples import Source
@@ -59,9 +60,10 @@ def execute(
         report: without, the plan is a beginning that has nothing to report yet.
         wait: for another launch of the study to end, where it would be refused else.
     """
-    with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
+    check_writable(options.storage)
+    with exclusive(options.folder, "mlflow", wait=True):  # two that make a database break it
         client = connect()
-    with exclusive(options.storage, plan.study.name, wait=wait):
+    with exclusive(options.folder, plan.study.name, wait=wait):
         commit, device = code_commit(), torch.device(options.resources.device)
         try:
             ledger = read_ledger(client, plan)
@@ -142,6 +144,7 @@ class _Launch:
                 self.sources,
                 self.weights,
                 self.options.storage,
+                self.options.folder,
                 self.options.resources,
                 self.commit,
                 _Watch(self, display, outbox),
@@ -154,9 +157,7 @@ class _Launch:
     def _stored(self, planned: PlannedTrial) -> bytes:
         payload = Storage(self.options.storage).get(record_key(planned.trial_id))
         if payload is None:
-            raise RecordError(
-                f"no record in {self.options.storage}; is that a folder that all nodes share?"
-            )
+            raise RecordError(f"no record in {self.options.storage}; do all nodes see that?")
         return payload
 
     def _adopted(self, planned: PlannedTrial, run: Run) -> bytes:

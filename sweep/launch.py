@@ -158,10 +158,10 @@ def _looking(
     from sweep.networks import Networks
     from sweep.resources import check_resources
     from sweep.sources import Sources
-    from trainables.storage import Storage
+    from sweep.storing import open_storage
 
     check_resources(options.resources)
-    sources, storage = Sources(download=options.download), Storage(options.storage)
+    sources, storage = Sources(download=options.download), open_storage(options.storage)
 
     def trained(name: str) -> "State":
         return trained_by(name, options.scale, storage, look)

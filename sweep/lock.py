@@ -14,20 +14,20 @@ from sweep.errors import InputError
 
 
 @contextmanager
-def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
-    """Hold the lock `name` of a storage folder.
+def exclusive(folder: Path, name: str, wait: bool = False) -> Iterator[None]:
+    """Hold the lock `name` of a launch's folder.
 
     Raises:
         InputError: another process holds it, and we are not to wait.
     """
-    with _lock_file(storage, name) as file:
+    with _lock_file(folder, name) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             file.seek(0)
             raise InputError(
-                f"study {name}: process {file.read().strip() or '?'} is running it with the "
-                f"storage {storage}; wait for it, stop it, or give another --storage"
+                f"study {name}: process {file.read().strip() or '?'} is running it in "
+                f"{folder}; wait for it, stop it, or give another --storage"
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -35,11 +35,11 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
         yield
 
 
-def _lock_file(storage: Path, name: str) -> IO[str]:
+def _lock_file(folder: Path, name: str) -> IO[str]:
     try:
-        (storage / "locks").mkdir(parents=True, exist_ok=True)
-        return (storage / "locks" / name).open("a+")
+        (folder / "locks").mkdir(parents=True, exist_ok=True)
+        return (folder / "locks" / name).open("a+")
     except OSError as error:
         raise InputError(
-            f"--storage {storage}: cannot be used ({error.strerror}); give a folder to write to"
+            f"--storage {folder}: cannot be used ({error.strerror}); give a folder to write to"
         ) from error

@@ -10,6 +10,9 @@ import yaml
 
 from sweep.errors import InputError
 from sweep.resources import Resources
+from trainables.storage import is_url
+
+FOLDER = "sweep_storage"  # in the working directory
 
 DESCRIPTION = """\
 Run a study: paired, replicated trials with and without warm-up, on this machine or a Ray cluster,
@@ -62,18 +65,24 @@ class Options:
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted field → value
     download: bool = False
     tracking_uri: str | None = None
-    storage: Path = Path("sweep_storage")
+    storage: Path | str = Path("sweep_storage")  # a folder, or an object store's URL
     resources: Resources = field(default_factory=Resources)
     trials: int | None = None  # proposals of a search
     timeout: float | None = None  # seconds, after which none is made
     search_storage: str | None = None  # URL of Optuna's database
+
+    @property
+    def folder(self) -> Path:
+        """For what belongs to this launch and not to its trials: locks, Ray's files, a search's
+        SQLite. It is the storage where that is a folder."""
+        return Path(FOLDER).absolute() if isinstance(self.storage, str) else self.storage
 
 
 def parse_options(arguments: Sequence[str] | None) -> Options:
     """The options; argparse itself ends the process with code 2 where the words are wrong.
 
     Raises:
-        InputError: a --set is not FIELD=VALUE.
+        InputError: a --set is not FIELD=VALUE, or a --storage holds a password.
     """
     asked = _parser().parse_args(arguments)
     if not asked.list and asked.study is None:
@@ -92,7 +101,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         overrides=overrides,
         download=asked.download,
         tracking_uri=asked.tracking_uri,
-        storage=asked.storage.expanduser().absolute(),
+        storage=_storage(asked.storage),
         resources=Resources(
             address=asked.address,
             concurrency=asked.concurrency,
@@ -104,6 +113,18 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         timeout=asked.timeout,
         search_storage=asked.search_storage,
     )
+
+
+def _storage(text: str) -> Path | str:
+    if not is_url(text):
+        return Path(text).expanduser().absolute()
+    kind, _, rest = text.partition("://")
+    if "@" in rest:
+        raise InputError(
+            f"--storage {kind}://…@{rest.rpartition('@')[2]}: everyone on the machine can read a "
+            "password there; give it by the environment, such as AWS_SECRET_ACCESS_KEY"
+        )
+    return Path("/" + rest.lstrip("/")) if kind in ("file", "local") else text
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -226,17 +247,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--storage",
-        type=Path,
-        default=Path("sweep_storage"),
-        metavar="DIR",
+        default=FOLDER,
+        metavar="DIR|URL",
         help="records, warmed-up networks, checkpoints; for a cluster, a folder that all nodes "
-        "share; default: sweep_storage",
+        "share, or an object store such as s3://BUCKET/PREFIX, with credentials in the "
+        "environment; default: sweep_storage",
     )
     add(
         "--search-storage",
         metavar="URL",
         help="Optuna's database of a search, such as postgresql://HOST/NAME, for several launchers "
         "at once; with a password, by SWEEP_SEARCH_STORAGE in the environment; default: search.db "
-        "in the storage folder",
+        "in the storage folder, or in sweep_storage",
     )
     return parser

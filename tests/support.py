@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -34,3 +35,10 @@ def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
     del meta["seconds"], meta["finished_at"]
     arrays.pop("history/seconds", None)
     return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

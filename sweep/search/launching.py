@@ -55,7 +55,7 @@ def launch_search(
     sampler = make_sampler(asked.search.sampler, asked.search.seed)
     pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
     with (
-        opened(asked.url, asked.name, directions, options.storage, sampler, pruner) as store,
+        opened(asked.url, asked.name, directions, options.folder, sampler, pruner) as store,
         connected(options.resources),
     ):
         launch = _Launch(asked, store, sources, networks, options, console)
@@ -122,6 +122,7 @@ class _Launch:
                     self.sources.loaded,
                     self.networks.weights,
                     self.options.storage,
+                    self.options.folder,
                     self.options.resources,
                     commit,
                     watch,
@@ -211,8 +212,7 @@ class _Records:
         run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
         if run is None:
             raise InputError(
-                f"trial {trial_id} has no record in {self._storage.root}; is that a folder that "
-                "all nodes share?"
+                f"trial {trial_id} has no record in {self._storage.root}; do all nodes see that?"
             )
         return record_bytes(client, run)
 
