@@ -24,6 +24,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.rsplit('.', 1)[-1]}: {message} (--help explains)\n")
 
 
+FOLDER = "sweep_storage"  # in the working directory
+
+
 def add_plan(group: argparse._ArgumentGroup) -> None:
     """What a study's plan follows from."""
     add = group.add_argument
@@ -52,30 +55,35 @@ def add_tracking(group: argparse._ActionsContainer) -> None:
     )
 
 
-def add_storage(group: argparse._ActionsContainer) -> None:
-    """Where records are."""
-    add = group.add_argument
-    add(
+def add_folder(group: argparse._ActionsContainer) -> None:
+    """Where records are, of a command that looks into folders."""
+    group.add_argument(
         "--storage",
         type=Path,
-        default=Path("sweep_storage"),
+        default=Path(FOLDER),
         metavar="DIR",
-        help="records, warmed-up networks, checkpoints; for a cluster, a folder that all nodes "
-        "share; default: sweep_storage",
+        help=f"records, warmed-up networks, checkpoints; default: {FOLDER}",
     )
 
 
 def add_kept(group: argparse._ActionsContainer) -> None:
     """Where everything is kept."""
     add_tracking(group)
-    add_storage(group)
     add = group.add_argument
+    add(
+        "--storage",
+        default=FOLDER,
+        metavar="DIR|URL",
+        help="records, warmed-up networks, checkpoints; for a cluster, a folder that all nodes "
+        "share, or an object store such as s3://BUCKET/PREFIX, with credentials in the "
+        f"environment; default: {FOLDER}",
+    )
     add(
         "--search-storage",
         metavar="URL",
         help="Optuna's database of a search, such as postgresql://HOST/NAME, for several launchers "
         "at once; with a password, by SWEEP_SEARCH_STORAGE in the environment; default: search.db "
-        "in the storage folder",
+        f"in the storage folder, or in {FOLDER}",
     )
     add(
         "--log",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.arguments import Parser, add_storage, add_tracking, span
+from sweep.arguments import Parser, add_folder, add_tracking, span
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
 
@@ -129,7 +129,7 @@ def _parser() -> Parser:
     add("--warmups", action="store_true", help="warmed-up networks that were of no use for long")
     add("--older-than", type=span, metavar="TIME", help="of --warmups: 12h or 7d; default: 30d")
     add("--records", action="store_true", help="records that MLflow has")
-    add_storage(parser)
+    add_folder(parser)
     add_tracking(parser)
     return parser
 

@@ -30,6 +30,7 @@ from sweep.outcome import Outcome
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
 from sweep.publishing import Publisher, last_line
+from sweep.storing import check_writable
 from sweep.tracking import AWAY, connect
 from sweep.worklist import Worklist, sort_out
 from trainables.data.examples import Source
@@ -56,9 +57,10 @@ def execute(
         wait: for another launch of the study to end, where it would be refused else.
         run: without, only what is there is published, and Ray is not needed.
     """
-    with exclusive(options.storage, "mlflow", wait=True):  # two that make a database break it
+    check_writable(options.storage)
+    with exclusive(options.folder, "mlflow", wait=True):  # two that make a database break it
         client = connect()
-    with using(options.storage), exclusive(options.storage, plan.study.name, wait=wait):
+    with using(options.folder), exclusive(options.folder, plan.study.name, wait=wait):
         commit, device = code_commit(), torch.device(options.resources.device)
         log = log_of(options, plan)
         try:
@@ -199,6 +201,7 @@ class _Launch:
                 self.sources,
                 self.weights,
                 self.options.storage,
+                self.options.folder,
                 self.options.resources,
                 self.commit,
                 _Watch(self, display, outbox),
@@ -211,9 +214,7 @@ class _Launch:
     def _stored(self, planned: PlannedTrial) -> bytes:
         payload = Storage(self.options.storage).get(record_key(planned.trial_id))
         if payload is None:
-            raise RecordError(
-                f"no record in {self.options.storage}; is that a folder that all nodes share?"
-            )
+            raise RecordError(f"no record in {self.options.storage}; do all nodes see that?")
         return payload
 
     def _adopted(self, planned: PlannedTrial, run: Run) -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sweep.lock import LOCKS
 from sweep.stored import objects
-from trainables.storage import CHECKPOINTS, DAMAGED, RECORDS, UNFINISHED, WARMUPS, Storage
+from trainables.objects import DAMAGED, UNFINISHED
+from trainables.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 
 DAY = 86400.0  # seconds
 LAUNCHERS = "launcher-*"

@@ -20,7 +20,7 @@ LOOK_SECONDS = 0.2  # for so long a lock may be held by one who only looks, see 
 
 @contextmanager
 def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
-    """Hold the lock `name` of a storage folder.
+    """Hold the lock `name` of a storage folder, or of the folder of a launch that stores elsewhere.
 
     Raises:
         InputError: another process holds it, and we are not to wait.
@@ -31,8 +31,8 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise InputError(
-                f"study {name}: process {file.read().strip() or '?'} is running it with the "
-                f"storage {storage}; wait for it, stop it, or give another --storage"
+                f"study {name}: process {file.read().strip() or '?'} is running it in "
+                f"{storage}; wait for it, stop it, or give another --storage"
             ) from error
         try:
             file.truncate(0)

@@ -6,9 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweep.arguments import Parser, add_kept, add_plan, assignment, at_least_one, count, share, span
+from sweep.arguments import (
+    FOLDER,
+    Parser,
+    add_kept,
+    add_plan,
+    assignment,
+    at_least_one,
+    count,
+    share,
+    span,
+)
 from sweep.errors import InputError
 from sweep.resources import Resources
+from trainables.storage import is_url
 
 DESCRIPTION = """\
 Run a study: paired, replicated trials with and without warm-up, on this machine or a Ray cluster,
@@ -63,12 +74,18 @@ class Options:
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted field → value
     download: bool = False
     tracking_uri: str | None = None
-    storage: Path = Path("sweep_storage")
+    storage: Path | str = Path("sweep_storage")  # a folder, or an object store's URL
     resources: Resources = field(default_factory=Resources)
     trials: int | None = None  # proposals of a search
     timeout: float | None = None  # seconds, after which none is made
     search_storage: str | None = None  # URL of Optuna's database
     log: Path | None = None  # of events, for programs
+
+    @property
+    def folder(self) -> Path:
+        """For what belongs to this launch and not to its trials: locks, Ray's files, a search's
+        SQLite. It is the storage where that is a folder."""
+        return Path(FOLDER).absolute() if isinstance(self.storage, str) else self.storage
 
 
 def parse_options(
@@ -80,7 +97,7 @@ def parse_options(
         parser: of another command that plans a study; default: the launch's.
 
     Raises:
-        InputError: a --set is not FIELD=VALUE.
+        InputError: a --set is not FIELD=VALUE, or a --storage holds a password.
     """
     asked = (parser or launch_parser()).parse_args(arguments)
     if not asked.list and asked.study is None:
@@ -100,7 +117,7 @@ def parse_options(
         overrides=overrides,
         download=asked.download,
         tracking_uri=asked.tracking_uri,
-        storage=asked.storage.expanduser().absolute(),
+        storage=_storage(asked.storage),
         resources=Resources(
             address=asked.address,
             concurrency=asked.concurrency,
@@ -114,6 +131,18 @@ def parse_options(
         search_storage=asked.search_storage,
         log=asked.log and asked.log.expanduser().absolute(),
     )
+
+
+def _storage(text: str) -> Path | str:
+    if not is_url(text):
+        return Path(text).expanduser().absolute()
+    kind, _, rest = text.partition("://")
+    if "@" in rest:
+        raise InputError(
+            f"--storage {kind}://…@{rest.rpartition('@')[2]}: everyone on the machine can read a "
+            "password there; give it by the environment, such as AWS_SECRET_ACCESS_KEY"
+        )
+    return Path("/" + rest.lstrip("/")) if kind in ("file", "local") else text
 
 
 def _workers(overrides: dict[str, Any], asked: int | None) -> int:

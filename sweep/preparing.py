@@ -9,9 +9,9 @@ from sweep.options import Options
 from sweep.planning import StudyPlan, make_plan
 from sweep.resources import check_resources
 from sweep.sources import Sources
+from sweep.storing import open_storage
 from sweep.study import Study
 from trainables.models.build import State
-from trainables.storage import Storage
 from trainables.trial import Trial
 
 
@@ -32,7 +32,7 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Netw
 def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:
     """Data sets, networks, and how a trial is looked at with them."""
     check_resources(options.resources)
-    sources, storage = Sources(download=options.download), Storage(options.storage)
+    sources, storage = Sources(download=options.download), open_storage(options.storage)
 
     def trained(name: str) -> State:
         return trained_by(name, options.scale, storage, look)

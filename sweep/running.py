@@ -54,18 +54,23 @@ def run_trials(
     trials: Sequence[Trial],
     sources: Mapping[str, Source],
     weights: Mapping[str, State],
-    storage: Path,
+    storage: Path | str,
+    folder: Path,
     resources: Resources,
     commit: str,
     watcher: Watcher,
 ) -> None:
     """Run every trial to its end, good or bad, and tell the watcher.
 
+    Args:
+        storage: where every node keeps what trials leave.
+        folder: of this machine alone, for Tune's own files.
+
     Raises:
         InputError: no node of the cluster can ever run a trial.
         KeyboardInterrupt: passed on; what has finished is stored, what has not has its checkpoint.
     """
-    with connected(resources), scratch(storage) as folder:
+    with connected(resources), scratch(folder) as own:
         check_feasible(resources)
         trainable = bound(live, sources, weights, storage, resources, commit, folder)
         configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
@@ -79,7 +84,7 @@ def run_trials(
             ),
             run_config=tune.RunConfig(
                 name="tune",
-                storage_path=str(folder),
+                storage_path=str(own),
                 failure_config=tune.FailureConfig(max_failures=resources.retries),
                 callbacks=[_Tell(watcher)],
                 verbose=0,
@@ -91,7 +96,7 @@ def bound(
     trainable: Callable[..., None],
     sources: Mapping[str, Source],
     weights: Mapping[str, State],
-    storage: Path,
+    storage: Path | str,
     resources: Resources,
     commit: str,
     scratch: Path,
@@ -125,13 +130,11 @@ def bound(
 
 
 @contextmanager
-def scratch(storage: Path) -> Iterator[Path]:
+def scratch(folder: Path) -> Iterator[Path]:
     """A folder for what Tune keeps of its own; nothing here is read again."""
-    storage.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix="ray-", dir=storage, ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=folder, ignore_cleanup_errors=True) as own:
+        yield Path(own)
 
 
 class _Tell(tune.Callback):

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep.arguments import Parser, add_storage, add_tracking
+from sweep.arguments import Parser, add_folder, add_tracking
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
 
@@ -199,7 +199,7 @@ def _parser() -> Parser:
     add("--data", help="of the study; default: all")
     add("--json", action="store_true", help="for programs; times are seconds since 1970")
     add_tracking(parser)
-    add_storage(parser)
+    add_folder(parser)
     return parser
 
 

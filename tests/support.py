@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -43,3 +44,10 @@ def same_numbers(one: Record, two: Record) -> None:
         assert np.array_equal(one.logits[split], two.logits[split])
     for name in one.history.columns.drop("seconds"):
         assert one.history[name].equals(two.history[name]), name
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -2,31 +2,34 @@
 
 An object is written whole or not at all, and carries the digest of its payload: a damaged one is
 set aside and counts as absent, so that it is computed again. Keys are relative paths such as
-`records/3f2a…`; they cannot leave the storage folder.
+`records/3f2a…`; they cannot leave the storage.
 """
 
-import contextlib
 import hashlib
 import logging
-import os
 import re
-import tempfile
 from pathlib import Path
+
+from trainables.objects import DAMAGED, Bucket, Folder, Objects
 
 log = logging.getLogger(__name__)
 
 RECORDS, WARMUPS, CHECKPOINTS = "records", "warmups", "checkpoints"  # first step of every key
-UNFINISHED, DAMAGED = ".unfinished-", ".damaged-"  # how the names of what is no object begin
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _MAGIC = b"warmup-sweep sha256 "
 
 
 class Storage:
-    """A folder of objects; on a cluster, one that all nodes share."""
+    """Objects in a folder, or below the URL of an object store; on a cluster all nodes see it."""
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+        """
+        Args:
+            root: a folder, or an URL such as `s3://bucket/prefix`.
+        """
+        self.root = root if is_url(root) else Path(root)
+        self._objects: Objects = Bucket(str(root)) if is_url(root) else Folder(Path(root))
 
     def put(self, key: str, payload: bytes) -> None:
         """Write the object under `key`, durably and atomically.
@@ -34,67 +37,52 @@ class Storage:
         Raises:
             OSError: it could not be written; nothing is left under `key` but what was there.
         """
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_header(payload))
-                file.write(payload)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-            _sync(path.parent)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
+        self._objects.write(_checked(key), _header(payload) + payload)
 
     def get(self, key: str) -> bytes | None:
-        """The object's payload; None where there is none or it is damaged."""
-        path = self._path(key)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
+        """The object's payload; None where there is none or it is damaged.
+
+        Raises:
+            OSError: the storage does not answer.
+        """
+        content = self._objects.read(_checked(key))
+        if content is None:
             return None
         payload = _payload(content)
         if payload is not None:
             return payload
-        log.warning("%s is damaged; set aside, to be computed again", path)
-        with contextlib.suppress(FileNotFoundError):  # another reader was faster
-            os.replace(path, path.with_name(f"{DAMAGED}{path.name}"))
+        log.warning("%s is damaged; set aside, to be computed again", self._objects.place(key))
+        folder, slash, name = key.rpartition("/")
+        self._objects.rename(key, f"{folder}{slash}{DAMAGED}{name}")
         return None
 
     def __contains__(self, key: str) -> bool:
         """Whether an object is there; only `get` says whether it is whole."""
-        return self._path(key).is_file()
+        return self._objects.has(_checked(key))
 
     def is_whole(self, key: str) -> bool:
         """Whether `get` would give it. Nothing is set aside."""
-        path = self._path(key)
-        return path.is_file() and _payload(path.read_bytes()) is not None
+        content = self._objects.read(_checked(key))
+        return content is not None and _payload(content) is not None
 
     def touch(self, key: str) -> None:
         """The object has been of use now: what has not been for long may be cleaned away."""
-        with contextlib.suppress(OSError):  # a folder of somebody else's
-            os.utime(self._path(key))
+        self._objects.touch(_checked(key))
 
     def delete(self, key: str) -> None:
         """Remove the object, where there is one."""
-        self._path(key).unlink(missing_ok=True)
-
-    def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"storage key {key!r}: only letters, digits, _ and - between slashes")
-        return self.root / key
+        self._objects.delete(_checked(key))
 
 
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable, as fsync of a file does its content."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def is_url(location: Path | str) -> bool:
+    """Whether it names an object store, not a folder."""
+    return isinstance(location, str) and "://" in location
+
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"storage key {key!r}: only letters, digits, _ and - between slashes")
+    return key
 
 
 def _payload(content: bytes) -> bytes | None:

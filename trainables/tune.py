@@ -38,7 +38,7 @@ def live(
     Args:
         sources: decoded data sets by name, from Ray's object store.
         weights: what networks start from, by digest, likewise.
-        storage: a folder that every node sees.
+        storage: a folder that every node sees, or the URL of an object store.
         device: `cpu`, or `cuda` for the GPU that Ray has given the worker.
         commit: of the code, for the record.
         team: the workers that live the trial together; they, and not this one, have the data.

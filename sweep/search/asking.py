@@ -61,7 +61,7 @@ def prepare(study: Study, options: Options, look: Callable[[Trial], Trial]) -> A
         search=search,
         base=base,
         space=Space(search, base.base, look),
-        url=database(options.search_storage, options.storage),
+        url=database(options.search_storage, options.folder),
         replicates=options.replicates or study.replicates(sized, ""),
         look=look,
     )

@@ -53,7 +53,7 @@ def launch_search(
     asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Search, confirm and report; 1 where something failed or nothing could be chosen."""
-    with using(options.storage), _opened(asked, options) as store:
+    with using(options.folder), _opened(asked, options) as store:
         launch = _Launch(asked, store, sources, networks, options, console)
         try:
             return launch.carry_out()
@@ -69,7 +69,7 @@ def publish_search(
     asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Publish what the proposals so far have left, and the best on fresh seeds; run nothing."""
-    with using(options.storage), _opened(asked, options) as store:
+    with using(options.folder), _opened(asked, options) as store:
         return _Launch(asked, store, sources, networks, options, console, run=False).publish()
 
 
@@ -77,7 +77,7 @@ def _opened(asked: Asked, options: Options) -> AbstractContextManager[Store]:
     directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
     sampler = make_sampler(asked.search.sampler, asked.search.seed)
     pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
-    return opened(asked.url, asked.name, directions, options.storage, sampler, pruner)
+    return opened(asked.url, asked.name, directions, options.folder, sampler, pruner)
 
 
 @dataclass
@@ -146,6 +146,7 @@ class _Launch:
                     self.sources.loaded,
                     self.networks.weights,
                     self.options.storage,
+                    self.options.folder,
                     self.options.resources,
                     commit,
                     watch,
@@ -237,8 +238,7 @@ class _Records:
         run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
         if run is None:
             raise InputError(
-                f"trial {trial_id} has no record in {self._storage.root}; is that a folder that "
-                "all nodes share?"
+                f"trial {trial_id} has no record in {self._storage.root}; do all nodes see that?"
             )
         return record_bytes(client, run)
 

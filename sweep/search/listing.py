@@ -36,7 +36,7 @@ def show_search(
     """
     search, base = asked.search, asked.base
     device = torch.device(options.resources.device)
-    work = sort_out(base, Ledger(), Storage(options.storage / "none"), device)
+    work = sort_out(base, Ledger(), Storage(options.folder / "none"), device)
     one = seconds_by_measuring(work, sources, weights) / max(1, search.seeds)
     slots = options.resources.concurrency or local_slots(options)
     confirming = 2 * asked.replicates
@@ -71,7 +71,7 @@ def show_search(
 
 def _done(asked: Asked, options: Options) -> str:
     """How much of the search there is already, where its database is a file."""
-    path = options.storage / SQLITE
+    path = options.folder / SQLITE
     if not asked.url.endswith(str(path)):
         return "on a server"
     if not path.is_file():

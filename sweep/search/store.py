@@ -1,10 +1,10 @@
 """Where a search keeps its history: Optuna's own database, so that Optuna's tools open it too.
 
-SQLite beside the records by default; PostgreSQL, by URL, for several launchers at once. A proposal
-belongs to the launcher that made it. Where that one is dead, the proposal is given up and its
-parameters are put first in the queue: what its trials have left in storage is not run again. Dead
-is who lets go of its lock file, which the operating system sees to, or, on another machine, whose
-heartbeat has stopped.
+SQLite in the launch's folder by default; PostgreSQL, by URL, for several launchers at once. A
+proposal belongs to the launcher that made it. Where that one is dead, the proposal is given up and
+its parameters are put first in the queue: what its trials have left in storage is not run again.
+Dead is who lets go of its lock file, which the operating system sees to, or, on another machine,
+whose heartbeat has stopped.
 """
 
 import fcntl
@@ -32,7 +32,7 @@ from sweep.lock import exclusive
 from sweep.search.proposals import AGAIN
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 15, 60
-SQLITE = "search.db"  # in the storage folder
+SQLITE = "search.db"  # in the launch's folder
 VARIABLE = "SWEEP_SEARCH_STORAGE"  # for an URL with a password, which no argument may hold
 AWAY = (SQLAlchemyError, optuna.exceptions.StorageInternalError)
 Direction = Literal["minimize", "maximize"]
@@ -83,7 +83,7 @@ def opened(
     url: str,
     name: str,
     directions: Sequence[Direction],
-    storage: Path,
+    folder: Path,
     sampler: optuna.samplers.BaseSampler,
     pruner: optuna.pruners.BasePruner,
 ) -> Iterator[Store]:
@@ -94,8 +94,8 @@ def opened(
     """
     _quiet()
     launcher = uuid.uuid4().hex
-    with exclusive(storage, f"launcher-{launcher}"):
-        backend = _backend(url, storage)
+    with exclusive(folder, f"launcher-{launcher}"):
+        backend = _backend(url, folder)
         try:
             study = _patiently(
                 url,
@@ -108,14 +108,14 @@ def opened(
                     pruner=pruner,
                 ),
             )
-            yield Store(study, launcher, backend, storage / "locks")
+            yield Store(study, launcher, backend, folder / "locks")
         finally:
             backend.engine.dispose()
-            (storage / "locks" / f"launcher-{launcher}").unlink(missing_ok=True)
+            (folder / "locks" / f"launcher-{launcher}").unlink(missing_ok=True)
 
 
-def database(asked: str | None, storage: Path) -> str:
-    """The URL of the history: as asked, by the environment, else SQLite in the storage folder.
+def database(asked: str | None, folder: Path) -> str:
+    """The URL of the history: as asked, by the environment, else SQLite in the launch's folder.
 
     Raises:
         InputError: an argument holds a password, or the driver is not installed.
@@ -125,7 +125,7 @@ def database(asked: str | None, storage: Path) -> str:
             f"--search-storage {without_passwords(asked)}: everyone on the machine can read a "
             f"password there; give the URL by {VARIABLE} in the environment"
         )
-    url = asked or os.environ.get(VARIABLE) or f"sqlite:///{storage / SQLITE}"
+    url = asked or os.environ.get(VARIABLE) or f"sqlite:///{folder / SQLITE}"
     if url.split(":")[0] in ("postgres", "postgresql"):
         if importlib.util.find_spec("psycopg") is None:
             raise InputError(
@@ -140,7 +140,7 @@ def again(study: optuna.Study, trial: FrozenTrial | optuna.Trial) -> None:
     study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
 
 
-def _backend(url: str, storage: Path) -> RDBStorage:
+def _backend(url: str, folder: Path) -> RDBStorage:
     def make() -> RDBStorage:
         return RDBStorage(
             url,
@@ -150,7 +150,7 @@ def _backend(url: str, storage: Path) -> RDBStorage:
             heartbeat_stale_trial_callback=again,
         )
 
-    with exclusive(storage, "search", wait=True):  # two that make a database break it
+    with exclusive(folder, "search", wait=True):  # two that make a database break it
         return _patiently(url, make)
 
 

@@ -41,7 +41,8 @@ def run_search(
     proposer: Proposer,
     sources: Mapping[str, Source],
     weights: Mapping[str, State],
-    storage: Path,
+    storage: Path | str,
+    folder: Path,
     resources: Resources,
     commit: str,
     watcher: Watcher,
@@ -52,7 +53,7 @@ def run_search(
         InputError: no node can ever run a trial, or a proposal cannot be a trial.
         KeyboardInterrupt: passed on; what was running comes again.
     """
-    with connected(resources), scratch(storage) as folder:
+    with connected(resources), scratch(folder) as own:
         check_feasible(resources)
         try:
             tune.Tuner(
@@ -65,7 +66,7 @@ def run_search(
                 ),
                 run_config=tune.RunConfig(
                     name="tune",
-                    storage_path=str(folder),
+                    storage_path=str(own),
                     failure_config=tune.FailureConfig(max_failures=resources.retries),
                     callbacks=[_Tells(proposer, watcher)],
                     verbose=0,

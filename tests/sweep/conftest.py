@@ -8,17 +8,20 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 import yaml
 from mlflow import MlflowClient
+from support import free_port
 
 from analysis.results import StudyResults, load_study
 
@@ -242,3 +245,53 @@ def server(tmp_path: Path) -> Iterator[Server]:
     one.start()
     yield one
     one.stop()
+
+
+@pytest.fixture
+def postgres() -> Iterator[SimpleNamespace]:
+    """A fresh PostgreSQL on loopback, without a password; stopped afterwards."""
+    if shutil.which("initdb") is None or shutil.which("postgres") is None:
+        pytest.skip("PostgreSQL's initdb and postgres are not on the PATH")
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    data = folder / "data"
+    nobody: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}  # it refuses root
+    if nobody:
+        shutil.chown(folder, "nobody")
+    done = subprocess.run(
+        ["initdb", "-D", str(data), "-U", "sweep", "--auth=trust", "--no-sync", "-E", "UTF8"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"LC_ALL": "C"},
+        **nobody,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            *("postgres", "-D", str(data), "-p", str(port), "-k", str(folder)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        **nobody,
+    )
+    try:
+        _until_ready(port, server)
+        yield SimpleNamespace(url=f"postgresql://sweep@127.0.0.1:{port}/postgres", server=server)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 30
+    while True:
+        assert server.poll() is None, "postgres has ended"
+        ready = ["pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        if subprocess.run(ready, capture_output=True).returncode == 0:
+            return
+        assert time.monotonic() < end, "postgres does not answer"
+        time.sleep(0.1)

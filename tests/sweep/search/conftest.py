@@ -1,11 +1,5 @@
 """A search without Ray: what a proposal is worth is a formula, and everything else is real."""
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,55 +137,3 @@ def bench(tmp_path: Path, base_plan: SimpleNamespace) -> Callable[..., Bench]:
 @pytest.fixture(scope="session")
 def driver() -> SimpleNamespace:
     return SimpleNamespace(run=run, run_all=run_all)
-
-
-@pytest.fixture
-def postgres() -> Iterator[SimpleNamespace]:
-    """A fresh PostgreSQL on loopback, without a password; stopped afterwards."""
-    if shutil.which("initdb") is None or shutil.which("postgres") is None:
-        pytest.skip("PostgreSQL's initdb and postgres are not on the PATH")
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    data = folder / "data"
-    nobody: dict[str, Any] = {"user": "nobody"} if os.geteuid() == 0 else {}  # it refuses root
-    if nobody:
-        shutil.chown(folder, "nobody")
-    done = subprocess.run(
-        ["initdb", "-D", str(data), "-U", "sweep", "--auth=trust", "--no-sync", "-E", "UTF8"],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=os.environ | {"LC_ALL": "C"},
-        **nobody,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            *("postgres", "-D", str(data), "-p", str(port), "-k", str(folder)),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        **nobody,
-    )
-    try:
-        _wait_for(port, server)
-        yield SimpleNamespace(url=f"postgresql://sweep@127.0.0.1:{port}/postgres", server=server)
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 30
-    while True:
-        assert server.poll() is None, "postgres has ended"
-        ready = ["pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        if subprocess.run(ready, capture_output=True).returncode == 0:
-            return
-        assert time.monotonic() < end, "postgres does not answer"
-        time.sleep(0.1)

@@ -1,0 +1,47 @@
+"""The storage that was asked for, and whether it can be used, before anything is run."""
+
+from pathlib import Path
+
+from sweep.errors import InputError
+from trainables.storage import Storage
+
+EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+
+
+def open_storage(location: Path | str) -> Storage:
+    """
+    Raises:
+        InputError: there is no such kind of store, or its package is not installed.
+    """
+    try:
+        return Storage(location)
+    except ImportError as error:
+        package = EXTRAS.get(str(location).split(":")[0], "the package it names")
+        raise InputError(f"--storage {location}: {_short(error)}; pip install {package}") from error
+    except Exception as error:  # each kind of store has its own for an URL it cannot read
+        raise InputError(
+            f"--storage {location}: {_short(error)}; give a folder, or such as s3://BUCKET/PREFIX"
+        ) from error
+
+
+def check_writable(location: Path | str) -> None:
+    """Of an object store; a folder is looked at when the launch takes its lock there.
+
+    Raises:
+        InputError: it does not answer, or nothing can be written there.
+    """
+    if isinstance(location, Path):
+        return
+    storage = open_storage(location)
+    try:
+        storage.put("writable", b"")
+        storage.delete("writable")
+    except OSError as error:
+        raise InputError(
+            f"--storage {location}: cannot be used ({_short(error)}); is the bucket there, and "
+            "are the credentials in the environment?"
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]
