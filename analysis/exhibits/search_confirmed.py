@@ -75,8 +75,8 @@ def said(results: StudyResults) -> list[str]:
         name = f"Nothing was better than the base, the best of {len(told.proposals)} proposals: it"
     sentences = [
         f"{name} changed {objective.label} against the control by {difference(searched)} on the "
-        f"{searched.n} seeds of the search, by {difference(validated)} on {validated.n} fresh "
-        f"seeds and the same validation examples, and by {difference(tested)} on test examples."
+        f"{searched.n} seeds of the search, by {difference(validated)} on {_seeds(validated.n)} "
+        f"and the same validation examples, and by {difference(tested)} on test examples."
     ]
     if searched.n and validated.n:
         bias = searched.difference - validated.difference
@@ -88,9 +88,13 @@ def said(results: StudyResults) -> list[str]:
         if len(both):
             sentences.append(
                 f"Against the base setting, {objective.label} on test examples differs by "
-                f"{_difference(both)} over {len(both)} fresh seeds."
+                f"{_difference(both)} over {_seeds(len(both))}."
             )
     return sentences
+
+
+def _seeds(count: int) -> str:
+    return f"{count} fresh seed{'' if count == 1 else 's'}"
 
 
 def _stages(results: StudyResults, told: Search) -> list[Stage]:
