@@ -84,7 +84,7 @@ def started_at(record: Record) -> float:
 
 
 def milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+    return max(1, round(seconds * 1000))  # MLflow takes 0 for no time at all
 
 
 def _text(value: object) -> str:

@@ -92,7 +92,12 @@ def _parser() -> Parser:
     # what only a launch asks
     parser.set_defaults(list=False, dry_run=False, trials=None, timeout=None)
     parser.set_defaults(
-        address="local", concurrency=None, cpus_per_trial=0.0, gpus_per_trial=0.0, retries=0
+        address="local",
+        concurrency=None,
+        workers_per_trial=None,
+        cpus_per_trial=0.0,
+        gpus_per_trial=0.0,
+        retries=0,
     )
     return parser
 

@@ -70,7 +70,7 @@ def run_trials(
         InputError: no node of the cluster can ever run a trial.
         KeyboardInterrupt: passed on; what has finished is stored, what has not has its checkpoint.
     """
-    with connected(resources), scratch(folder) as own:
+    with connected(resources), scratch(folder, resources) as own:
         check_feasible(resources)
         trainable = bound(live, sources, weights, storage, resources, commit, folder)
         configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
@@ -130,10 +130,16 @@ def bound(
 
 
 @contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """A folder for what Tune keeps of its own; nothing here is read again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ray-", dir=folder, ignore_cleanup_errors=True) as own:
+def scratch(folder: Path, resources: Resources) -> Iterator[Path]:
+    """A folder for what Tune keeps of its own; nothing here is read again.
+
+    Not where records are, whose disk may be full: Tune would give up where a trial only fails. But
+    Ray Train, which a trial of several workers uses, wants it where all nodes see it.
+    """
+    place = folder if resources.workers > 1 else None
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True) as own:
         yield Path(own)
 
 
@@ -219,6 +225,8 @@ def connected(resources: Resources) -> Iterator[None]:
             logging_level=logging.ERROR,
             log_to_driver=False,
         )
+    except SystemExit as ended:  # Ray's own answer to SIGTERM, which is ours again only below
+        raise KeyboardInterrupt from ended
     except Exception as error:  # Ray raises bare ones, such as where its processes start too slowly
         where = f"--address {address}" if address else "Ray does not start on this machine"
         raise InputError(f"{where}: {' '.join(str(error).split())}") from error

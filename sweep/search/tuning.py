@@ -53,7 +53,7 @@ def run_search(
         InputError: no node can ever run a trial, or a proposal cannot be a trial.
         KeyboardInterrupt: passed on; what was running comes again.
     """
-    with connected(resources), scratch(folder) as own:
+    with connected(resources), scratch(folder, resources) as own:
         check_feasible(resources)
         try:
             tune.Tuner(

@@ -41,7 +41,7 @@ def as_undisturbed(place, finished, study="tiny", client=None):
     experiment = client.get_experiment_by_name(study)
     runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
     good = [run for run in runs if run.info.status == "FINISHED"]
-    assert Counter(run.data.tags["trial_id"] for run in good) == Counter(results.by_id)
+    assert Counter(run.data.tags["trial_id"] for run in good) == Counter(list(results.by_id))
     assert "RUNNING" not in {run.info.status for run in runs}
     shared = results.by_id.keys() & finished.results.by_id.keys()
     for trial_id in shared:
