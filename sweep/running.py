@@ -226,6 +226,7 @@ def connected(resources: Resources) -> Iterator[None]:
             log_to_driver=False,
         )
     except SystemExit as ended:  # Ray's own answer to SIGTERM, which is ours again only below
+        _shut_down()
         raise KeyboardInterrupt from ended
     except Exception as error:  # Ray raises bare ones, such as where its processes start too slowly
         where = f"--address {address}" if address else "Ray does not start on this machine"

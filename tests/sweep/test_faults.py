@@ -65,6 +65,7 @@ def plan_of(place) -> tuple[StudyPlan, Sources]:
 # A node dies
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:
@@ -102,6 +103,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_gets_full_costs_the_trials_that_do_not_fit_and_nothing_else(
     finished, place, small_disk
 ):
@@ -270,6 +272,7 @@ MOMENTS: dict[str, Callable] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, number, moment):
