@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 import ray
@@ -216,27 +217,54 @@ def connected(resources: Resources) -> Iterator[None]:
         yield
         return
     os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
-    on_termination = signal.getsignal(signal.SIGTERM)
     address = resources.address or os.environ.get("RAY_ADDRESS")
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    except SystemExit as ended:  # Ray's own answer to SIGTERM, which is ours again only below
+    with _later() as asked_to_end:
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
+        except SystemExit:  # Ray's own answer to SIGTERM
+            asked_to_end.append(signal.SIGTERM)
+        except Exception as error:  # bare ones, such as where Ray's processes start too slowly
+            if not asked_to_end:
+                where = f"--address {address}" if address else "Ray does not start on this machine"
+                raise InputError(f"{where}: {' '.join(str(error).split())}") from error
+    if asked_to_end:
         _shut_down()
-        raise KeyboardInterrupt from ended
-    except Exception as error:  # Ray raises bare ones, such as where its processes start too slowly
-        where = f"--address {address}" if address else "Ray does not start on this machine"
-        raise InputError(f"{where}: {' '.join(str(error).split())}") from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in place, which aborts
+        raise KeyboardInterrupt
     try:
         yield
     finally:
         _shut_down()
+
+
+@contextmanager
+def _later() -> Iterator[list[int]]:
+    """The first SIGINT or SIGTERM is noted, and does nothing else meanwhile.
+
+    What Ray has started can be ended once it is there, and not while it is starting. Afterwards
+    both mean what they meant before: Ray puts an answer to SIGTERM of its own in place.
+    """
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, _: FrameType | None) -> None:
+        if noted:
+            raise KeyboardInterrupt
+        noted.append(number)
+
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, note) for number in ends}
+    try:
+        yield noted
+    finally:
+        for number, answer in before.items():
+            signal.signal(number, answer)
 
 
 def _shut_down() -> None:
