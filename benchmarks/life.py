@@ -25,11 +25,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from analysis.records import read_record
-from benchmarks.loops import bare, usual
+from benchmarks.loops import bare, network_of, usual
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources
 from trainables.life import run_trial
-from trainables.models.build import build
 from trainables.models.linear import linear
 from trainables.preparation import prepare
 from trainables.storage import Storage
@@ -118,7 +117,7 @@ def lived(trial: Trial, source: Any) -> dict[str, float]:
 def operations(trial: Trial) -> float:
     """Floating-point operations of matrix products and convolutions, forward and backward, an
     example."""
-    network = build(trial, CPU)
+    network = network_of(trial)  # the counter knows PyTorch's own operators
     inputs = torch.randn(2, *trial.facts.shape)
     with FlopCounterMode(display=False) as counter:
         F.cross_entropy(network(inputs), torch.zeros(2, dtype=torch.long)).backward()

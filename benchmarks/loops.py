@@ -22,6 +22,7 @@ from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
 from trainables.models.build import build
+from trainables.models.linear import Linear
 from trainables.preparation import TaskData
 from trainables.trial import Optimizer, Trial
 
@@ -30,7 +31,7 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 
 def bare(trial: Trial, data: TaskData) -> dict[str, float]:
     """Seconds of the warm-up and of the task."""
-    network = build(trial, torch.device("cpu")).train()
+    network = network_of(trial)
 
     def steps(batches: Batches, settings: Optimizer) -> None:
         adam = _adam(network, settings, fused=True)
@@ -49,7 +50,7 @@ def bare(trial: Trial, data: TaskData) -> dict[str, float]:
 
 def usual(trial: Trial, data: TaskData) -> dict[str, float]:
     """Seconds of the warm-up and of the task."""
-    network = build(trial, torch.device("cpu")).train()
+    network = network_of(trial)
     loader = DataLoader(_Images(data), batch_size=trial.task.batch, shuffle=True)
 
     def steps(batches: Batches, settings: Optimizer) -> None:
@@ -101,6 +102,15 @@ def _phases(
     between = time.perf_counter()
     steps(task, trial.task.optimizer)
     return {"warmup": between - started, "task": time.perf_counter() - between}
+
+
+def network_of(trial: Trial) -> nn.Module:
+    """As PyTorch and torchvision make it: their own linear layers and memory layout."""
+    network = build(trial, torch.device("cpu"))
+    for layer in network.modules():
+        if type(layer) is Linear:
+            layer.__class__ = nn.Linear
+    return network.to(memory_format=torch.contiguous_format).train()
 
 
 def _adam(network: nn.Module, settings: Optimizer, fused: bool | None) -> torch.optim.Optimizer:
