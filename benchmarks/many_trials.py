@@ -99,6 +99,7 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
             sources.loaded,
             {},
             storage.root,
+            Path.cwd(),
             resources,
             "unknown",
             counted,
@@ -132,7 +133,7 @@ class Counting:
         self.done += 1
 
     def retried(self, trial_id: str, error: str) -> None: ...
-    def failed(self, trial_id: str, error: str) -> None: ...
+    def failed(self, trial_id: str, error: str, node: str) -> None: ...
 
 
 def measured_apart(trials: int) -> dict[str, dict[str, float]]:

@@ -12,11 +12,12 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+import psutil
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -39,6 +40,7 @@ TUNE_SETTINGS = {
 # For the workers of a local instance. Tune lives each trial in a thread of its own, and each thread
 # gets a heap: without this a worker grows by 350 MB over some fifty trials, and is no faster.
 WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1"}
+LAST_SECONDS = 2.0  # for what is left of Ray once it has been shut down
 
 
 class Watcher(Protocol):
@@ -218,6 +220,7 @@ def connected(resources: Resources) -> Iterator[None]:
         return
     os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
     address = resources.address or os.environ.get("RAY_ADDRESS")
+    before = _children()
     with _later() as asked_to_end:
         try:
             ray.init(
@@ -233,12 +236,22 @@ def connected(resources: Resources) -> Iterator[None]:
                 where = f"--address {address}" if address else "Ray does not start on this machine"
                 raise InputError(f"{where}: {' '.join(str(error).split())}") from error
     if asked_to_end:
+        begun = [process for process in _children() if process not in before]
         _shut_down()
+        # those that Ray's own have begun a moment ago go on where it ends as early as this
+        for process in psutil.wait_procs(begun, timeout=LAST_SECONDS)[1]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         raise KeyboardInterrupt
     try:
         yield
     finally:
         _shut_down()
+
+
+def _children() -> list[psutil.Process]:
+    """The processes that this one has started, and theirs."""
+    return list(psutil.Process().children(recursive=True))
 
 
 @contextmanager

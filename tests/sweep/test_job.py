@@ -160,4 +160,4 @@ def test_a_job_on_two_nodes_of_which_one_dies_gives_the_numbers_of_a_local_launc
     client = MlflowClient(server.uri)
     experiment = client.get_experiment_by_name(asked[0]).experiment_id
     runs = client.search_runs([experiment], "tags.kind = 'trial'")
-    assert Counter(run.data.tags["trial_id"] for run in runs) == Counter(job.by_id)
+    assert Counter(run.data.tags["trial_id"] for run in runs) == Counter(job.by_id.keys())
