@@ -6,6 +6,7 @@ part of PyTorch too, does 210 to 260. Values differ in their last digits, as the
 two processors. Small products, other types and devices, and autocast are left to PyTorch's choice.
 """
 
+import inspect
 from typing import Any
 
 import torch
@@ -79,3 +80,7 @@ class _Product(torch.autograd.Function):
             for argument, dim in zip(given, in_dims, strict=True)
         ]
         return torch.stack([_Product.apply(*one) for one in zip(*each, strict=True)]), 0
+
+
+# PyTorch asks for it at every call, and finding it out takes as long as a small product
+_Product.forward.__signature__ = inspect.signature(_Product.forward)  # type: ignore[attr-defined]
