@@ -137,3 +137,12 @@ def test_a_network_is_sped_up_where_its_layers_are_plain() -> None:
     assert type(attention) is kind  # PyTorch reads its weights, and does not call it
     assert type(network[2]) is FeedbackLinear
     assert list(network.state_dict()) == names
+
+
+@large
+def test_a_compiled_network_still_compiles() -> None:
+    network = nn.Sequential(nn.Linear(512, 64))
+    speed_up(network)
+    inputs = drawn(256, 512)
+    compiled = torch.compile(network, backend="aot_eager")
+    torch.testing.assert_close(compiled(inputs), network(inputs), **TOLERANCE)

@@ -37,6 +37,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     """inputs · weightᵀ + bias, as `F.linear`: (..., k), (m, k), (m,) → (..., m)."""
     if not _AVAILABLE or inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return F.linear(inputs, weight, bias)
+    if torch.compiler.is_compiling():  # a network of the user's, whose compiler has its own way
+        return F.linear(inputs, weight, bias)
     if not inputs.dtype == weight.dtype == torch.float32 or inputs.numel() * len(weight) < LARGE:
         return F.linear(inputs, weight, bias)
     rows = inputs if inputs.ndim == 2 else inputs.reshape(-1, inputs.shape[-1])
