@@ -44,9 +44,9 @@ COMMON = {"data.ood": None, "data.validation": 2, "data.test": 2, "warmup.epochs
 SIZES = {
     "mlp, depth 2": ({"model.depth": 2}, 128, 25_600),
     "mlp, depth 6": ({"model.depth": 6}, 128, 25_600),
-    "resnet18": ({"model": "resnet18"}, 64, 256),
-    "densenet121": ({"model": "densenet121"}, 64, 256),
-    "vit": ({"model": "vit"}, 64, 1_280),
+    "resnet18": ({"model": "resnet18"}, 32, 128),
+    "densenet121": ({"model": "densenet121"}, 32, 96),
+    "vit": ({"model": "vit"}, 32, 256),
 }
 
 
