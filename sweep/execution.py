@@ -205,6 +205,7 @@ class _Launch:
                 self.options.resources,
                 self.commit,
                 _Watch(self, display, outbox),
+                work.warmups,
             )
 
     def stored_parcel(self, trial_id: str) -> Parcel:

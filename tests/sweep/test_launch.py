@@ -235,6 +235,20 @@ def test_what_another_study_has_run_is_adopted_with_its_origin(copied):
     assert copied.results("third").count("finished") == 6
 
 
+def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(place):
+    sizes = {"size": {"data.examples": [32, 48, 64]}}
+    study = place.write("sized", grids=sizes, scales={"laptop": {"replicates": 1}})
+    # four workers, and when the three controls are done nothing is left but what waits for the
+    # warm-up: it takes seconds, a control a tenth of one
+    share = str((os.cpu_count() or 1) / 4)
+    place.launch(study, "--cpus-per-trial", share, "--set", "warmup.examples=102400")
+    warmed = [trial for trial in place.results("sized").trials if trial.arm == "warmup"]
+    phases = [trial.record.history.query("phase == 'warmup'") for trial in warmed]
+    assert [len(rows) for rows in phases] == [2, 2, 2]
+    # its seconds are those of the one trial that has spent them
+    assert len({tuple(rows["seconds"]) for rows in phases}) == 1
+
+
 # Where it runs
 
 

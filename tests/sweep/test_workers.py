@@ -114,7 +114,7 @@ def test_trials_at_a_time_are_counted_by_their_workers(workers, cpus, gpus, slot
 
 def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):
     ray = pytest.importorskip("ray")
-    from sweep.running import check_feasible
+    from sweep.connection import check_feasible
 
     nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
