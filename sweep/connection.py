@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 
+from analysis.errors import one_line
 from sweep.errors import InputError
 from sweep.resources import Resources
 
@@ -26,7 +27,9 @@ TUNE_SETTINGS = {
 # For the workers of a local instance. Tune lives each trial in a thread of its own, and each thread
 # gets a heap: without this a worker grows by 350 MB over some fifty trials, and is no faster.
 WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1"}
-MOST = 1000  # workers that are waited for at a time
+MOST = 1000  # workers that are started at a time
+
+_connecting = threading.Lock()
 
 
 def node_of(error: str) -> str:
@@ -46,35 +49,64 @@ def connected(resources: Resources) -> Iterator[None]:
     """Connected to Ray; a local instance ends with the context, a cluster goes on.
 
     Within another such context it is that one's connection.
+
+    Raises:
+        InputError: Ray does not start, or the cluster does not take us.
     """
-    if ray.is_initialized():
+    if not connect(resources):
         yield
         return
-    os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
-    on_termination = signal.getsignal(signal.SIGTERM)
-    address = resources.address or os.environ.get("RAY_ADDRESS")
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    except SystemExit as ended:  # Ray's own answer to SIGTERM, which is ours again only below
-        _shut_down()
-        raise KeyboardInterrupt from ended
-    except Exception as error:  # Ray raises bare ones, such as where its processes start too slowly
-        where = f"--address {address}" if address else "Ray does not start on this machine"
-        raise InputError(f"{where}: {' '.join(str(error).split())}") from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in place, which aborts
     try:
         yield
     finally:
-        _shut_down()
+        shut_down()
 
 
-def _shut_down() -> None:
+def connect(resources: Resources) -> bool:
+    """Connect unless that is done; whether it was not. Waits for a thread that is about it.
+
+    Raises:
+        InputError: as `connected`.
+    """
+    with _connecting:
+        if ray.is_initialized():
+            return False
+        os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        on_termination = signal.getsignal(signal.SIGTERM)
+        address = resources.address or os.environ.get("RAY_ADDRESS")
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
+        except SystemExit as ended:  # Ray's own answer to SIGTERM, which is ours again only below
+            shut_down()
+            raise KeyboardInterrupt from ended
+        except Exception as error:  # Ray raises bare ones, as where its processes start too slowly
+            shut_down()
+            raise InputError(_refusal(address, error)) from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_termination)  # Ray's own in its place aborts
+        return True
+
+
+def _refusal(address: str | None, error: Exception) -> str:
+    cause = one_line(error)[:300].rstrip(".")
+    if address:
+        return (
+            f"--address {address}: Ray does not connect ({cause}); is it the HOST:PORT of a head "
+            "node, with the same versions of Ray and Python, and RAY_AUTH_TOKEN_PATH as there?"
+        )
+    return (
+        f"Ray does not start on this machine ({cause}); see that there is memory, and room for its "
+        f"files in {os.environ.get('RAY_TMPDIR', '/tmp/ray')}, or give a cluster's --address"
+    )
+
+
+def shut_down() -> None:
     """Leave Ray, with no garbage collection meanwhile.
 
     Tune leaves cycles that hold references to Ray's objects. Were another thread to collect them
@@ -101,11 +133,15 @@ def check_feasible(resources: Resources) -> None:
         )
 
 
+def slots(resources: Resources) -> int:
+    """How many trials can run at once on the nodes there are now."""
+    return min(resources.slots(_alive()), resources.concurrency or MOST, MOST)
+
+
 def let_start_together(resources: Resources) -> None:
     """As many workers as fit. Tune would start one, wait until it runs, and only then the next; and
     an autoscaling cluster sees from those that are waited for that there is more to do."""
-    there = min(resources.slots(_alive()), resources.concurrency or MOST)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, min(there, MOST)))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, slots(resources)))
 
 
 def at_a_time(resources: Resources) -> int | None:
