@@ -252,6 +252,17 @@ def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(plac
 # Where it runs
 
 
+def test_a_ray_that_does_not_start_is_told_of_in_one_line_with_the_remedy(place):
+    (place.folder / "full").write_text("no folder")
+    said = place.launch(place.write("tiny"), code=2, RAY_TMPDIR=str(place.folder / "full"))
+    (line,) = [line for line in said.splitlines() if line.startswith("launch: ")]
+    assert "Ray does not start on this machine" in line
+    assert f"room for its files in {place.folder / 'full'}" in line
+    assert "Traceback" not in said
+    (parent,) = parents(place)
+    assert parent.info.status == "FAILED"
+
+
 def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
