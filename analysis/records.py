@@ -55,6 +55,7 @@ class Record:
     history: pd.DataFrame  # a row per epoch of both phases
     probes: Mapping[str, NDArray[Any]]  # by `<probe>/<array>`; empty for most trials
     node: str = ""  # the host that the trial ran on; older records do not say
+    workers: int = 1  # that trained the network together, the last time it was begun
 
 
 def read_record(source: Path | BinaryIO | bytes) -> Record:
@@ -110,6 +111,7 @@ def _record(arrays: Mapping[str, NDArray[Any]]) -> Record:
         history=_history(arrays),
         probes={k.removeprefix("probe/"): v for k, v in arrays.items() if k.startswith("probe/")},
         node=str(meta.get("node", "")),
+        workers=int(meta.get("workers", 1)),
     )
 
 

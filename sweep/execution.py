@@ -13,7 +13,6 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
-from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study, read_plan
@@ -205,6 +204,7 @@ class _Launch:
                 self.options.resources,
                 self.commit,
                 _Watch(self, display, outbox),
+                work.warmups,
             )
 
     def stored_parcel(self, trial_id: str) -> Parcel:
@@ -224,6 +224,8 @@ class _Launch:
 
     def _report(self) -> Path | None:
         """The report, written and among the parent's artifacts; None where MLflow is away."""
+        from analysis.findings import findings  # late, as Ray: Matplotlib
+
         try:
             results = load_study(
                 self.client, self.plan.study.name, parent_run_id=self.publisher.parent_id

@@ -164,6 +164,7 @@ class _Life:
             self.device,
             commit,
             _stacked(self.probed, self.trial.task.epochs),
+            self.workers.size,
         )
 
     def _live(self) -> None:
