@@ -64,6 +64,7 @@ def _until_first_trial(root: Path) -> tuple[float, float, float]:
             time.sleep(0.05)
         launch.send_signal(signal.SIGINT)
         launch.wait()
+        assert "finished" in _events(folder), (folder / "said.txt").read_text()
         events, storage = _events(folder), Storage(folder / "sweep_storage")
         records = [storage.get(f"{RECORDS}/{p.name}") for p in storage.root.glob(f"{RECORDS}/*")]
         lives = [read_record(payload) for payload in records if payload is not None]
@@ -73,13 +74,14 @@ def _until_first_trial(root: Path) -> tuple[float, float, float]:
 
 def _started(root: Path, folder: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "RAY"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "sweep.launch", *arguments],
-        cwd=folder,
-        env=environment | {"PYTHONPATH": str(root)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (folder / "said.txt").open("w") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sweep.launch", *arguments],
+            cwd=folder,
+            env=environment | {"PYTHONPATH": str(root)},
+            stdout=said,
+            stderr=said,
+        )
 
 
 def _events(folder: Path) -> Seconds:
