@@ -32,8 +32,6 @@ WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1"}
 LAST_SECONDS = 2.0  # for what is left of Ray once it has been shut down
 MOST = 1000  # workers that are started at a time
 
-_connecting = threading.Lock()
-
 
 def node_of(error: str) -> str:
     """The host that a traceback comes from, "" where that cannot be known: Ray gives its address
@@ -56,45 +54,33 @@ def connected(resources: Resources) -> Iterator[None]:
     Raises:
         InputError: Ray does not start, or the cluster does not take us.
     """
-    if not connect(resources):
+    if ray.is_initialized():
         yield
         return
+    os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    address = resources.address or os.environ.get("RAY_ADDRESS")
+    with _later() as asked_to_end:
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
+        except SystemExit:  # Ray's own answer to SIGTERM
+            asked_to_end.append(signal.SIGTERM)
+        except Exception as error:  # bare ones, as where Ray's processes start too slowly
+            _shut_down()
+            if not asked_to_end:
+                raise InputError(_refusal(address, error)) from error
+    if asked_to_end:
+        _shut_down()
+        raise KeyboardInterrupt
     try:
         yield
     finally:
-        shut_down()
-
-
-def connect(resources: Resources) -> bool:
-    """Connect unless that is done; whether it was not. Waits for a thread that is about it.
-
-    Raises:
-        InputError: as `connected`.
-    """
-    with _connecting:
-        if ray.is_initialized():
-            return False
-        os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        address = resources.address or os.environ.get("RAY_ADDRESS")
-        with _later() as asked_to_end:
-            try:
-                ray.init(
-                    address=address or "local",
-                    include_dashboard=None if address else False,
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                )
-            except SystemExit:  # Ray's own answer to SIGTERM
-                asked_to_end.append(signal.SIGTERM)
-            except Exception as error:  # bare ones, as where Ray's processes start too slowly
-                shut_down()
-                if not asked_to_end:
-                    raise InputError(_refusal(address, error)) from error
-        if asked_to_end:
-            shut_down()
-            raise KeyboardInterrupt
-        return True
+        _shut_down()
 
 
 @contextmanager
@@ -136,7 +122,7 @@ def _refusal(address: str | None, error: Exception) -> str:
     )
 
 
-def shut_down() -> None:
+def _shut_down() -> None:
     """Leave Ray, with no garbage collection meanwhile.
 
     Tune leaves cycles that hold references to Ray's objects. Were another thread to collect them
