@@ -44,7 +44,7 @@ from trainables.training import (
     measure_unknown,
     shuffled,
 )
-from trainables.trial import Trial, Warmup
+from trainables.trial import Optimizer, Trial, Warmup
 
 CHECKPOINT_SECONDS = 15.0
 PHASES = ("warmup", "task")
@@ -139,6 +139,7 @@ class _Phase:
     name: str
     epochs: int
     optimizer: torch.optim.Optimizer | None  # None: no weight is trained
+    settings: Optimizer
     learning_rate: Callable[[int], float]  # of an epoch, counted from 1
     random: tuple[torch.Generator, ...]  # what the mini-batches of an epoch are drawn from
     batches: Callable[[], Batches]
@@ -257,6 +258,7 @@ class _Life:
             "warmup",
             settings.epochs,
             make_optimizer(trained, settings.optimizer) if trained else None,
+            settings.optimizer,
             lambda epoch: settings.optimizer.lr,
             (random,),
             batches,
@@ -272,6 +274,7 @@ class _Life:
             "task",
             settings.epochs,
             make_optimizer(self.network.parameters(), settings.optimizer),
+            settings.optimizer,
             lambda epoch: self.lr_scale * learning_rate(settings, epoch),
             (order, cut),
             lambda: shuffled(self.data.train, settings.batch, order, augment),
@@ -299,6 +302,7 @@ class _Life:
         return Epoch(
             network=network,
             optimizer=phase.optimizer,
+            settings=phase.settings,
             batches=phase.batches(),
             tick=self._count,
             place=(PHASES.index(phase.name), epoch),

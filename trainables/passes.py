@@ -17,6 +17,7 @@ from trainables.parallel import Workers
 from trainables.preparation import Split
 from trainables.seeds import global_state
 from trainables.training import Batches, Outputs, Tick, evaluate, train_epoch
+from trainables.trial import Optimizer
 
 T = TypeVar("T")
 
@@ -27,14 +28,20 @@ class Epoch:
 
     network: nn.Module  # as `workers.in_step` has it
     optimizer: torch.optim.Optimizer | None  # None: no weight is trained
+    settings: Optimizer  # the optimizer's
     batches: Batches
     tick: Tick
     place: tuple[int, int]  # along a life: the phase and the epoch in it
-    alike: Hashable  # epochs at one place that are equal in this differ in their examples alone
+    alike: Hashable  # of one task and place, epochs that are equal in this differ in examples alone
     seed: int
     stream: str  # of the random numbers that the network itself draws
     device: torch.device
     workers: Workers
+
+    @property
+    def kind(self) -> Hashable:
+        """Passes of one kind can be made together by networks of one structure."""
+        return (self.place, self.alike)
 
     def alone(self) -> Outputs:
         """Its outputs, step by step."""
@@ -50,6 +57,11 @@ class Predictions:
     network: nn.Module
     split: Split
     workers: Workers
+    place = (-1, 0)  # measuring goes before all training
+
+    @property
+    def kind(self) -> Hashable:
+        return (self.split.inputs.shape, self.split.shape)
 
     def alone(self) -> Outputs:
         """One or several of each example."""
