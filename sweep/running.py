@@ -21,6 +21,7 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from sweep.errors import InputError
+from sweep.grouping import grouped
 from sweep.resources import Resources
 from trainables.data.examples import Source
 from trainables.models.build import State
@@ -73,7 +74,13 @@ def run_trials(
     with connected(resources), scratch(folder, resources) as own:
         check_feasible(resources)
         trainable = bound(live, sources, weights, storage, resources, commit, folder)
-        configs = [{"id": t.trial_id, "trial": t.model_dump(mode="json")} for t in trials]
+        configs = [
+            {
+                "ids": [trial.trial_id for trial in group],
+                "trials": [trial.model_dump(mode="json") for trial in group],
+            }
+            for group in grouped(trials, resources.fuse)
+        ]
         tune.Tuner(
             trainable,
             param_space={"work": tune.grid_search(configs)},
@@ -144,10 +151,11 @@ def scratch(folder: Path, resources: Resources) -> Iterator[Path]:
 
 
 class _Tell(tune.Callback):
-    """Passes Tune's events on to the watcher."""
+    """Passes Tune's events on to the watcher: of each trial that one of Tune's holds."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self._finished: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its settings for a restore, which is never made
@@ -155,7 +163,8 @@ class _Tell(tune.Callback):
     def on_trial_start(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.started(_id(trial))
+        for trial_id in self._unfinished(trial):
+            self._watcher.started(trial_id)
 
     def on_trial_result(
         self,
@@ -165,27 +174,43 @@ class _Tell(tune.Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        self._watcher.trained(_id(trial), int(result.get("examples", 0)))
+        # a team of workers lives one trial, and does not name it
+        alone = {_ids(trial)[0]: result.get("examples", 0)}
+        for trial_id, examples in result.get("by_trial", alone).items():
+            self._watcher.trained(trial_id, int(examples))
+        for trial_id in self._unfinished(trial):
+            if trial_id in result.get("left", ()):
+                self._finish(trial_id)
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.finished(_id(trial))
+        for trial_id in self._unfinished(trial):
+            self._finish(trial_id)
 
     def on_trial_recover(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.retried(_id(trial), traceback_of(trial))
+        for trial_id in self._unfinished(trial):
+            self._watcher.retried(trial_id, traceback_of(trial))
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         error = traceback_of(trial)
-        self._watcher.failed(_id(trial), error, node_of(error))
+        for trial_id in self._unfinished(trial):
+            self._watcher.failed(trial_id, error, node_of(error))
+
+    def _unfinished(self, trial: TuneTrial) -> list[str]:
+        return [trial_id for trial_id in _ids(trial) if trial_id not in self._finished]
+
+    def _finish(self, trial_id: str) -> None:
+        self._finished.add(trial_id)
+        self._watcher.finished(trial_id)
 
 
-def _id(trial: TuneTrial) -> str:
-    return str(trial.config["work"]["id"])
+def _ids(trial: TuneTrial) -> list[str]:
+    return list(trial.config["work"]["ids"])
 
 
 def traceback_of(trial: TuneTrial) -> str:
