@@ -18,6 +18,7 @@ from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study, read_plan
 from sweep.commit import code_commit
 from sweep.errors import InputError
+from sweep.grouping import grouped, in_words
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
 from sweep.lock import exclusive, using
@@ -80,6 +81,7 @@ def execute(
                 plan, sources, weights, options, console, client, publisher, commit, log
             )
             if run or not work.to_run:
+                launch.tell_of_groups(work)
                 return launch.carry_out(work, report)
             before = ledger.parent.info.status if ledger.parent else "KILLED"
             return launch.publish_only(work, report, "KILLED" if before == "RUNNING" else before)
@@ -158,6 +160,12 @@ class _Launch:
         """Nothing is run, so the parent run's status stays what the launch made it."""
         self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
         return self._carry_out(work, report, (), status)
+
+    def tell_of_groups(self, work: Worklist) -> None:
+        resources = self.options.resources
+        if resources.fuse > 1 and work.to_run:
+            groups = grouped([planned.trial for planned in work.to_run], resources.fuse)
+            self._say(f"fused: {in_words(groups, resources.device)}")
 
     def _carry_out(
         self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.estimate import seconds_by_measuring, seconds_from_runs
+from sweep.grouping import grouped, in_words
 from sweep.ledger import Ledger, read_ledger
 from sweep.options import Options
 from sweep.planning import StudyPlan
@@ -33,7 +34,9 @@ def show_plan(
     client = connect_if_there()
     ledger = read_ledger(client, plan) if client else Ledger()
     work = sort_out(plan, ledger, Storage(options.storage), torch.device(options.resources.device))
-    at_a_time = options.resources.concurrency or local_slots(options)
+    groups = grouped([planned.trial for planned in work.to_run], options.resources.fuse)
+    slots = options.resources.concurrency or local_slots(options)
+    at_a_time = max(1, min(slots, len(groups)))
     seconds = seconds_from_runs(work, ledger.done.values())
     source = "at the pace of the finished trials"
     if seconds is None:
@@ -57,12 +60,15 @@ def show_plan(
         "  done elsewhere": f"{len(work.adopted)} by another study or scale: to be adopted",
         "  stored": f"{len(work.stored)} to be published",
         "  to run": str(len(work.to_run)),
+        "  fused": in_words(groups, options.resources.device),
         "Shared warm-ups": f"{work.shared_warmups} trials take one that is, or will be, stored",
         "Examples": f"{work.examples_to_train:,} to be trained on",
         "Time left": f"{duration(seconds / at_a_time)}, {at_a_time} trials at a time ({source})"
         if work.to_run
         else "nothing to run",
     }
+    if options.resources.fuse == 1:
+        del rows["  fused"]
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in rows.items():
         table.add_row(name, text)

@@ -56,6 +56,9 @@ data sets
 networks (--set model=NAME): mlp, resnet18 to resnet152, densenet121 to densenet201, vit; unet
   (segmentation); transformer (language); package.module:factory, your own, called with
   num_classes and input_shape
+resources (--set resources.NAME=N)
+  workers: train each network on N workers; fuse: train N trials of a cell, seeds and arms, as one
+    network on a GPU, for small ones; each is still a trial of its own
 exit codes: 0 all is well, 1 some trial failed or could not be published, 2 bad input,
 130 interrupted: the same command goes on"""
 
@@ -103,7 +106,7 @@ def parse_options(
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
     overrides = dict(assignment(text) for text in asked.set)
-    workers = _workers(overrides, asked.workers_per_trial)
+    workers, fuse = _counts(overrides, asked.workers_per_trial)
     if asked.data is not None:
         overrides["data.source"] = asked.data
     if asked.ood is not None:
@@ -125,6 +128,7 @@ def parse_options(
             gpus=asked.gpus_per_trial,
             retries=asked.retries,
             workers=workers,
+            fuse=fuse,
         ),
         trials=asked.trials,
         timeout=asked.timeout,
@@ -145,16 +149,22 @@ def _storage(text: str) -> Path | str:
     return Path("/" + rest.lstrip("/")) if kind in ("file", "local") else text
 
 
-def _workers(overrides: dict[str, Any], asked: int | None) -> int:
-    """Takes what is said of resources out of the overrides: it is no field of a trial."""
-    said: Any = 1 if asked is None else asked
+def _counts(overrides: dict[str, Any], workers: int | None) -> tuple[int, int]:
+    """(workers, fuse). Takes what is said of resources out of the overrides: it is no field of a
+    trial."""
+    said: dict[str, Any] = {"workers": 1 if workers is None else workers, "fuse": 1}
     for name in [name for name in overrides if name.split(".")[0] == RESOURCES]:
-        if name != f"{RESOURCES}.workers":
-            raise InputError(f"{name}: no such field; there is {RESOURCES}.workers")
-        said = overrides.pop(name)
-    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
-        raise InputError(f"{RESOURCES}.workers: {said!r} is refused: give a whole number from 1")
-    return said
+        count = name.removeprefix(f"{RESOURCES}.")
+        if count not in said:
+            there = " and ".join(f"{RESOURCES}.{one}" for one in said)
+            raise InputError(f"{name}: no such field; there are {there}")
+        said[count] = overrides.pop(name)
+    for name, value in said.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(
+                f"{RESOURCES}.{name}: {value!r} is refused: give a whole number from 1"
+            )
+    return said["workers"], said["fuse"]
 
 
 def launch_parser() -> argparse.ArgumentParser:

@@ -21,6 +21,7 @@ class Resources:
     gpus: float = 0.0  # likewise; a share is enough for a trial of one worker
     retries: int = 2  # of a failed trial
     workers: int = 1  # that train one network together
+    fuse: int = 1  # trials that are lived together, on a GPU as one network
 
     @property
     def device(self) -> str:
@@ -48,6 +49,11 @@ def check_resources(asked: Resources) -> None:
     Raises:
         InputError: the cluster does not answer, or this machine cannot give what a trial needs.
     """
+    if asked.workers > 1 and asked.fuse > 1:
+        raise InputError(
+            f"resources.fuse: {asked.fuse} is refused with resources.workers={asked.workers}: "
+            "networks that several workers train are not trained as one; leave out either"
+        )
     if asked.workers > 1 and asked.gpus % 1:
         raise InputError(
             f"--gpus-per-trial {asked.gpus:g}: with resources.workers={asked.workers} each worker "

@@ -17,6 +17,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
 from sweep.connection import at_a_time, check_feasible, connected, let_start_together, node_of
+from sweep.grouping import grouped
 from sweep.resources import Resources
 from sweep.turns import Turns
 from trainables.data.examples import Source
@@ -62,11 +63,12 @@ def run_trials(
         check_feasible(resources)
         let_start_together(resources)
         trainable = bound(live, sources, weights, storage, resources, commit, folder)
+        groups = grouped(trials, resources.fuse)
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Asks(trials, warmups),
-                num_samples=len(trials),
+                search_alg=_Asks(groups, warmups),
+                num_samples=len(groups),
                 # one that has started workers is left to end with them
                 reuse_actors=resources.workers == 1,
                 max_concurrent_trials=at_a_time(resources),
@@ -133,21 +135,34 @@ def scratch(folder: Path, resources: Resources) -> Iterator[Path]:
 
 
 class _Asks(Searcher):
-    """Tune's questions for another trial: of a grid it would begin the next in any case."""
+    """Tune's questions for another trial, each of which is a group of ours.
 
-    def __init__(self, trials: Sequence[Trial], warmups: Mapping[str, str]) -> None:
+    Of a grid Tune would begin the next in any case, and copy all of them for each: of 5,000 trials
+    none would have begun after ten minutes.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[Trial]], warmups: Mapping[str, str]) -> None:
         super().__init__()
-        self._trials = {trial.trial_id: trial for trial in trials}
-        self._turns = Turns(tuple(self._trials), warmups)
-        self._taken: dict[str, str] = {}  # Tune's id → trial id
+        self._groups = {group[0].trial_id: group for group in groups}
+        lacking = {
+            name: {warmups[trial.trial_id] for trial in group if trial.trial_id in warmups}
+            for name, group in self._groups.items()
+        }
+        self._turns = Turns(self._groups, lacking)
+        self._taken: dict[str, str] = {}  # Tune's id → a group's name
 
     def suggest(self, trial_id: str) -> Any:
-        taken = self._turns.take()
-        if taken is None:
+        name = self._turns.take()
+        if name is None:
             return str(Searcher.FINISHED) if self._turns.over else None
-        self._taken[trial_id] = taken
-        fields = self._trials[taken].model_dump(mode="json")
-        return {"work": {"id": taken, "trial": fields}}
+        self._taken[trial_id] = name
+        trials = self._groups[name]
+        return {
+            "work": {
+                "ids": [trial.trial_id for trial in trials],
+                "trials": [trial.model_dump(mode="json") for trial in trials],
+            }
+        }
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -165,10 +180,11 @@ class _Asks(Searcher):
 
 
 class _Tell(tune.Callback):
-    """Passes Tune's events on to the watcher."""
+    """Passes Tune's events on to the watcher: of each trial that one of Tune's holds."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self._finished: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its settings for a restore, which is never made
@@ -176,7 +192,8 @@ class _Tell(tune.Callback):
     def on_trial_start(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.started(_id(trial))
+        for trial_id in self._unfinished(trial):
+            self._watcher.started(trial_id)
 
     def on_trial_result(
         self,
@@ -186,27 +203,43 @@ class _Tell(tune.Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        self._watcher.trained(_id(trial), int(result.get("examples", 0)))
+        # a team of workers lives one trial, and does not name it
+        alone = {_ids(trial)[0]: result.get("examples", 0)}
+        for trial_id, examples in result.get("by_trial", alone).items():
+            self._watcher.trained(trial_id, int(examples))
+        for trial_id in self._unfinished(trial):
+            if trial_id in result.get("left", ()):
+                self._finish(trial_id)
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.finished(_id(trial))
+        for trial_id in self._unfinished(trial):
+            self._finish(trial_id)
 
     def on_trial_recover(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.retried(_id(trial), traceback_of(trial))
+        for trial_id in self._unfinished(trial):
+            self._watcher.retried(trial_id, traceback_of(trial))
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         error = traceback_of(trial)
-        self._watcher.failed(_id(trial), error, node_of(error))
+        for trial_id in self._unfinished(trial):
+            self._watcher.failed(trial_id, error, node_of(error))
+
+    def _unfinished(self, trial: TuneTrial) -> list[str]:
+        return [trial_id for trial_id in _ids(trial) if trial_id not in self._finished]
+
+    def _finish(self, trial_id: str) -> None:
+        self._finished.add(trial_id)
+        self._watcher.finished(trial_id)
 
 
-def _id(trial: TuneTrial) -> str:
-    return str(trial.config["work"]["id"])
+def _ids(trial: TuneTrial) -> list[str]:
+    return list(trial.config["work"]["ids"])
 
 
 def traceback_of(trial: TuneTrial) -> str:

@@ -4,10 +4,13 @@ untrained → warm-up (its own, or the one that a trial with the same warm-up ha
 of it → task → record. The network is measured when untrained and after every epoch of both phases,
 and probed at moments of the task. A life can be cut short at any moment: it goes on from its last
 checkpoint and ends in the same numbers.
+
+`run_trial` lives one. `lived` is the same life as a generator of the passes it wants its network to
+make, for those who live several together.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +26,7 @@ from trainables.models.weights import head
 from trainables.noise import sample
 from trainables.optimizers import learning_rate, make_optimizer
 from trainables.parallel import ALONE, ToldStorage, Workers
+from trainables.passes import Epoch, Life, Pass, Predictions, alone
 from trainables.preparation import Split, TaskData, prepare
 from trainables.probes import PROBES
 from trainables.probes.subject import Arrays, Subject
@@ -35,16 +39,15 @@ from trainables.training import (
     Batches,
     Diverged,
     Outputs,
-    evaluate,
     finite,
     measure,
     measure_unknown,
     shuffled,
-    train_epoch,
 )
-from trainables.trial import Trial, Warmup
+from trainables.trial import Optimizer, Trial, Warmup
 
 CHECKPOINT_SECONDS = 15.0
+PHASES = ("warmup", "task")
 
 # Called after every step with the examples behind the network and those trained on just now.
 OnExamples = Callable[[int, int], None]
@@ -92,15 +95,41 @@ def run_trial(
     Returns:
         the key under which the record is stored.
     """
+    return alone(
+        lived(
+            trial, source, ood, storage, device, on_examples, checkpoint_seconds, commit, weights,
+            workers,
+        )
+    )  # fmt: skip
+
+
+def lived(
+    trial: Trial,
+    source: Source,
+    ood: Source | None,
+    storage: Storage,
+    device: torch.device,
+    on_examples: OnExamples,
+    checkpoint_seconds: float,
+    commit: str,
+    weights: State | None,
+    workers: Workers = ALONE,
+    share: Callable[[TaskData], TaskData] = lambda data: data,
+) -> Life[str]:
+    """The passes of the trial's life, which goes on with what is sent of each; else as `run_trial`.
+
+    Args:
+        share: what the life is to hold in place of its data: the same, and shared with others.
+    """
     key = record_key(trial.trial_id)
     storage = storage if workers.size == 1 else ToldStorage(storage, workers)
     if storage.get(key) is None:
-        data = prepare(trial, source, ood, device)
+        data = share(prepare(trial, source, ood, device))
         network = workers.prepared(build(trial, device, weights), device)
         life = _Life(
             trial, network, data, storage, device, on_examples, checkpoint_seconds, workers
         )
-        storage.put(key, life.record(commit))
+        storage.put(key, (yield from life.record(commit)))
     storage.delete(checkpoint_key(trial, device))
     return key
 
@@ -110,9 +139,11 @@ class _Phase:
     name: str
     epochs: int
     optimizer: torch.optim.Optimizer | None  # None: no weight is trained
+    settings: Optimizer
     learning_rate: Callable[[int], float]  # of an epoch, counted from 1
     random: tuple[torch.Generator, ...]  # what the mini-batches of an epoch are drawn from
     batches: Callable[[], Batches]
+    alike: Hashable  # of trials with one task, phases that differ in their examples alone
 
 
 class _Life:
@@ -137,6 +168,7 @@ class _Life:
         self.workers = workers
         self.checkpoint_key = checkpoint_key(trial, device)
         self.checkpoint_at = time.perf_counter()
+        self.waited = 0.0  # seconds, for others
         self.history: History = []
         self.seconds: dict[str, float] = {}  # by activity: warmup, task, evaluation
         self.step = 0
@@ -148,11 +180,11 @@ class _Life:
         probed_or_kept = trial.probes or (trial.warmup and trial.warmup.keep)
         self.untrained = _copied(network.state_dict()) if probed_or_kept else {}
 
-    def record(self, commit: str) -> bytes:
+    def record(self, commit: str) -> Life[bytes]:
         """Live to the end, and say what came of it."""
         status = "finished"
         try:
-            self._live()
+            yield from self._live()
         except Diverged:
             status, self.outputs = "diverged", {}
         return write_record(
@@ -167,34 +199,34 @@ class _Life:
             self.workers.size,
         )
 
-    def _live(self) -> None:
+    def _live(self) -> Life[None]:
         saved = self.storage.get(self.checkpoint_key)
         checkpoint = None if saved is None else unpack(saved, self.device)
         if checkpoint is None or checkpoint["phase"] == "warmup":
-            self._grow_up(checkpoint)
-            self._start()
+            yield from self._grow_up(checkpoint)
+            yield from self._start()
             checkpoint = None
-        self._run(self._task(), checkpoint)
+        yield from self._run(self._task(), checkpoint)
         if self.data.ood is not None and "ood" not in self.outputs:
-            self.outputs["ood"] = finite(self._said(self.data.ood))
+            self.outputs["ood"] = finite((yield from self._said(self.data.ood)))
 
-    def _start(self) -> None:
+    def _start(self) -> Life[None]:
         """The network as the task takes it."""
         warmup = self.trial.warmup
         if warmup is not None and warmup.keep is not None:
             with global_state(self.trial.seed, "keep", self.device):
                 self.lr_scale = keep(self.network, self.untrained, self.data, self.trial)
-            self._measure("kept", 0, {})
+            yield from self._measure("kept", 0, {})
         elif not (self.outputs or self.trial.task.epochs):
-            started = time.perf_counter()  # the warm-up is another trial's, and nothing follows
-            self.outputs = self._evaluated()
+            started = self._now()  # the warm-up is another trial's, and nothing follows
+            self.outputs = yield from self._evaluated()
             self._spent("evaluation", started)
         self._probe(0)
 
-    def _grow_up(self, checkpoint: dict[str, Any] | None) -> None:
+    def _grow_up(self, checkpoint: dict[str, Any] | None) -> Life[None]:
         """From the first weights to the start of the task."""
         if self.trial.warmup is None:
-            self._measure("untrained", 0, {})
+            yield from self._measure("untrained", 0, {})
             return
         shared = warmup_key(self.trial, self.device)
         saved = self.storage.get(shared)
@@ -203,9 +235,9 @@ class _Life:
             self._restore(unpack(saved, self.device))
             return
         if checkpoint is None:
-            self._measure("untrained", 0, {})
+            yield from self._measure("untrained", 0, {})
         with _trained_part(self.network, self.trial.warmup.train):
-            self._run(self._warmup(self.trial.warmup), checkpoint)
+            yield from self._run(self._warmup(self.trial.warmup), checkpoint)
         self.storage.put(shared, pack(self._state()))
 
     def _warmup(self, settings: Warmup) -> _Phase:
@@ -227,9 +259,11 @@ class _Life:
             "warmup",
             settings.epochs,
             make_optimizer(trained, settings.optimizer) if trained else None,
+            settings.optimizer,
             lambda epoch: settings.optimizer.lr,
             (random,),
             batches,
+            settings.model_dump_json(exclude={"noise", "keep"}),
         )
 
     def _task(self) -> _Phase:
@@ -241,38 +275,51 @@ class _Life:
             "task",
             settings.epochs,
             make_optimizer(self.network.parameters(), settings.optimizer),
+            settings.optimizer,
             lambda epoch: self.lr_scale * learning_rate(settings, epoch),
             (order, cut),
             lambda: shuffled(self.data.train, settings.batch, order, augment),
+            self.lr_scale,
         )
 
-    def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> None:
+    def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> Life[None]:
         """Train and measure epoch by epoch, from the checkpoint where there is one."""
         done = 0 if checkpoint is None else self._resume(phase, checkpoint)
         network = self.workers.in_step(self.network)
         for epoch in range(done + 1, phase.epochs + 1):
-            started = time.perf_counter()
+            started = self._now()
             for group in phase.optimizer.param_groups if phase.optimizer else ():
                 group["lr"] = phase.learning_rate(epoch)
-            # dropout draws from the global state; its own for each epoch needs no checkpoint
-            drawn = self.workers.stream(f"{phase.name} epoch {epoch}")
-            with global_state(self.trial.seed, drawn, self.device):
-                steps = train_epoch(
-                    network, phase.optimizer, phase.batches(), self._count, self.workers
-                )
+            steps = yield from self._made(self._epoch(network, phase, epoch))
             self._spent(phase.name, started)
-            self._measure(phase.name, epoch, {"noise": steps} if phase.name == "warmup" else {})
+            said = {"noise": steps} if phase.name == "warmup" else {}
+            yield from self._measure(phase.name, epoch, said)
             if phase.name == "task":
                 self._probe(epoch)
             if epoch < phase.epochs:
                 self._checkpoint_if_due(phase, epoch)
 
-    def _measure(self, phase: str, epoch: int, said: dict[str, Outputs]) -> None:
-        started = time.perf_counter()
-        self.outputs = self._evaluated()
+    def _epoch(self, network: nn.Module, phase: _Phase, epoch: int) -> Epoch:
+        return Epoch(
+            network=network,
+            optimizer=phase.optimizer,
+            settings=phase.settings,
+            batches=phase.batches(),
+            tick=self._count,
+            place=(PHASES.index(phase.name), epoch),
+            alike=phase.alike,
+            seed=self.trial.seed,
+            stream=self.workers.stream(f"{phase.name} epoch {epoch}"),
+            device=self.device,
+            workers=self.workers,
+        )
+
+    def _measure(self, phase: str, epoch: int, said: dict[str, Outputs]) -> Life[None]:
+        started = self._now()
+        self.outputs = yield from self._evaluated()
         said = said | self.outputs
         if phase == "task":
-            said["train"] = self._said(self.data.train)
+            said["train"] = yield from self._said(self.data.train)
         metrics = {
             f"{name}_{metric}": value
             for name, outputs in said.items()
@@ -283,14 +330,24 @@ class _Life:
         seconds = sum(self.seconds.values())
         self.history.append({"phase": phase, **counts, "seconds": seconds, **metrics})
 
-    def _evaluated(self) -> dict[str, Outputs]:
+    def _evaluated(self) -> Life[dict[str, Outputs]]:
         splits = {"validation": self.data.validation, "test": self.data.test}
         if self.data.ood is not None and self.trial.data.ood_each_epoch:
             splits["ood"] = self.data.ood
-        return {name: self._said(split) for name, split in splits.items()}
+        said = {}
+        for name, split in splits.items():
+            said[name] = yield from self._said(split)
+        return said
 
-    def _said(self, split: Split) -> Outputs:
-        return evaluate(self.network, split, self.workers)
+    def _said(self, split: Split) -> Life[Outputs]:
+        return (yield from self._made(Predictions(self.network, split, self.workers)))
+
+    def _made(self, wanted: Pass) -> Life[Outputs]:
+        """What comes of a pass. The time of other lives meanwhile is not this one's."""
+        asked = time.perf_counter()
+        done = yield wanted
+        self.waited += time.perf_counter() - asked - done.seconds
+        return done.outputs
 
     def _probe(self, epoch: int) -> None:
         """What there is to measure of the live network after so many epochs of the task: by the
@@ -302,7 +359,7 @@ class _Life:
             self.path.append(_copied(dict(self.network.named_parameters())))
         for name, probe in probes.items():
             if epoch in epochs_of(probe.moments, self.trial.task.epochs):
-                started = time.perf_counter()
+                started = self._now()
                 self.probed.setdefault(name, []).append(probe.measure(self._subject()))
                 self._spent("probes", started)
 
@@ -321,9 +378,12 @@ class _Life:
         self.examples += examples
         self.on_examples(self.examples, examples)
 
+    def _now(self) -> float:
+        """Seconds on a clock that stands still while the life waits for others."""
+        return time.perf_counter() - self.waited
+
     def _spent(self, activity: str, since: float) -> None:
-        now = time.perf_counter()
-        self.seconds[activity] = self.seconds.get(activity, 0.0) + now - since
+        self.seconds[activity] = self.seconds.get(activity, 0.0) + self._now() - since
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -4,14 +4,12 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from trainables.trial import Optimizer, Task
 
 
-def make_optimizer(
-    parameters: Iterable[nn.Parameter], settings: Optimizer
-) -> torch.optim.Optimizer:
+def make_optimizer(parameters: Iterable[Tensor], settings: Optimizer) -> torch.optim.Optimizer:
     """A new optimizer, without any state carried over. `fused` does a step in one pass."""
     lr, decay = settings.lr, settings.weight_decay
     match settings.name:

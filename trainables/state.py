@@ -12,7 +12,7 @@ import torch
 def pack(state: dict[str, Any]) -> bytes:
     """A state, of tensors and plain values only, as bytes."""
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(_whole(state), buffer)
     return buffer.getvalue()
 
 
@@ -20,3 +20,16 @@ def unpack(payload: bytes, device: torch.device) -> dict[str, Any]:
     """The state that `pack` made bytes of, with its tensors on `device`."""
     state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
     return state
+
+
+def _whole(value: Any) -> Any:
+    """The state, its views cloned: else all that they are views of would be saved with them."""
+    match value:
+        case torch.Tensor():
+            viewed = value.numel() * value.element_size() < value.untyped_storage().nbytes()
+            return value.clone() if viewed else value
+        case dict():
+            return {key: _whole(inner) for key, inner in value.items()}
+        case list():
+            return [_whole(inner) for inner in value]
+    return value

@@ -78,9 +78,9 @@ def train_epoch(
             share.loss(logits).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         logits, said = logits.detach()[: share.examples], share.labels[: share.examples]
-        steps.append(_predictions(logits, said, _middle(said)))
+        steps.append(predictions(logits, said, middle(said)))
         tick(len(labels))
-    return _outputs(chain.from_iterable(zip(*workers.gathered(steps), strict=True)))
+    return outputs_of(chain.from_iterable(zip(*workers.gathered(steps), strict=True)))
 
 
 def shuffled(split: Split, batch: int, order: torch.Generator, augment: Augment = None) -> Batches:
@@ -102,8 +102,8 @@ def evaluate(network: nn.Module, split: Split, workers: Workers = ALONE) -> Outp
     for part in batches[contiguous(len(batches), workers.rank, workers.size)]:
         inputs, labels = split.taken(part)
         positions = None if split.positions is None else split.positions[part]
-        parts.append(_predictions(network(inputs), labels, positions))
-    return _outputs(chain.from_iterable(workers.gathered(parts)))
+        parts.append(predictions(network(inputs), labels, positions))
+    return outputs_of(chain.from_iterable(workers.gathered(parts)))
 
 
 def evaluation_batches(split: Split) -> list[slice]:
@@ -153,7 +153,7 @@ def finite(outputs: Outputs) -> Outputs:
     return outputs
 
 
-def _predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
+def predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
     """(predictions, classes) and (predictions,): those at `positions` (n, k) that have a class.
 
     logits: (n, classes, *targets); labels: (n, *targets). None: every example has one target.
@@ -167,7 +167,7 @@ def _predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tu
     return chosen.movedim(1, 2).reshape(-1, classes)[known], marked[known]
 
 
-def _middle(labels: Tensor) -> Tensor | None:
+def middle(labels: Tensor) -> Tensor | None:
     """The position in the middle of each example's targets, (n, 1); None where there is one."""
     if labels.ndim == 1:
         return None
@@ -177,6 +177,7 @@ def _middle(labels: Tensor) -> Tensor | None:
     return torch.full((len(labels), 1), middle, device=labels.device)
 
 
-def _outputs(predictions: Iterable[tuple[Tensor, Tensor]]) -> Outputs:
-    logits, labels = zip(*predictions, strict=True)
+def outputs_of(pairs: Iterable[tuple[Tensor, Tensor]]) -> Outputs:
+    """All (logits, labels) in a row."""
+    logits, labels = zip(*pairs, strict=True)
     return Outputs(torch.cat(logits).cpu(), torch.cat(labels).cpu())

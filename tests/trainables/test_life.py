@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
 from analysis.records import Record, read_record
-from trainables import life
+from trainables import passes
 from trainables.data.examples import Examples, Source, stated_normalisation
 from trainables.data.photos import photos, photos_ood
 from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
@@ -441,7 +441,7 @@ def test_cut_short_while_measuring_it_ends_in_the_same_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = 0
-    evaluate = life.evaluate
+    evaluate = passes.evaluate
 
     def cut(*arguments: Any) -> Outputs:
         nonlocal calls
@@ -451,7 +451,7 @@ def test_cut_short_while_measuring_it_ends_in_the_same_numbers(
         return evaluate(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(life, "evaluate", cut)
+        patch.setattr(passes, "evaluate", cut)
         live(trial, storage)
     assert storage.get(record_key(trial.trial_id)) is None
     live(trial, storage)
@@ -781,7 +781,7 @@ class Epoch:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
     """Every epoch that is trained, as the training loop is given it."""
     epochs: list[Epoch] = []
-    train_epoch = life.train_epoch
+    train_epoch = passes.train_epoch
 
     def spied(network: nn.Module, optimizer: Any, batches: Any, tick: Any, workers: Any) -> Outputs:
         epoch = Epoch(
@@ -797,7 +797,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
 
         return train_epoch(network, optimizer, watched(), tick, workers)
 
-    monkeypatch.setattr(life, "train_epoch", spied)
+    monkeypatch.setattr(passes, "train_epoch", spied)
     return epochs
 
 

@@ -10,7 +10,7 @@ from scipy.special import logsumexp, softmax
 from torch import Tensor, nn
 
 from analysis.records import Record, read_record
-from trainables import life
+from trainables import life, passes
 from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial
 from trainables.models.settings import Mlp
@@ -220,6 +220,7 @@ def test_each_probe_s_seconds_are_counted_once(tmp_path, monkeypatch):
         return {}
 
     monkeypatch.setattr(life, "time", clock)
+    monkeypatch.setattr(passes, "time", clock)
     monkeypatch.setattr(life, "PROBES", {name: Probe(slow, END) for name in ("features", "odin")})
     storage = Storage(tmp_path)
     key = run_trial(probed_trial(probes=("features", "odin")), photos(), photos_ood(), storage, CPU)

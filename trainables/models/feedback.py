@@ -50,10 +50,15 @@ def draw_feedback(network: nn.Module, random: torch.Generator) -> None:
 class _CarryBack(torch.autograd.Function):
     """The identity on a layer's outputs, whose error it also carries back to the layer's inputs."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, outputs: Tensor, inputs: Tensor, feedback: Tensor) -> Tensor:
-        ctx.save_for_backward(feedback)
+    def forward(outputs: Tensor, inputs: Tensor, feedback: Tensor) -> Tensor:
         return outputs.view_as(outputs)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[2])
 
     @staticmethod
     def backward(ctx: Any, error: Tensor) -> tuple[Tensor, Tensor | None, None]:

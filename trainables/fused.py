@@ -1,0 +1,203 @@
+"""Several trials of one task lived together, their networks trained as one where that pays.
+
+Each trial stays one of its own: its random streams, data, batch normalisation, optimizer, history,
+probes, checkpoints and record are those it has when it is lived alone, and its numbers are the same
+to within rounding. One can be begun together and finished alone, or the other way round.
+
+Lives that have come to the same place make their next pass together; who is behind goes first. So a
+control waits while its partner warms up. Trials with one warm-up make it once. One that diverges or
+fails drops out, and the others go on.
+
+They are lived one after another where stacking does not pay or cannot be: on the CPU; with
+`compute.channels_last`, whose layout no stack can have; and networks which, tried on a few examples
+beside themselves, do not come to the same as a stack, or that draw random numbers (dropout).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+
+from trainables.data.examples import Source
+from trainables.life import CHECKPOINT_SECONDS, lived, warmup_key
+from trainables.models.build import State, build
+from trainables.noise import sample
+from trainables.passes import Done, Life, Pass, alone
+from trainables.preparation import TaskData
+from trainables.stack import Stack, stackable
+from trainables.storage import Storage
+from trainables.tasks import from_noise, target_shape
+from trainables.training import Outputs
+from trainables.trial import Trial
+
+STACKED_ON = ("cuda",)  # types of device, see `trainables.stack`
+TRIED = 4  # examples
+
+
+def task_key(trial: Trial) -> str:
+    """Trials that are equal in this can be lived together; seed, arm and warm-up may differ."""
+    return trial.model_dump_json(exclude={"seed", "arm", "warmup"})
+
+
+def warmup_kind(trial: Trial) -> str | None:
+    """Trials of one task that are equal in this are trained together in the warm-up, too; noise and
+    what is kept may differ. None: there is no warm-up."""
+    warmup = trial.warmup
+    return None if warmup is None else warmup.model_dump_json(exclude={"noise", "keep"})
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    source: Source,
+    ood: Source | None,
+    storage: Storage,
+    device: torch.device,
+    on_examples: Callable[[str, int], None] = lambda trial_id, new: None,
+    on_record: Callable[[str], None] = lambda trial_id: None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    commit: str = "unknown",
+    weights: State | None = None,
+) -> None:
+    """Live the trials, each as `trainables.life.run_trial` does.
+
+    Args:
+        trials: of one `task_key`.
+        on_examples: told after every step of the trial and of its new examples.
+        on_record: told of each trial when its record is stored.
+
+    Raises:
+        Exception: what a trial has raised, the first one, after all others have left their record.
+    """
+    if len({task_key(trial) for trial in trials}) > 1:
+        raise ValueError("trials: only those of one task can be lived together")
+    share = _sharing()
+
+    def life(trial: Trial) -> Life[str]:
+        def count(_: int, new: int) -> None:
+            on_examples(trial.trial_id, new)
+
+        return lived(
+            trial, source, ood, storage, device, count, checkpoint_seconds, commit, weights,
+            share=share,
+        )  # fmt: skip
+
+    group = _Group(trials, [life(trial) for trial in trials], storage, device, on_record)
+    if len(trials) > 1 and device.type in STACKED_ON and _can_be_stacked(trials, device, weights):
+        group.live_together()
+    else:
+        group.live_in_turn()
+    if group.errors:
+        raise group.errors[0]
+
+
+class _Group:
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        lives: Sequence[Life[str]],
+        storage: Storage,
+        device: torch.device,
+        on_record: Callable[[str], None],
+    ) -> None:
+        self.errors: list[Exception] = []
+        self._ids = [trial.trial_id for trial in trials]
+        self._lives = lives
+        self._warmups = [None if t.warmup is None else warmup_key(t, device) for t in trials]
+        self._storage = storage
+        self._on_record = on_record
+        self._held = list(range(len(trials)))  # not begun
+        self._waiting: dict[int, Pass] = {}  # what each life that goes on wants to be done
+        self._stacks: dict[tuple[int, ...], Stack] = {}  # by members, no life in two
+
+    def live_in_turn(self) -> None:
+        for trial_id, life in zip(self._ids, self._lives, strict=True):
+            try:
+                alone(life)
+            except Exception as error:
+                self.errors.append(error)
+            else:
+                self._on_record(trial_id)
+
+    def live_together(self) -> None:
+        self._begin()
+        while self._waiting:
+            members = self._next()
+            started = time.perf_counter()
+            said = self._make(members, [self._waiting[i] for i in members])
+            seconds = (time.perf_counter() - started) / len(members)
+            for i, outputs in zip(members, said, strict=True):
+                self._go_on(i, Done(outputs, seconds))
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin every life whose warm-up no other one is making."""
+        for i in list(self._held):
+            making = any(self._warmups[j] == self._warmups[i] for j in self._waiting)
+            key = self._warmups[i]
+            if key is None or not making or key in self._storage:
+                self._held.remove(i)
+                self._go_on(i, None)
+
+    def _go_on(self, i: int, done: Done | None) -> None:
+        """To what the life wants next; None: it begins."""
+        self._waiting.pop(i, None)
+        life = self._lives[i]
+        try:
+            self._waiting[i] = next(life) if done is None else life.send(done)
+        except StopIteration:
+            self._on_record(self._ids[i])
+        except Exception as error:
+            self.errors.append(error)
+
+    def _next(self) -> tuple[int, ...]:
+        """The lives that are furthest behind and want the same."""
+        first = min(self._waiting.values(), key=lambda wanted: wanted.place)
+        return tuple(sorted(i for i, w in self._waiting.items() if w.kind == first.kind))
+
+    def _make(self, members: tuple[int, ...], passes: list[Pass]) -> list[Outputs]:
+        """What comes of each pass."""
+        if members not in self._stacks:
+            others = self._stacks.items()
+            self._stacks = {m: stack for m, stack in others if not set(m) & set(members)}
+        if len(members) == 1:
+            return [passes[0].alone()]
+        try:
+            if members not in self._stacks:
+                self._stacks[members] = Stack([wanted.network for wanted in passes])
+            return self._stacks[members].make(passes)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"{len(members)} networks at once are too many for the device's memory; "
+                "lower resources.fuse"
+            ) from error
+
+
+def _sharing() -> Callable[[TaskData], TaskData]:
+    """Validation, test and out-of-distribution examples are the same for all that are normalised
+    alike: held once, and stacked networks all look at the same ones."""
+    held: dict[object, TaskData] = {}
+
+    def share(data: TaskData) -> TaskData:
+        first = held.setdefault((data.constants, data.ood_constants), data)
+        return replace(data, validation=first.validation, test=first.test, ood=first.ood)
+
+    return share
+
+
+def _can_be_stacked(trials: Sequence[Trial], device: torch.device, weights: State | None) -> bool:
+    """Whether networks of these trials, of two seeds where there are two, come to the same in a
+    stack as alone."""
+    first, facts = trials[0], trials[0].facts
+    if first.compute.channels_last:
+        return False
+    other = next((trial for trial in trials if trial.seed != first.seed), first)
+    networks = [build(trial, device, weights).double() for trial in (first, other)]
+    random = torch.Generator(device=device).manual_seed(0)
+    batches = []
+    for _ in networks:
+        noise = sample("gaussian", (TRIED, *facts.shape), random).double()
+        targets = (TRIED, *target_shape(facts.kind, facts.shape))
+        labels = torch.randint(facts.classes, targets, generator=random, device=device)
+        batches.append((from_noise(facts.kind, noise, facts.classes), labels))
+    return stackable(networks, batches, device)

@@ -1,0 +1,95 @@
+"""What a life has done with its network: an epoch of training, or the predictions of a split.
+
+A life (`trainables.life`) does neither itself. It is a generator that yields what it wants done and
+is sent what came of it. So one that is lived alone, and several whose networks are trained as one
+(`trainables.fused`), are the same code.
+"""
+
+import time
+from collections.abc import Generator, Hashable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from trainables.parallel import Workers
+from trainables.preparation import Split
+from trainables.seeds import global_state
+from trainables.training import Batches, Outputs, Tick, evaluate, train_epoch
+from trainables.trial import Optimizer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of training."""
+
+    network: nn.Module  # as `workers.in_step` has it
+    optimizer: torch.optim.Optimizer | None  # None: no weight is trained
+    settings: Optimizer  # the optimizer's
+    batches: Batches
+    tick: Tick
+    place: tuple[int, int]  # along a life: the phase and the epoch in it
+    alike: Hashable  # of one task and place, epochs that are equal in this differ in examples alone
+    seed: int
+    stream: str  # of the random numbers that the network itself draws
+    device: torch.device
+    workers: Workers
+
+    @property
+    def kind(self) -> Hashable:
+        """Passes of one kind can be made together by networks of one structure."""
+        return (self.place, self.alike)
+
+    def alone(self) -> Outputs:
+        """Its outputs, step by step."""
+        # dropout draws from the global state; its own for each epoch needs no checkpoint
+        with global_state(self.seed, self.stream, self.device):
+            return train_epoch(self.network, self.optimizer, self.batches, self.tick, self.workers)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A network's predictions for a split."""
+
+    network: nn.Module
+    split: Split
+    workers: Workers
+    place = (-1, 0)  # measuring goes before all training
+
+    @property
+    def kind(self) -> Hashable:
+        return (self.split.inputs.shape, self.split.shape)
+
+    def alone(self) -> Outputs:
+        """One or several of each example."""
+        return evaluate(self.network, self.split, self.workers)
+
+
+Pass = Epoch | Predictions
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a pass."""
+
+    outputs: Outputs
+    seconds: float  # that it took; of several networks' together, this one's share
+
+
+Life = Generator[Pass, Done, T]
+
+
+def alone(life: Life[T]) -> T:
+    """Live to the end, without others."""
+    try:
+        asked = next(life)
+        while True:
+            started = time.perf_counter()
+            outputs = asked.alone()
+            asked = life.send(Done(outputs, time.perf_counter() - started))
+    except StopIteration as end:
+        value: T = end.value
+        return value
