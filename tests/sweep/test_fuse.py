@@ -1,0 +1,243 @@
+"""Trials lived together, launched as a user does: fewer trials of Tune, and the same of ours."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import numbers
+
+from sweep.grouping import grouped
+from sweep.launch import main
+from sweep.options import parse_options
+from sweep.running import _Tell
+from trainables.fused import task_key, warmup_kind
+from trainables.storage import Storage
+from trainables.trial import Noise, Task, Trial, Warmup
+
+STUDY = ("noise_ablation", "--scale", "smoke")
+FEWER = ("--set", "warmup.noise.distribution=[gaussian,pink]", "--set", "warmup.noise.std=[0.5,1]")
+
+# A worker without a GPU stacks where this is imported, which it is for the first network of all.
+STACKING = """
+from pathlib import Path
+
+from torch import nn
+
+from trainables import fused
+from trainables.stack import Stack
+
+fused.STACKED_ON = ("cpu",)
+_make = Stack.make
+
+
+def _noted(stack, passes):
+    with Path(__file__).with_name("stacked").open("a") as file:
+        file.write(f"{len(passes)}\\n")
+    return _make(stack, passes)
+
+
+Stack.make = _noted
+
+
+def make(num_classes, input_shape):
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(3072, 24), nn.ReLU(), nn.BatchNorm1d(24), nn.Linear(24, num_classes)
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def launched(new_place):
+    """The study launched twice, its trials by themselves and four at a time."""
+    apart, fused = new_place("apart"), new_place("fused")
+    for place in (apart, fused):
+        (place.folder / "stacking_net.py").write_text(STACKING)
+    network = ("--set", "model=stacking_net:make")
+    fuse = ("--set", "resources.fuse=4", "--concurrency", "1")
+    apart.launch(*STUDY, *FEWER, *network)
+    said = fused.launch(*STUDY, *FEWER, *network, *fuse, "--log", "log.jsonl")
+    again = fused.launch(*STUDY, *FEWER, *network, *fuse)
+    return SimpleNamespace(apart=apart, fused=fused, said=said, again=again)
+
+
+def test_each_trial_is_a_run_of_its_own_with_the_numbers_it_has_alone(launched):
+    apart, fused = (place.results("noise_ablation") for place in (launched.apart, launched.fused))
+    wanted = {trial.trial_id: trial.record for trial in apart.trials}
+    found = {trial.trial_id: trial.record for trial in fused.trials}
+    assert found.keys() == wanted.keys()
+    assert len(found) == 8
+    for trial_id, record in wanted.items():
+        mine = found[trial_id]
+        assert mine.status == record.status == "finished"
+        assert list(mine.history["phase"]) == list(record.history["phase"])
+        for split, logits in record.logits.items():
+            np.testing.assert_allclose(mine.logits[split], logits, rtol=1e-2, atol=1e-2)
+        for column in ("test_ece", "test_accuracy", "validation_loss"):
+            np.testing.assert_allclose(mine.history[column], record.history[column], atol=2e-2)
+        assert mine.seconds["total"] > 0
+    # and not only because each was lived alone
+    together = (launched.fused.folder / "stacked").read_text().split()
+    assert "4" in together
+    assert not (launched.apart.folder / "stacked").exists()
+
+
+def test_runs_progress_and_log_are_of_trials_not_of_groups(launched):
+    assert "8 trials, 8 to run" in launched.said
+    assert "fused: 8 trials in 2 groups" in launched.said
+    assert "8/8 done, 0 reused, 0 running, 0 failed" in launched.said
+    lines = (launched.fused.folder / "log.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    for event in ("started", "finished", "published"):
+        ids = [line["trial_id"] for line in events if line["event"] == event]
+        assert len(ids) == len(set(ids)) == 8, event
+
+
+def test_a_second_launch_finds_all_done(launched):
+    assert "8 trials, 0 to run, 8 done already" in launched.again
+    assert "fused" not in launched.again
+    assert launched.fused.stored("records") == launched.apart.stored("records")
+    assert launched.fused.stored("warmups") == launched.apart.stored("warmups")
+
+
+def test_on_the_cpu_the_numbers_are_the_same_to_the_bit(finished, place, tiny):
+    study = place.write("tiny")
+    assert "no faster" in place.launch(study, "--set", "resources.fuse=3")
+    stores = [Storage(p.folder / "sweep_storage") for p in (finished.place, place)]
+    trials = finished.results.trials
+    assert len(trials) == 8
+    for trial in trials:
+        of_id = SimpleNamespace(trial_id=trial.trial_id)
+        assert numbers(of_id, stores[0]) == numbers(of_id, stores[1])
+
+
+# Which go together
+
+
+def trial(seed, std, epochs, length):
+    warmup = length and Warmup(noise=Noise(std=std), examples=length * 64, epochs=1, batch=64)
+    arm = "warmup" if length else "control"
+    return Trial(arm=arm, seed=seed, warmup=warmup or None, task=Task(epochs=epochs))
+
+
+TRIALS = st.builds(
+    trial,
+    st.integers(0, 9),
+    st.sampled_from([0.5, 1.0]),
+    st.integers(1, 2),
+    st.integers(0, 2),  # 0: a control
+)
+
+
+@given(st.lists(TRIALS, max_size=30, unique_by=repr), st.integers(1, 6))
+@settings(deadline=None)
+def test_every_trial_is_in_one_group_of_its_task_and_kind_of_warm_up(trials, size):
+    groups = grouped(trials, size)
+    assert sorted(map(repr, trials)) == sorted(repr(t) for group in groups for t in group)
+    for group in groups:
+        assert 1 <= len(group) <= size
+        assert len({task_key(t) for t in group}) == 1
+        assert len({warmup_kind(t) for t in group} - {None}) <= 1
+        places = [trials.index(t) for t in group]
+        assert places == sorted(places)
+
+
+def test_groups_are_filled_and_come_in_the_order_of_their_first_trials():
+    trials = [trial(seed, std, 1, length) for seed in range(3) for std, length in [(1, 0), (1, 1)]]
+    assert grouped(trials, 4) == [trials[:4], trials[4:]]
+    assert grouped(trials, 1) == [[t] for t in trials]
+    lengths = [trial(seed, 1.0, 1, length) for seed in range(2) for length in (1, 2)]
+    assert grouped(lengths, 4) == [lengths[::2], lengths[1::2]]
+
+
+# What Tune says of a group
+
+
+class Told:
+    def __init__(self):
+        self.heard = []
+
+    def __getattr__(self, name):
+        return lambda trial_id, *rest: self.heard.append((name, trial_id))
+
+
+def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_failed():
+    told = Told()
+    tell = _Tell(told)
+    group = SimpleNamespace(config={"work": {"ids": ["a", "b", "c"]}}, error_file=None)
+
+    def say(event, **more):
+        told.heard.clear()
+        getattr(tell, f"on_trial_{event}")(1, [], group, **more)
+        return told.heard
+
+    assert say("start") == [("started", name) for name in "abc"]
+    by_trial = {"a": 3, "b": 4}
+    assert say("result", result={"examples": 7, "by_trial": by_trial, "left": ["b"]}) == [
+        ("trained", "a"),
+        ("trained", "b"),
+        ("finished", "b"),
+    ]
+    assert say("recover") == [("retried", "a"), ("retried", "c")]
+    assert say("start") == [("started", "a"), ("started", "c")]
+    assert say("result", result={"by_trial": {}, "left": ["b", "a"]}) == [("finished", "a")]
+
+
+def test_those_without_a_record_have_failed_or_finished_in_the_end(monkeypatch):
+    from sweep import running
+
+    monkeypatch.setattr(running, "node_of", lambda error: "")
+    for event, outcome in (("error", "failed"), ("complete", "finished")):
+        told = Told()
+        tell = _Tell(told)
+        group = SimpleNamespace(config={"work": {"ids": ["a", "b"]}}, error_file=None)
+        tell.on_trial_result(1, [], group, {"by_trial": {}, "left": ["a"]})
+        getattr(tell, f"on_trial_{event}")(1, [], group)
+        assert told.heard == [("finished", "a"), (outcome, "b")]
+
+
+# What is asked for
+
+
+def test_it_is_no_field_of_a_trial():
+    options = parse_options(["tiny.yaml", "--set", "resources.fuse=8", "--set", "task.epochs=2"])
+    assert options.resources.fuse == 8
+    assert options.resources.workers == 1
+    assert options.overrides == {"task.epochs": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["resources.fuse=0"], "resources.fuse: 0 is refused: give a whole number from 1"),
+        (["resources.fuse=true"], "resources.fuse: True is refused"),
+        (["resources.fuses=2"], "resources.fuses: no such field; there are resources.workers and"),
+        (
+            ["resources.fuse=2", "resources.workers=2"],
+            "resources.fuse: 2 is refused with resources.workers=2",
+        ),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(arguments, says, tmp_path, monkeypatch, capsys, tiny):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    asked = [word for text in arguments for word in ("--set", text)]
+    assert main(["tiny.yaml", "--dry-run", *asked]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_a_dry_run_says_how_many_groups_there_are(tmp_path, monkeypatch, capsys, tiny):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    assert main(["tiny.yaml", "--dry-run", "--set", "resources.fuse=5"]) == 0
+    said = capsys.readouterr().out
+    assert "8 trials in 2 groups, each lived one after another" in " ".join(said.split())
+    assert main(["tiny.yaml", "--dry-run"]) == 0
+    assert "fused" not in capsys.readouterr().out
