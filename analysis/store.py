@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 PAGE = 1000  # runs a request
+RECORD_DIGEST = "record_sha256"  # tag of a trial's run: of its record, in hexadecimal digits
 
 
 def all_runs(client: MlflowClient, experiment_ids: Sequence[str], condition: str) -> list[Run]:

@@ -245,8 +245,8 @@ class _Launch:
             self._say(f"not published: {refusal}")
         if outbox.waiting:
             self._say(
-                f"{len(outbox.waiting)} trials are stored but not published, for MLflow does not "
-                f"answer ({outbox.reason}); the same command publishes them when it does"
+                f"{len(outbox.waiting)} trials are stored but not published, for {outbox.away} "
+                f"does not answer ({outbox.reason}); the same command publishes them when it does"
             )
         if page:
             self._say(f"\nReport: {page}\nRuns: {self._runs()}")
