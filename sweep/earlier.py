@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.store import RECORD
 from sweep.errors import NotYet
-from sweep.ledger import RECORD, read_ledger, record_bytes
+from sweep.ledger import read_ledger, record_bytes
 from sweep.planning import make_plan
 from sweep.study import load_study
 from sweep.tracking import connect_if_there

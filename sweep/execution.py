@@ -1,6 +1,5 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -108,11 +107,10 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
     Raises:
         InputError: it does.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            launched = read_plan(client, parent, Path(scratch))
-        except ResultsError:  # there is none to be replaced
-            return
+    try:
+        launched = read_plan(client, parent)
+    except ResultsError:  # there is none to be replaced
+        return
     more = sum(trial.trial_id not in plan.by_id for trial in launched.trials)
     if more:
         raise InputError(

@@ -21,8 +21,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from analysis.records import read_record
-from analysis.store import RECORD_DIGEST, running_children
-from sweep.ledger import RECORD, Ledger
+from analysis.store import RECORD, RECORD_DIGEST, running_children
+from sweep.ledger import Ledger
 from sweep.mlflow_rows import (
     data_sets,
     metrics,
@@ -154,9 +154,8 @@ class Publisher:
         with tempfile.TemporaryDirectory() as folder, naming_artifacts(place):
             path = Path(folder, RECORD)
             path.write_bytes(payload)
-            get_artifact_repository(place, tracking_uri=self._client.tracking_uri).log_artifact(
-                str(path)
-            )
+            store = get_artifact_repository(place, tracking_uri=self._client.tracking_uri)
+            store.log_artifact(str(path))  # type: ignore[no-untyped-call]
 
     def _end(self, planned: PlannedTrial, status: str, end: float) -> None:
         run_id = self._begun[planned.trial_id].info.run_id

@@ -1,6 +1,7 @@
 """What does not answer while trials are published is called by its name, and nothing is lost."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,4 +83,4 @@ def test_an_object_store_that_does_not_take_an_artifact(server, lived, tmp_path,
     (run,) = client.search_runs([again.experiment_id], "tags.kind = 'trial'")
     assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "finished")
     found = client.download_artifacts(run.info.run_id, "record.npz", str(tmp_path))
-    assert open(found, "rb").read() == payload
+    assert Path(found).read_bytes() == payload
