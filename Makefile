@@ -27,10 +27,11 @@ format: .venv/installed ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: .venv/installed ## what a trial costs beside a bare PyTorch loop, and what each network does
+benchmark: .venv/installed ## what a trial costs beside a bare PyTorch loop, what each network does, reports
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.many_trials --trials 500
 	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.report --trials 1000
 
 clean: ## remove the environment and caches; results stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ when they are asked for. What must be taken out of a record for that, its facts,
 (`analysis.cache`): a second time a record is read and hashed, not decompressed and computed with.
 """
 
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from analysis.cache import Cache, sha256
 from analysis.records import Record, RecordError, array_names, fields, read_record, stored_record
 from analysis.store import RECORD, RECORD_DIGEST, local_artifact
 from analysis.summary import summarise
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one for each download
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

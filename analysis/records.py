@@ -29,6 +29,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 FORMAT = 1
@@ -123,9 +124,8 @@ class _StoredArrays(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         try:
-            with np.load(self._path, allow_pickle=False) as archive:
-                array: NDArray[Any] = archive[name]
-                return array
+            array: NDArray[Any] = _archive(self._path, self._path.stat().st_mtime_ns)[name]
+            return array
         except _UNREADABLE as error:
             raise _damaged(str(self._path), error) from error
 
@@ -134,6 +134,13 @@ class _StoredArrays(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+@lru_cache(maxsize=16)  # an exhibit asks for several arrays of one record, one after another
+def _archive(path: Path, modified: int) -> NpzFile:
+    """The open file, which is closed when it is forgotten."""
+    archive: NpzFile = np.load(path, allow_pickle=False)
+    return archive
 
 
 class _Part(Mapping[str, NDArray[Any]]):
