@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.store import RECORD
 from sweep.errors import NotYet
 from sweep.planning import make_plan
 from sweep.study import load_study
@@ -42,6 +43,6 @@ def trained_by(
             )
         payload = record_bytes(client, run)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "record.npz")
+        path = Path(folder, RECORD)
         path.write_bytes(payload)
         return read_weights(path)
