@@ -31,6 +31,7 @@ benchmark: .venv/installed ## what a trial costs beside a bare PyTorch loop, and
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.many_trials --trials 500
 	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.fused
 
 clean: ## remove the environment and caches; results stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
