@@ -5,10 +5,11 @@ own are views: what is done to all is done to each, and the other way round. A p
 `vmap` of the network's forward; losses are summed over the networks, so that gradients do not mix,
 and optimizers work element by element. Batch normalisation has statistics of each network.
 
-A small network on a GPU is bound by the launches of kernels, of which all networks together need
-about as many as one. On a CPU there is nothing to be gained: stacked products and, above all, what
-lies between them take longer than the networks one after another (0.6 to 0.9 times the examples/s
-for the MLP, 0.4 to 0.9 for convolutions, 0.75 for transformers; PyTorch 2.14, one core).
+A small network on a GPU is bound by the launches of kernels, of which a stack needs as many
+whatever the number of its networks: 2.5 times those of one MLP. On a CPU there is nothing to be
+gained: stacked products, and above all what lies between them, take longer than the networks one
+after another (0.6 to 0.9 times the examples/s for the MLP, 0.4 to 0.9 for convolutions, 0.75 for
+transformers; PyTorch 2.14, one core).
 """
 
 import copy
@@ -23,6 +24,7 @@ from trainables.optimizers import make_optimizer
 from trainables.parallel import ALONE, Pairs
 from trainables.passes import Epoch, Pass, Predictions
 from trainables.preparation import Split
+from trainables.tasks import NO_CLASS
 from trainables.training import Outputs, evaluation_batches, middle, outputs_of, predictions
 from trainables.trial import Optimizer
 
@@ -53,15 +55,14 @@ class Stack:
         """An epoch of each network, step by step together; as `Epoch.alone` of each."""
         self._set_mode(training=True)
         optimizer = self._optimizer_of(epochs)
+        forward = vmap(self._forward, randomness="error")
         steps: list[Pairs] = [[] for _ in epochs]
         for drawn in zip(*(epoch.batches for epoch in epochs), strict=True):
             inputs, labels = (torch.stack(parts) for parts in zip(*drawn, strict=True))
             with torch.set_grad_enabled(optimizer is not None):
-                losses, logits = vmap(self._loss, randomness="error")(
-                    self._parameters, self._buffers, inputs, labels
-                )  # (K,), (K, n, classes, *targets)
+                logits = forward(self._parameters, self._buffers, inputs)
             if optimizer is not None:
-                optimizer.step(losses)
+                optimizer.step(_losses(logits, labels))
             for pairs, epoch, said, wanted in zip(
                 steps, epochs, logits.detach(), labels, strict=True
             ):
@@ -92,13 +93,6 @@ class Stack:
         """Of one network."""
         logits: Tensor = functional_call(self._template, (parameters, buffers), (inputs,))
         return logits
-
-    def _loss(
-        self, parameters: State, buffers: State, inputs: Tensor, labels: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """One network's loss and logits."""
-        logits = self._forward(parameters, buffers, inputs)
-        return F.cross_entropy(logits, labels), logits
 
     def _set_mode(self, training: bool) -> None:
         self._template.train(training)
@@ -166,6 +160,16 @@ class _StackedOptimizer:
     def _parameters(self) -> list[tuple[nn.Parameter, ...]]:
         """Of each leaf, the K networks' own."""
         return list(zip(*(own.param_groups[0]["params"] for own in self._own), strict=True))
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Each network's mean cross-entropy, (K,). Of the loss itself `vmap` makes 30 operations.
+
+    logits: (K, n, classes, *targets); labels: (K, n, *targets).
+    """
+    every = F.cross_entropy(logits.flatten(0, 1), labels.flatten(0, 1), reduction="none")
+    known = (labels != NO_CLASS).flatten(1).sum(1)
+    return every.view(labels.shape).flatten(1).sum(1) / known
 
 
 def _joined(states: Sequence[State]) -> State:
