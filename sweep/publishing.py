@@ -54,6 +54,7 @@ class Publisher:
         self._plan = plan
         self._sources = sources
         self._commit = commit
+        self._done = set(ledger.done)  # trial ids
         self._begun = dict(ledger.cut_short)  # trial id → run, not ended yet
         for run in ledger.stale:  # of a launch that died; those of this plan are completed below
             client.set_terminated(run.info.run_id, "KILLED")
@@ -62,12 +63,15 @@ class Publisher:
         client.log_inputs(self.parent_id, data_sets(plan.base, sources))
 
     def publish(self, planned: PlannedTrial, payload: bytes, origin: Run | None = None) -> None:
-        """One finished or diverged trial: parameters, history, summary, data sets, record.
+        """One finished or diverged trial: parameters, history, summary, data sets, record. Nothing
+        where the study has it: a search comes to the trials of a proposal anew that it gave up.
 
         Args:
             payload: the record's bytes.
             origin: the run, of another study or scale, that the trial is adopted from.
         """
+        if planned.trial_id in self._done:
+            return
         record = read_record(payload)
         run = self._run(planned, started_at(record))
         run_id, described = run.info.run_id, parameters(planned.trial)
@@ -77,6 +81,7 @@ class Publisher:
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
         self._upload(run, payload)
         self._end(planned, "FINISHED", record.finished_at)
+        self._done.add(planned.trial_id)
 
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""

@@ -76,6 +76,14 @@ def test_a_publication_that_was_cut_short_is_completed_and_nothing_doubled(publi
     assert len(runs[0].inputs.dataset_inputs) == 2
 
 
+def test_a_trial_that_the_study_has_is_not_published_again(publish):
+    _, (run,), planned, _ = publish()
+    _, runs, _, ledger = publish()  # as of a proposal that a search gave up and comes to anew
+    assert set(ledger.done) == {planned.trial_id}
+    assert [r.info.run_id for r in runs] == [run.info.run_id]
+    assert runs[0].info.end_time == run.info.end_time
+
+
 @pytest.mark.parametrize("finished_at", [0.0, 4e9])  # of a clock that was never set, or far ahead
 def test_a_record_that_a_wrong_clock_has_dated_is_published_as_any_other(
     publish, finished, finished_at
