@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sweep.fields import parse_trial, with_fields
+from sweep.networks import Networks
 from sweep.sources import Sources
 from trainables.fused import run_trials
 from trainables.life import run_trial
@@ -166,7 +167,7 @@ def lives(model: dict[str, Any], count: int, sources: Sources) -> list[Callable[
         "warmup.epochs": 2,
         "task.epochs": 3,
     }
-    trial = sources.look(parse_trial(with_fields({}, fields | model)))
+    trial = Networks().look(sources.look(parse_trial(with_fields({}, fields | model))))
     trials = [trial.model_copy(update={"seed": seed}) for seed in range(count)]
     source = sources.get(trial.data, trial.data.source)
 
