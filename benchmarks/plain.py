@@ -7,7 +7,8 @@ What a competent engineer writes with Ray Tune, PyTorch and MLflow, and no servi
   keeps them in memory, normalised
 - a DataLoader over a TensorDataset, Adam as PyTorch has it by default, one thread, as Ray sets it
 - after every epoch of both phases loss, accuracy, mean confidence and expected calibration error on
-  the validation, test and OOD examples, after one of the task on the training examples too
+  the validation and test examples, of the task on the training examples too, and the mean
+  confidence on the OOD examples
 - Ray's own MLflowLoggerCallback, on MLflow's default SQLite
 - at the end the table: the mean change of the test's calibration error in each condition
 
@@ -108,19 +109,21 @@ def loaded(file: str, asked: dict[str, Any]) -> dict[str, TensorDataset]:
 
 @torch.no_grad()
 def measured(network: nn.Module, splits: dict[str, TensorDataset]) -> dict[str, float]:
-    """Loss, accuracy, mean confidence and calibration error on each split."""
+    """Mean confidence on each split; loss, accuracy and calibration error on those but the OOD."""
     network.eval()
     found = {}
     for name, split in splits.items():
         inputs, labels = split.tensors
         logits = torch.cat([network(part) for part in inputs.split(EVALUATION_BATCH)])
         confidence, predicted = logits.softmax(dim=1).max(dim=1)
+        found[f"{name}_confidence"] = float(confidence.mean())
+        if name == "ood":  # their labels mean nothing
+            continue
         correct = (predicted == labels).float()
         bins = (confidence * 10).long().clamp(max=9)
         gaps = torch.zeros(10).index_add_(0, bins, correct - confidence)
         found[f"{name}_loss"] = float(F.cross_entropy(logits, labels))
         found[f"{name}_accuracy"] = float(correct.mean())
-        found[f"{name}_confidence"] = float(confidence.mean())
         found[f"{name}_ece"] = float(gaps.abs().sum() / len(labels))
     return found
 
