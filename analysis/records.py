@@ -85,7 +85,8 @@ def read_record(source: Path | BinaryIO | bytes, name: str = "") -> Record:
     except _UNREADABLE as error:
         raise _damaged(name, error) from error
     try:
-        return _checked(_record(_fields(arrays), arrays))
+        parts = {kind: dict(part) for kind, part in _parts(arrays).items()}
+        return _checked(_record(_fields(arrays), parts))
     except KeyError as error:
         raise RecordError(f"{name}: not a whole record, {error.args[0]!r} is missing") from error
     except (TypeError, ValueError) as error:
@@ -99,7 +100,7 @@ def stored_record(path: Path, fields: Mapping[str, Any], names: Iterable[str]) -
         path: of a file that was read as a whole record before.
         fields, names: what `fields` and `array_names` said of that.
     """
-    return _record(fields, _StoredArrays(path, tuple(names)))
+    return _record(fields, _parts(_StoredArrays(path, tuple(names))))
 
 
 def fields(record: Record) -> dict[str, Any]:
@@ -187,8 +188,7 @@ def _fields(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     }
 
 
-def _record(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Record:
-    parts = {kind: _Part(arrays, places) for kind, places in _places(tuple(arrays)).items()}
+def _record(fields: Mapping[str, Any], parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Record:
     return Record(
         **fields,
         logits=parts["logits"],
@@ -196,6 +196,11 @@ def _record(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Re
         columns=parts["history"],
         probes=parts["probe"],
     )
+
+
+def _parts(arrays: Mapping[str, NDArray[Any]]) -> dict[str, _Part]:
+    """What a record has arrays of: logits, labels, history, probe."""
+    return {kind: _Part(arrays, places) for kind, places in _places(tuple(arrays)).items()}
 
 
 @lru_cache  # the records of a study have the same arrays, and share what is made of their names
