@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.store import RECORD
 from sweep.errors import NotYet
 from sweep.planning import make_plan
 from sweep.study import load_study
@@ -31,7 +30,8 @@ def trained_by(
     trial_id = plan.trials[0].trial_id
     payload = storage.get(record_key(trial_id))
     if payload is None:
-        from sweep.ledger import read_ledger, record_bytes  # late: MLflow takes a second to import
+        # late: MLflow takes a second to import
+        from sweep.ledger import read_ledger, record_bytes
         from sweep.tracking import connect_if_there
 
         client = connect_if_there()
@@ -43,6 +43,6 @@ def trained_by(
             )
         payload = record_bytes(client, run)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, RECORD)
+        path = Path(folder, "record.npz")
         path.write_bytes(payload)
         return read_weights(path)

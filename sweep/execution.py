@@ -57,8 +57,7 @@ def execute(
         run: without, only what is there is published, and Ray is not needed.
     """
     check_writable(options.storage)
-    with exclusive(options.folder, "mlflow", wait=True):  # two that make a database break it
-        client = connect()
+    client = connect_alone(options.folder)
     with using(options.folder), exclusive(options.folder, plan.study.name, wait=wait):
         commit, device = code_commit(), torch.device(options.resources.device)
         log = log_of(options, plan)
@@ -84,6 +83,16 @@ def execute(
                 return launch.carry_out(work, report)
             before = ledger.parent.info.status if ledger.parent else "KILLED"
             return launch.publish_only(work, report, "KILLED" if before == "RUNNING" else before)
+
+
+def connect_alone(folder: Path) -> MlflowClient:
+    """A client of MLflow. Of several launches one makes the database: two would break it.
+
+    Raises:
+        InputError: MLflow does not answer.
+    """
+    with exclusive(folder, "mlflow", wait=True):
+        return connect()
 
 
 def log_of(options: Options, plan: StudyPlan) -> Log:

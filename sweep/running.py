@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.search import Searcher
 
@@ -24,6 +25,10 @@ from trainables.data.examples import Source
 from trainables.models.build import State
 from trainables.trial import Trial
 from trainables.tune import live
+
+# Tune gives its workers a variable for PyTorch Lightning. With one they would be none of those that
+# Ray has started already, see `sweep.connection.WORKER_SETTINGS`.
+class_cache.DEFAULT_ENV_VARS = {}
 
 
 class Watcher(Protocol):
