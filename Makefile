@@ -27,11 +27,10 @@ format: .venv/installed ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: .venv/installed ## what a trial costs beside a bare PyTorch loop, and what each network does
-	$(BIN)/python -m benchmarks.overhead
-	$(BIN)/python -m benchmarks.many_trials --trials 500
-	$(BIN)/python -m benchmarks.networks
-	$(BIN)/python -m benchmarks.fused
+benchmark: .venv/installed ## every table of benchmarks/README.md anew: an hour and a half
+	@for part in life fused study startup memory many_trials report networks; do \
+	  echo; echo "benchmarks.$$part"; $(BIN)/python -m benchmarks.$$part || exit 1; \
+	done
 
 clean: ## remove the environment and caches; results stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

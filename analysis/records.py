@@ -12,23 +12,33 @@ A record is an `.npz` file that NumPy alone can read, format 1:
 
 A diverged trial has a history and no logits. Nothing in a file is ever executed (no pickles), and a
 file that is damaged or something else raises `RecordError`, in one line that names the file.
+
+`read_record` takes a whole record into memory. Of thousands there is not the room: `stored_record`
+is one of whose arrays each is read from its file when it is asked for, and not kept.
 """
 
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 FORMAT = 1
 STATUSES = ("finished", "diverged")
+
+_FIELDS = (  # of a record, that are not arrays
+    *("trial_id", "status", "trial", "device", "versions", "commit", "finished_at"),
+    *("examples", "seconds", "node", "workers"),
+)
 
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -52,14 +62,20 @@ class Record:
     seconds: Mapping[str, float]  # by phase, and in total
     logits: Mapping[str, NDArray[np.float32]]  # by split, (n, classes)
     labels: Mapping[str, NDArray[np.int64]]  # by split, (n,); none for ood
-    history: pd.DataFrame  # a row per epoch of both phases
+    columns: Mapping[str, NDArray[Any]]  # of the history, (rows,) each
     probes: Mapping[str, NDArray[Any]]  # by `<probe>/<array>`; empty for most trials
     node: str = ""  # the host that the trial ran on; older records do not say
+    workers: int = 1  # that trained the network together, the last time it was begun
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row per epoch of both phases."""
+        return pd.DataFrame(dict(self.columns))
 
 
-def read_record(source: Path | BinaryIO | bytes) -> Record:
-    """The record in a file, an open binary file, or bytes."""
-    name = str(source) if isinstance(source, Path) else "record"
+def read_record(source: Path | BinaryIO | bytes, name: str = "") -> Record:
+    """The record in a file, an open binary file, or bytes; name: what an error calls it."""
+    name = name or (str(source) if isinstance(source, Path) else "record")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with np.load(file, allow_pickle=False) as archive:
@@ -67,69 +83,151 @@ def read_record(source: Path | BinaryIO | bytes) -> Record:
     except (AttributeError, TypeError) as error:  # a bare .npy has neither `with` nor `files`
         raise RecordError(f"{name}: not a record, but a single array") from error
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RecordError(f"{name}: not a record, or a damaged one ({reason})") from error
+        raise _damaged(name, error) from error
     try:
-        return _record(arrays)
+        return _checked(_record(_fields(arrays), arrays))
     except KeyError as error:
         raise RecordError(f"{name}: not a whole record, {error.args[0]!r} is missing") from error
     except (TypeError, ValueError) as error:
         raise RecordError(f"{name}: not a record of format {FORMAT}: {error}") from error
 
 
-def _record(arrays: Mapping[str, NDArray[Any]]) -> Record:
+def stored_record(path: Path, fields: Mapping[str, Any], names: Iterable[str]) -> Record:
+    """A record whose arrays stay in its file until they are asked for, one by one.
+
+    Args:
+        path: of a file that was read as a whole record before.
+        fields, names: what `fields` and `array_names` said of that.
+    """
+    return _record(fields, _StoredArrays(path, tuple(names)))
+
+
+def fields(record: Record) -> dict[str, Any]:
+    """All of a record but its arrays, as JSON can hold it."""
+    return {name: getattr(record, name) for name in _FIELDS}
+
+
+def array_names(record: Record) -> tuple[str, ...]:
+    """Of all arrays in the record's file."""
+    return (
+        *(f"{split}/logits" for split in record.logits),
+        *(f"{split}/labels" for split in record.labels),
+        *(f"history/{column}" for column in record.columns),
+        *(f"probe/{probe}" for probe in record.probes),
+    )
+
+
+class _StoredArrays(Mapping[str, NDArray[Any]]):
+    """The arrays of a file by name, each read when it is asked for."""
+
+    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
+        self._path, self._names = path, names
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        try:
+            array: NDArray[Any] = _archive(self._path, self._path.stat().st_mtime_ns)[name]
+            return array
+        except _UNREADABLE as error:
+            raise _damaged(str(self._path), error) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+@lru_cache(maxsize=16)  # an exhibit asks for several arrays of one record, one after another
+def _archive(path: Path, modified: int) -> NpzFile:
+    """The open file, which is closed when it is forgotten."""
+    archive: NpzFile = np.load(path, allow_pickle=False)
+    return archive
+
+
+class _Part(Mapping[str, NDArray[Any]]):
+    """Some arrays of a record by shorter names."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], places: Mapping[str, str]) -> None:
+        """places: by the shorter name."""
+        self._arrays, self._places = arrays, places
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _damaged(name: str, error: Exception) -> RecordError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return RecordError(f"{name}: not a record, or a damaged one ({reason})")
+
+
+def _fields(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     meta = json.loads(str(arrays["meta"]))
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise ValueError("meta gives another format")
     if meta["status"] not in STATUSES:
         raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {meta['status']!r}")
-    logits, labels = _by_split(arrays, "logits"), _by_split(arrays, "labels")
-    if meta["status"] == "finished" and "test" not in logits:
+    return {
+        "trial_id": str(meta["trial_id"]),
+        "status": meta["status"],
+        "trial": meta["trial"],
+        "device": str(meta["device"]),
+        "versions": meta["versions"],
+        "commit": str(meta.get("commit", "unknown")),
+        "finished_at": float(meta["finished_at"]),
+        "examples": meta["examples"],
+        "seconds": meta["seconds"],
+        "node": str(meta.get("node", "")),
+        "workers": int(meta.get("workers", 1)),
+    }
+
+
+def _record(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Record:
+    parts = {kind: _Part(arrays, places) for kind, places in _places(tuple(arrays)).items()}
+    return Record(
+        **fields,
+        logits=parts["logits"],
+        labels=parts["labels"],
+        columns=parts["history"],
+        probes=parts["probe"],
+    )
+
+
+@lru_cache  # the records of a study have the same arrays, and share what is made of their names
+def _places(names: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Part of a record → the shorter name of each of its arrays → the whole one."""
+    places: dict[str, dict[str, str]] = {"logits": {}, "labels": {}, "history": {}, "probe": {}}
+    for name in names:
+        first, _, rest = name.partition("/")
+        if first in ("history", "probe"):
+            places[first][rest] = name
+        elif rest in ("logits", "labels"):
+            places[rest][first] = name
+    return places
+
+
+def _checked(record: Record) -> Record:
+    """The record, which is whole."""
+    if record.status == "finished" and "test" not in record.logits:
         raise KeyError("test/logits")
-    for split, scores in logits.items():
+    for split, scores in record.logits.items():
         if scores.ndim != 2:
             raise ValueError(f"{split}/logits must be (n, classes), not {scores.shape}")
         if split == "ood":
             continue
-        if split not in labels:
+        if split not in record.labels:
             raise KeyError(f"{split}/labels")
-        if labels[split].shape != scores.shape[:1]:
+        if record.labels[split].shape != scores.shape[:1]:
             raise ValueError(f"{split}/labels do not fit {split}/logits")
-    return Record(
-        trial_id=str(meta["trial_id"]),
-        status=meta["status"],
-        trial=meta["trial"],
-        device=str(meta["device"]),
-        versions=meta["versions"],
-        commit=str(meta.get("commit", "unknown")),
-        finished_at=float(meta["finished_at"]),
-        examples=meta["examples"],
-        seconds=meta["seconds"],
-        logits=logits,
-        labels=labels,
-        history=_history(arrays),
-        probes={k.removeprefix("probe/"): v for k, v in arrays.items() if k.startswith("probe/")},
-        node=str(meta.get("node", "")),
-    )
-
-
-def _by_split(arrays: Mapping[str, NDArray[Any]], kind: str) -> dict[str, NDArray[Any]]:
-    return {
-        key.removesuffix(f"/{kind}"): array
-        for key, array in arrays.items()
-        if key.endswith(f"/{kind}") and not key.startswith(("history/", "probe/"))
-    }
-
-
-def _history(arrays: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
-    columns = {
-        key.removeprefix("history/"): array
-        for key, array in arrays.items()
-        if key.startswith("history/")
-    }
     for needed in ("phase", "epoch", "step"):
-        if needed not in columns:
+        if needed not in record.columns:
             raise KeyError(f"history/{needed}")
-    if len({array.shape for array in columns.values()}) != 1 or columns["phase"].ndim != 1:
+    shapes = {column.shape for column in record.columns.values()}
+    if len(shapes) != 1 or len(shapes.pop()) != 1:
         raise ValueError("the history's columns differ in length")
-    return pd.DataFrame(columns)
+    return record

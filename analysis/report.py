@@ -44,15 +44,17 @@ def write_report(results: "StudyResults", folder: Path) -> Path:
     from analysis.exhibits import build_exhibits
     from analysis.page import render_page
 
-    # on arrays as small as these, threads only wait for each other
-    with threadpool_limits(1):  # type: ignore[no-untyped-call]
-        exhibits = build_exhibits(results)
-    svg = {d.name: d.save("svg") for exhibit in exhibits for d in exhibit.figures}
+    making, exhibits, svg = build_exhibits(results), [], {}
     for kind in ("tables", "figures"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
+    # on arrays as small as these, threads only wait for each other
+    with threadpool_limits(1):  # type: ignore[no-untyped-call]
+        for exhibit in making:  # the first can be read while others are made
+            _write_tables(exhibit, folder / "tables")
+            exhibits.append(exhibit)
     for exhibit in exhibits:
-        _write_tables(exhibit, folder / "tables")
         for drawing in exhibit.figures:
+            svg[drawing.name] = drawing.save("svg")
             name = _safe(drawing.name)
             (folder / "figures" / f"{name}.svg").write_bytes(svg[drawing.name])
             (folder / "figures" / f"{name}.png").write_bytes(drawing.save("png"))

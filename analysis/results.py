@@ -1,33 +1,32 @@
 """Reading a study back from MLflow: its plan, and what became of each planned trial.
 
-Everything a report shows comes through here, from MLflow alone. Runs are searched once, whatever
-their number; records are read where they lie when artifacts are files of this machine, and
-downloaded by a few threads when they are not. All records stay in memory (0.2 MB a trial at laptop
-scale, 1 MB at the paper's). What cannot be found raises `ResultsError`, in one line that says what
-there is instead.
+Everything a report shows comes through here, from MLflow alone. Runs are searched once, page by
+page, whatever their number; records are read by `analysis.reading`, several at a time. In memory
+stay each trial's numbers, not its arrays. What cannot be found raises `ResultsError`, in one line
+that says what there is instead.
 """
 
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Run
+from mlflow.entities import Run, RunData, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from analysis.cache import Cache
 from analysis.errors import one_line
 from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
-from analysis.records import Record, RecordError, read_record
-from analysis.store import all_runs, local_artifact
+from analysis.reading import artifact_bytes, read_run
+from analysis.records import Record, RecordError
+from analysis.store import all_runs, each_run
 from analysis.summary import summarise
 
 OUTCOMES = ("finished", "diverged", "failed", "missing")
 
-_THREADS = 8
+_THREADS = 8  # that read or download records
 
 
 class ResultsError(Exception):
@@ -47,11 +46,14 @@ class TrialResult:
     record: Record | None = None
     run_id: str | None = None
     note: str = ""  # why there is no record, where that needs saying
+    summary: Mapping[str, float] | None = None  # the record's numbers, where they are known already
 
     @cached_property
     def numbers(self) -> Mapping[str, float]:
         """Final metrics, see `analysis.summary`; empty unless the trial finished."""
-        return summarise(self.record) if self.record and self.outcome == "finished" else {}
+        if self.record is None or self.outcome != "finished":
+            return {}
+        return summarise(self.record) if self.summary is None else self.summary
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,15 @@ def load_study(
         if parent_run_id
         else _newest_parent(client, study, scale, data)
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        plan = read_plan(client, parent, Path(scratch))
-        runs = best_runs(children(client, parent))
-        with ThreadPoolExecutor(_THREADS) as pool:
-            trials = pool.map(
-                lambda t: _result(client, t, runs.get(t.trial_id), Path(scratch)), plan.trials
-            )
-            return StudyResults(
-                plan, tuple(trials), parent.info.run_id, parent.data.tags.get("launched_at", "")
-            )
+    plan, cache = read_plan(client, parent), Cache()
+    runs = best_runs(children(client, parent))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        trials = pool.map(
+            lambda trial: _result(client, trial, runs.get(trial.trial_id), cache), plan.trials
+        )
+        return StudyResults(
+            plan, tuple(trials), parent.info.run_id, parent.data.tags.get("launched_at", "")
+        )
 
 
 def _newest_parent(client: MlflowClient, study: str, scale: str | None, data: str | None) -> Run:
@@ -146,10 +147,12 @@ def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
     return run
 
 
-def children(client: MlflowClient, parent: Run) -> list[Run]:
-    """The trials' runs below a study's run, newest first."""
+def children(client: MlflowClient, parent: Run) -> Iterator[Run]:
+    """The trials' runs below a study's run, newest first, with their tags alone: parameters and
+    metrics, which follow from the records, would be most of what is in memory."""
     condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and tags.kind = 'trial'"
-    return all_runs(client, [parent.info.experiment_id], condition)
+    for run in each_run(client, [parent.info.experiment_id], condition):
+        yield Run(run.info, RunData(tags=[RunTag(*tag) for tag in run.data.tags.items()]))
 
 
 def best_runs(runs: Iterable[Run]) -> dict[str, Run]:
@@ -175,7 +178,7 @@ def outcome_of(run: Run) -> str:
 
 
 def _result(
-    client: MlflowClient, planned: PlannedTrial, run: Run | None, scratch: Path
+    client: MlflowClient, planned: PlannedTrial, run: Run | None, cache: Cache
 ) -> TrialResult:
     place: dict[str, Any] = {
         "trial_id": planned.trial_id,
@@ -193,33 +196,23 @@ def _result(
     if outcome == "failed":
         return TrialResult(**place, outcome=outcome)
     try:
-        record = read_record(_artifact(client, run, "record.npz", scratch))
+        record, numbers = read_run(client, run, cache)
         if record.trial_id != planned.trial_id:
             raise RecordError(f"the record is of another trial, {record.trial_id}")
     except (MlflowException, OSError, RecordError) as error:
         return TrialResult(**place, outcome="missing", note=one_line(error))
-    return TrialResult(**place, outcome=record.status, record=record)
+    return TrialResult(**place, outcome=record.status, record=record, summary=numbers)
 
 
-def read_plan(client: MlflowClient, parent: Run, scratch: Path) -> Plan:
+def read_plan(client: MlflowClient, parent: Run) -> Plan:
     """The plan of a study's run; `ResultsError` where it has none that can be read."""
     try:
-        return parse_plan(_artifact(client, parent, "plan.json", scratch).read_text("utf-8"))
-    except (MlflowException, OSError, PlanError) as error:
+        return parse_plan(artifact_bytes(client, parent, "plan.json").decode("utf-8"))
+    except (MlflowException, OSError, UnicodeDecodeError, PlanError) as error:
         reason = one_line(error)
         raise ResultsError(
             f"run {parent.info.run_id} has no readable plan.json: {reason}"
         ) from error
-
-
-def _artifact(client: MlflowClient, run: Run, name: str, scratch: Path) -> Path:
-    """A local path of a run's artifact: where it lies if that is here, else a download."""
-    local = local_artifact(run, name)
-    if local is not None and local.is_file():
-        return local
-    folder = scratch / run.info.run_id
-    folder.mkdir(exist_ok=True)
-    return Path(client.download_artifacts(run.info.run_id, name, str(folder)))
 
 
 def _there_is(names: Sequence[str]) -> str:

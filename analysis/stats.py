@@ -15,6 +15,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,18 @@ def bootstrap_interval(
     sample = _vector(differences, "differences")
     if sample.size == 1:
         return float("nan"), float("nan")
+    return _interval(sample.tobytes(), statistic, confidence, resamples, seed)
+
+
+@lru_cache(maxsize=1024)  # a table, the sentences and the page ask for the same ones
+def _interval(
+    differences: bytes,
+    statistic: Callable[..., Any],
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> tuple[float, float]:
+    sample = np.frombuffer(differences)
     low, high = float("nan"), float("nan")
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings(), np.errstate(all="ignore"):

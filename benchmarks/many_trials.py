@@ -73,11 +73,12 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
 
     from analysis.report import default_folder, write_report
     from analysis.results import load_study
+    from sweep.connection import connected
     from sweep.ledger import read_ledger
     from sweep.planning import make_plan
     from sweep.publishing import Publisher
     from sweep.resources import Resources
-    from sweep.running import connected, run_trials
+    from sweep.running import run_trials
     from sweep.sources import Sources
     from sweep.study import Study
     from sweep.tracking import connect
@@ -99,6 +100,7 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
             sources.loaded,
             {},
             storage.root,
+            Path.cwd(),
             resources,
             "unknown",
             counted,
@@ -132,7 +134,7 @@ class Counting:
         self.done += 1
 
     def retried(self, trial_id: str, error: str) -> None: ...
-    def failed(self, trial_id: str, error: str) -> None: ...
+    def failed(self, trial_id: str, error: str, node: str) -> None: ...
 
 
 def measured_apart(trials: int) -> dict[str, dict[str, float]]:

@@ -13,6 +13,22 @@ from types import FrameType
 from sweep.errors import InputError
 from trainables.errors import DataError
 
+MLFLOW_SETTINGS = {
+    # a server that is down is told of within seconds; the default is minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # neither two lines for each trial nor a bar for each file, among what a command says
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+class Interrupted(KeyboardInterrupt):
+    """By SIGINT or SIGTERM.
+
+    A kind of its own: where a plain one crosses C code, such as a module's while it is imported,
+    Python remembers it for good and ends by the signal, not with the exit code it is given.
+    """
+
 
 def run_command(name: str, carry_out: Callable[[], int], when_interrupted: str) -> int:
     """The command's exit code, told in one line where it is 2 or 130.
@@ -47,9 +63,9 @@ def set_tracking(uri: str | None) -> None:
     """Of a command that talks to MLflow, before it does."""
     if uri:
         os.environ["MLFLOW_TRACKING_URI"] = uri
-    # a server that is down is told of within seconds; MLflow's own default is minutes
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    for name, value in MLFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise Interrupted

@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.store import RECORD
 from sweep.errors import NotYet
-from sweep.ledger import RECORD, read_ledger, record_bytes
 from sweep.planning import make_plan
 from sweep.study import load_study
-from sweep.tracking import connect_if_there
 from trainables.life import record_key
 from trainables.models.build import State
 from trainables.models.weights import read_weights
@@ -32,6 +31,9 @@ def trained_by(
     trial_id = plan.trials[0].trial_id
     payload = storage.get(record_key(trial_id))
     if payload is None:
+        from sweep.ledger import read_ledger, record_bytes  # late: MLflow takes a second to import
+        from sweep.tracking import connect_if_there
+
         client = connect_if_there()
         run = read_ledger(client, plan).done.get(trial_id) if client else None
         if client is None or run is None:

@@ -1,6 +1,5 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +12,6 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
-from analysis.findings import findings
 from analysis.records import RecordError
 from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study, read_plan
@@ -110,11 +108,10 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
     Raises:
         InputError: it does.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            launched = read_plan(client, parent, Path(scratch))
-        except ResultsError:  # there is none to be replaced
-            return
+    try:
+        launched = read_plan(client, parent)
+    except ResultsError:  # there is none to be replaced
+        return
     more = sum(trial.trial_id not in plan.by_id for trial in launched.trials)
     if more:
         raise InputError(
@@ -213,6 +210,7 @@ class _Launch:
                 self.options.resources,
                 self.commit,
                 _Watch(self, display, outbox),
+                work.warmups,
             )
 
     def stored_parcel(self, trial_id: str) -> Parcel:
@@ -232,6 +230,8 @@ class _Launch:
 
     def _report(self) -> Path | None:
         """The report, written and among the parent's artifacts; None where MLflow is away."""
+        from analysis.findings import findings  # late, as Ray: Matplotlib
+
         try:
             results = load_study(
                 self.client, self.plan.study.name, parent_run_id=self.publisher.parent_id
@@ -253,8 +253,8 @@ class _Launch:
             self._say(f"not published: {refusal}")
         if outbox.waiting:
             self._say(
-                f"{len(outbox.waiting)} trials are stored but not published, for MLflow does not "
-                f"answer ({outbox.reason}); the same command publishes them when it does"
+                f"{len(outbox.waiting)} trials are stored but not published, for {outbox.away} "
+                f"does not answer ({outbox.reason}); the same command publishes them when it does"
             )
         if page:
             self._say(f"\nReport: {page}\nRuns: {self._runs()}")

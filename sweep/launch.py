@@ -67,10 +67,9 @@ def _launch_study(
         behind: the studies that this one is launched for.
     """
     from sweep.errors import NotYet
-    from sweep.planning import check_fields
     from sweep.study import load_study
 
-    check_fields(study, options.scale, options.overrides)  # before PyTorch, which takes a second
+    _check_words(study, options)
     for name in study.scale(options.scale)[1].after:
         if name in (*behind, options.study):
             raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
@@ -95,13 +94,27 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.execution import execute  # late: MLflow takes a second to import
+    from sweep.ahead import ray_ahead
+    from sweep.lock import using
 
-    return execute(plan, sources.loaded, networks.weights, options, console)
+    with using(options.folder), ray_ahead(plan, options):
+        from sweep.execution import execute  # late: MLflow takes a second to import
+
+        return execute(plan, sources.loaded, networks.weights, options, console)
+
+
+def _check_words(study: "Study", options: Options) -> None:
+    """What can be told before PyTorch is imported, which takes a second."""
+    from sweep.planning import check_fields
+    from sweep.resources import check_resources
+
+    check_fields(study, options.scale, options.overrides)
+    check_resources(options.resources)
 
 
 def _check(study: "Study", options: Options) -> None:
     """Whether the study can be planned, as far as that can be said before an earlier one is run."""
+    _check_words(study, options)
     from sweep.errors import NotYet
     from sweep.preparing import looking, plan_study
 

@@ -5,22 +5,20 @@ in its tags, and still has its record, not cut off. One that another parent hold
 it is adopted. A run whose publication was cut short is completed, not doubled.
 """
 
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from analysis.store import all_runs, local_artifact
+from analysis.reading import artifact_bytes
+from analysis.store import RECORD, all_runs, local_artifact
 
 if TYPE_CHECKING:  # it imports PyTorch, which reading MLflow needs not
     from sweep.planning import StudyPlan
 
-RECORD = "record.npz"  # a trial's artifact
 DONE = ("finished", "diverged")  # outcomes that leave a record
 
 
@@ -56,11 +54,7 @@ def read_ledger(client: MlflowClient, plan: "StudyPlan") -> Ledger:
 
 def record_bytes(client: MlflowClient, run: Run) -> bytes:
     """The record that a run was published with, read where it lies or downloaded."""
-    path = local_artifact(run, RECORD)
-    if path is not None:
-        return path.read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        return Path(client.download_artifacts(run.info.run_id, RECORD, folder)).read_bytes()
+    return artifact_bytes(client, run, RECORD)
 
 
 def _parent(client: MlflowClient, experiment_id: str, plan: "StudyPlan") -> Run | None:

@@ -44,9 +44,10 @@ def parameters(trial: Trial) -> list[Param]:
 
 
 def version_tags(record: Record) -> dict[str, str]:
-    """Device, node, commit and versions that a number may depend on."""
+    """Device, node, workers, commit and versions that a number may depend on."""
     versions = {f"version.{name}": version for name, version in record.versions.items()}
-    where = {"device": record.device} | ({"node": record.node} if record.node else {})
+    where = {"device": record.device, "workers": str(record.workers)}
+    where |= {"node": record.node} if record.node else {}
     return where | {"commit": record.commit, **versions}
 
 

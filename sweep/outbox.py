@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from analysis.errors import one_line
 from sweep.planning import PlannedTrial
 from sweep.publishing import Publisher
-from sweep.tracking import AWAY
+from sweep.tracking import AWAY, who_is_away
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Outbox:
         self._parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
         self.waiting: list[Parcel] = []  # could not be published
-        self.reason = ""  # why, of the last
+        self.away = ""  # what does not answer, of the last
+        self.reason = ""  # what it says, of the last
         self.refused: list[str] = []  # will never be published as they are, and why
         self._thread.start()
 
@@ -64,7 +65,7 @@ class Outbox:
             try:
                 self._publish(self.waiting[0])
             except AWAY as error:
-                self.reason = one_line(error)
+                self.away, self.reason = who_is_away(error), one_line(error)
                 return
             del self.waiting[0]
 

@@ -15,6 +15,7 @@ from typing import Any
 from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
 from sweep.study import LABEL, Grid, Scale, Study
+from trainables.data.names import check_name
 from trainables.trial import Trial
 
 Cell = dict[str, Any]  # dotted field → level
@@ -148,10 +149,11 @@ def make_plan(
 
 
 def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) -> None:
-    """That the fields of the base and of every cell are a trial's, before data are looked at.
+    """That the fields of the base and of every cell are a trial's, and the data sets that they name
+    are there, before data are looked at.
 
     Raises:
-        InputError: one is not; of a search's own fields nothing is said.
+        InputError, DataError: one is not; of a search's own fields nothing is said.
     """
     _, sized = study.scale(scale)
     study = study.model_copy(update={"grids": study.grids | sized.grids})
@@ -159,9 +161,11 @@ def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) 
     if study.search is not None:
         rest = {field: value for field, value in rest.items() if not field.startswith("search.")}
     base = _base_fields(study, sized, rest)
-    parse_trial(base)
-    for _, cell, _ in _cells(study):
-        parse_trial(with_fields(base, outer_first(cell)))
+    trials = [parse_trial(base)]
+    trials += [parse_trial(with_fields(base, outer_first(cell))) for _, cell, _ in _cells(study)]
+    for name in dict.fromkeys(name for t in trials for name in (t.data.source, t.data.ood)):
+        if name is not None:
+            check_name(name)
 
 
 def _base_fields(study: Study, sized: Scale, overrides: Mapping[str, Any]) -> Fields:

@@ -7,7 +7,6 @@ from sweep.errors import InputError
 from sweep.networks import Networks
 from sweep.options import Options
 from sweep.planning import StudyPlan, make_plan
-from sweep.resources import check_resources
 from sweep.sources import Sources
 from sweep.storing import open_storage
 from sweep.study import Study
@@ -31,7 +30,6 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Netw
 
 def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:
     """Data sets, networks, and how a trial is looked at with them."""
-    check_resources(options.resources)
     sources, storage = Sources(download=options.download), open_storage(options.storage)
 
     def trained(name: str) -> State:

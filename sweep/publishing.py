@@ -3,9 +3,12 @@
 A trial's run is made when its record is there, with the times at which it ran, and its status is
 the last thing written: no crash leaves a run that claims to be done and is not. Everything follows
 from the record, time stamps too, and MLflow keeps equal rows once: publishing again completes what
-was cut short and doubles nothing.
+was cut short and doubles nothing. A trial takes five requests: its run, its parameters, metrics and
+tags (in more, of which the client takes care, where there are over 1,000), its data sets, its
+record, its end.
 """
 
+import hashlib
 import json
 import tempfile
 import time
@@ -13,12 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow.entities import Run, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 
 from analysis.records import read_record
-from analysis.store import running_children
-from sweep.ledger import RECORD, Ledger
+from analysis.store import RECORD, RECORD_DIGEST, running_children
+from sweep.ledger import Ledger
 from sweep.mlflow_rows import (
     data_sets,
     metrics,
@@ -29,9 +33,8 @@ from sweep.mlflow_rows import (
 )
 from sweep.mlflow_view import experiment_tags
 from sweep.planning import PlannedTrial, StudyPlan
+from sweep.tracking import naming_artifacts
 from trainables.data.examples import Source
-
-METRICS_PER_REQUEST = 1000  # MLflow's limit
 
 
 class Publisher:
@@ -51,7 +54,7 @@ class Publisher:
         self._plan = plan
         self._sources = sources
         self._commit = commit
-        self._cut_short = dict(ledger.cut_short)
+        self._begun = dict(ledger.cut_short)  # trial id → run, not ended yet
         for run in ledger.stale:  # of a launch that died; those of this plan are completed below
             client.set_terminated(run.info.run_id, "KILLED")
         self.experiment_id, self.parent_id = self._open(ledger.parent, launched)
@@ -66,27 +69,23 @@ class Publisher:
             origin: the run, of another study or scale, that the trial is adopted from.
         """
         record = read_record(payload)
-        run_id = self._run(planned, started_at(record))
-        rows, described = metrics(record), parameters(planned.trial)
-        for at in range(0, len(rows), METRICS_PER_REQUEST):
-            chosen = rows[at : at + METRICS_PER_REQUEST]
-            self._client.log_batch(run_id, metrics=chosen, params=[] if at else described)
-        self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, RECORD)
-            path.write_bytes(payload)
-            self._client.log_artifact(run_id, str(path))
+        run = self._run(planned, started_at(record))
+        run_id, described = run.info.run_id, parameters(planned.trial)
         tags = version_tags(record) | ({} if origin is None else _origin_tags(origin))
-        self._end(run_id, "FINISHED", record.status, record.finished_at, tags)
+        tags |= {"outcome": record.status, RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
+        self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
+        self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
+        self._upload(run, payload)
+        self._end(planned, "FINISHED", record.finished_at)
 
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
-        run_id = self._run(planned, time.time())
-        self._client.log_batch(run_id, params=parameters(planned.trial))
-        self._client.log_text(run_id, error, "error.txt")
-        tags = {"error": last_line(error)[:1000], "commit": self._commit}
+        run_id = self._run(planned, time.time()).info.run_id
+        tags = {"error": last_line(error)[:1000], "commit": self._commit, "outcome": "failed"}
         tags |= {"node": node} if node else {}
-        self._end(run_id, "FAILED", "failed", time.time(), tags)
+        self._client.log_batch(run_id, params=parameters(planned.trial), tags=_run_tags(tags))
+        self._client.log_text(run_id, error, "error.txt")
+        self._end(planned, "FAILED", time.time())
 
     def close(self, status: str) -> None:
         """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED."""
@@ -114,7 +113,7 @@ class Publisher:
             run_id = parent.info.run_id
             if not launched:
                 del tags["launched_at"]
-            client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
+            client.log_batch(run_id, tags=_run_tags(tags))
             client.update_run(run_id, status="RUNNING")
             return parent.info.experiment_id, run_id
         found = client.get_experiment_by_name(study.name)
@@ -124,11 +123,12 @@ class Publisher:
         run = client.create_run(experiment_id, tags=tags, run_name=f"{plan.scale}, {data}")
         return experiment_id, run.info.run_id
 
-    def _run(self, planned: PlannedTrial, start: float) -> str:
-        """The trial's run: the one that was cut short, or a new one."""
-        begun = self._cut_short.pop(planned.trial_id, None)
+    def _run(self, planned: PlannedTrial, start: float) -> Run:
+        """The trial's run: the one that was cut short, by an earlier launch or in this, or a new
+        one."""
+        begun = self._begun.get(planned.trial_id)
         if begun is not None:
-            return str(begun.info.run_id)
+            return begun
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent_id,
             MLFLOW_SOURCE_NAME: "sweep.launch",
@@ -145,20 +145,32 @@ class Publisher:
         run = self._client.create_run(
             self.experiment_id, start_time=milliseconds(start), tags=tags, run_name=planned.name
         )
-        return str(run.info.run_id)
+        self._begun[planned.trial_id] = run
+        return run
 
-    def _end(
-        self, run_id: str, status: str, outcome: str, end: float, tags: Mapping[str, str]
-    ) -> None:
-        every = {**tags, "outcome": outcome}
-        self._client.log_batch(run_id, tags=[RunTag(*tag) for tag in every.items()])
+    def _upload(self, run: Run, payload: bytes) -> None:
+        """The record among the run's artifacts; the client would ask again where these lie."""
+        place = run.info.artifact_uri
+        with tempfile.TemporaryDirectory() as folder, naming_artifacts(place):
+            path = Path(folder, RECORD)
+            path.write_bytes(payload)
+            store = get_artifact_repository(place, tracking_uri=self._client.tracking_uri)
+            store.log_artifact(str(path))  # type: ignore[no-untyped-call]
+
+    def _end(self, planned: PlannedTrial, status: str, end: float) -> None:
+        run_id = self._begun[planned.trial_id].info.run_id
         self._client.set_terminated(run_id, status, end_time=milliseconds(end))
+        del self._begun[planned.trial_id]
 
 
 def last_line(text: str) -> str:
     """Of a traceback, the line that says what happened."""
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else "unknown"
+
+
+def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(*tag) for tag in tags.items()]
 
 
 def _origin_tags(origin: Run) -> dict[str, str]:

@@ -4,41 +4,26 @@ Which trials there are, which are done and what becomes of them is not Ray's bus
 places them, reuses its workers, and starts a failed one again, which goes on from its checkpoint.
 """
 
-import gc
-import logging
-import os
-import re
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.search import Searcher
 
-from sweep.errors import InputError
+from sweep.connection import at_a_time, check_feasible, connected, let_start_together, node_of
 from sweep.grouping import grouped
 from sweep.resources import Resources
+from sweep.turns import Turns
 from trainables.data.examples import Source
 from trainables.models.build import State
 from trainables.trial import Trial
 from trainables.tune import live
-
-# Tune writes CSV, JSON and TensorBoard files for each trial unless told not to, answers Ctrl-C by
-# waiting for the trials, and prints a banner that no verbosity silences, and every traceback.
-TUNE_SETTINGS = {
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-}
-# For the workers of a local instance. Tune lives each trial in a thread of its own, and each thread
-# gets a heap: without this a worker grows by 350 MB over some fifty trials, and is no faster.
-WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1"}
 
 
 class Watcher(Protocol):
@@ -60,12 +45,15 @@ def run_trials(
     resources: Resources,
     commit: str,
     watcher: Watcher,
+    warmups: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run every trial to its end, good or bad, and tell the watcher.
 
     Args:
+        trials: in the order in which they begin, as far as they need not wait for a warm-up.
         storage: where every node keeps what trials leave.
         folder: of this machine alone, for Tune's own files.
+        warmups: trial id → its warm-up, of those whose warm-up is not stored yet.
 
     Raises:
         InputError: no node of the cluster can ever run a trial.
@@ -73,18 +61,14 @@ def run_trials(
     """
     with connected(resources), scratch(folder, resources) as own:
         check_feasible(resources)
+        let_start_together(resources)
         trainable = bound(live, sources, weights, storage, resources, commit, folder)
-        configs = [
-            {
-                "ids": [trial.trial_id for trial in group],
-                "trials": [trial.model_dump(mode="json") for trial in group],
-            }
-            for group in grouped(trials, resources.fuse)
-        ]
+        groups = grouped(trials, resources.fuse)
         tune.Tuner(
             trainable,
-            param_space={"work": tune.grid_search(configs)},
             tune_config=tune.TuneConfig(
+                search_alg=_Asks(groups, warmups),
+                num_samples=len(groups),
                 # one that has started workers is left to end with them
                 reuse_actors=resources.workers == 1,
                 max_concurrent_trials=at_a_time(resources),
@@ -148,6 +132,51 @@ def scratch(folder: Path, resources: Resources) -> Iterator[Path]:
         place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True) as own:
         yield Path(own)
+
+
+class _Asks(Searcher):
+    """Tune's questions for another trial, each of which is a group of ours.
+
+    Of a grid Tune would begin the next in any case, and copy all of them for each: of 5,000 trials
+    none would have begun after ten minutes.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[Trial]], warmups: Mapping[str, str]) -> None:
+        super().__init__()
+        self._groups = {group[0].trial_id: group for group in groups}
+        lacking = {
+            name: {warmups[trial.trial_id] for trial in group if trial.trial_id in warmups}
+            for name, group in self._groups.items()
+        }
+        self._turns = Turns(self._groups, lacking)
+        self._taken: dict[str, str] = {}  # Tune's id → a group's name
+
+    def suggest(self, trial_id: str) -> Any:
+        name = self._turns.take()
+        if name is None:
+            return str(Searcher.FINISHED) if self._turns.over else None
+        self._taken[trial_id] = name
+        trials = self._groups[name]
+        return {
+            "work": {
+                "ids": [trial.trial_id for trial in trials],
+                "trials": [trial.model_dump(mode="json") for trial in trials],
+            }
+        }
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        self._turns.ended(self._taken.pop(trial_id), well=not error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: what has run is stored, and no restore is ever made."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a launch goes on from what is stored")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
 
 class _Tell(tune.Callback):
@@ -217,88 +246,3 @@ def traceback_of(trial: TuneTrial) -> str:
     """The trial's traceback; Tune's `get_error` looks where it will only be copied to later."""
     path = Path(trial.error_file or "")
     return path.read_text("utf-8", errors="replace") if path.is_file() else "unknown"
-
-
-def node_of(error: str) -> str:
-    """The host that a traceback comes from, "" where that cannot be known: Ray gives its address
-    with what a worker raises, or with the worker that died."""
-    address = re.search(r"\bip[=:] ?([\w.]+)", error)
-    hosts = {node["NodeManagerAddress"]: node["NodeManagerHostname"] for node in _nodes()}
-    return str(hosts.get(address[1], "")) if address else ""
-
-
-def _nodes() -> list[dict[str, Any]]:
-    return list(ray.nodes())  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def connected(resources: Resources) -> Iterator[None]:
-    """Connected to Ray; a local instance ends with the context, a cluster goes on.
-
-    Within another such context it is that one's connection.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
-    on_termination = signal.getsignal(signal.SIGTERM)
-    address = resources.address or os.environ.get("RAY_ADDRESS")
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    except SystemExit as ended:  # Ray's own answer to SIGTERM, which is ours again only below
-        _shut_down()
-        raise KeyboardInterrupt from ended
-    except Exception as error:  # Ray raises bare ones, such as where its processes start too slowly
-        where = f"--address {address}" if address else "Ray does not start on this machine"
-        raise InputError(f"{where}: {' '.join(str(error).split())}") from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_termination)  # Ray has put its own in place, which aborts
-    try:
-        yield
-    finally:
-        _shut_down()
-
-
-def _shut_down() -> None:
-    """Leave Ray, with no garbage collection meanwhile.
-
-    Tune leaves cycles that hold references to Ray's objects. Were another thread to collect them
-    while Ray shuts down, Ray would end the process.
-    """
-    gc.collect()
-    gc.disable()
-    try:
-        ray.shutdown()
-    finally:
-        gc.enable()
-
-
-def check_feasible(resources: Resources) -> None:
-    """That the nodes can run a trial: Ray would wait for ever without a word."""
-    nodes = _alive()
-    if not resources.slots(nodes):
-        have = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
-        where = "on one node" if resources.workers == 1 else "each on one node"
-        lower = "" if resources.workers == 1 else "resources.workers, "
-        raise InputError(
-            f"a trial needs {resources.taken} {where}; "
-            f"the nodes have {have}: lower {lower}--cpus-per-trial or --gpus-per-trial"
-        )
-
-
-def at_a_time(resources: Resources) -> int | None:
-    """Trials at a time; None: Tune sees how many fit. It does not see the workers of a trial."""
-    if resources.workers == 1:
-        return resources.concurrency
-    there = resources.slots(_alive())
-    return min(resources.concurrency or there, there)
-
-
-def _alive() -> list[dict[str, float]]:
-    """What each node has."""
-    return [node["Resources"] for node in _nodes() if node["Alive"]]

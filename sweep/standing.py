@@ -1,6 +1,5 @@
 """How a study stands: what MLflow and the storage say of its planned trials. Reading only."""
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -137,11 +136,10 @@ def standings(
 def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standing:
     tags = parent.data.tags
     study, note, plan = tags.get("study", ""), "", None
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            plan = read_plan(client, parent, Path(scratch))
-        except ResultsError as error:
-            note = str(error)
+    try:
+        plan = read_plan(client, parent)
+    except ResultsError as error:
+        note = str(error)
     runs = best_runs(children(client, parent))
     ended = [run.info.end_time for run in runs.values() if is_done(run) and run.info.end_time]
     return Standing(

@@ -1,7 +1,11 @@
 """The MLflow in force: `MLFLOW_TRACKING_URI`, else MLflow's own default in this folder."""
 
 import logging
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlparse
 
 import mlflow
 from mlflow.exceptions import MlflowException
@@ -11,8 +15,31 @@ from sqlalchemy.exc import SQLAlchemyError
 from analysis.errors import one_line, without_passwords
 from analysis.store import absent_database
 from sweep.errors import InputError
+from trainables.errors import StorageError
 
 AWAY = (MlflowException, SQLAlchemyError, OSError)  # what is raised where MLflow does not answer
+
+
+class ArtifactsError(OSError):
+    """The store that MLflow's artifacts are written to, past MLflow, does not take them."""
+
+
+def who_is_away(error: Exception) -> str:
+    """For a person: what it is, of the things in `AWAY`, that does not answer."""
+    if isinstance(error, StorageError):
+        return "the storage"
+    return "the store of MLflow's artifacts" if isinstance(error, ArtifactsError) else "MLflow"
+
+
+@contextmanager
+def naming_artifacts(place: str) -> Iterator[None]:
+    """Each kind of store has errors of its own; what goes through MLflow's server has MLflow's."""
+    try:
+        yield
+    except Exception as error:
+        if urlparse(place).scheme in ("mlflow-artifacts", "http", "https"):
+            raise
+        raise ArtifactsError(f"{place}: {one_line(error)}") from error
 
 
 def connect() -> MlflowClient:
@@ -24,6 +51,8 @@ def connect() -> MlflowClient:
     for name in ("mlflow", "alembic"):  # which tell of every table they make
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*noload.*")
+    # a line about every run that ends, for which the server is asked again
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     uri = mlflow.get_tracking_uri()
     try:
         client = MlflowClient(uri)

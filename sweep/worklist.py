@@ -21,6 +21,7 @@ class Worklist:
     stored: tuple[PlannedTrial, ...]  # run, and not published yet
     to_run: tuple[PlannedTrial, ...]
     examples: dict[str, int]  # trial id of `to_run` → examples to be trained on
+    warmups: dict[str, str]  # trial id of `to_run` → its warm-up's key, where that is not stored
     shared_warmups: int  # warm-ups that trials of `to_run` need not compute themselves
 
     @property
@@ -37,8 +38,8 @@ def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.de
     """The state of every planned trial.
 
     The trials to run are ordered replicate by replicate, so that a study that is cut short is
-    complete in its first replicates. Those that share a warm-up come one replicate after the trial
-    that computes it: by then it is stored.
+    complete in its first replicates. In each, those that find their warm-up made come last, and
+    otherwise the longest first, so that the workers are done at about the same time.
     """
     done, adopted, stored, to_run = [], [], [], []
     for planned in plan.trials:
@@ -50,30 +51,34 @@ def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.de
             stored.append(planned)
         else:
             to_run.append(planned)
-    leaders, followers = _by_warmup(to_run, storage, device)
-    follows = {planned.trial_id for planned in followers}
-    to_run.sort(key=lambda p: (p.replicate + (p.trial_id in follows), p.trial_id in follows))
+    keys = {p.trial_id: warmup_key(p.trial, device) for p in to_run if p.trial.warmup}
+    missing = {key for key in keys.values() if key not in storage}
+    follows = _followers(to_run, keys, missing)
     examples = {
         planned.trial_id: planned.trial.task_examples
         + (0 if planned.trial_id in follows else planned.trial.warmup_examples)
-        for planned in (*leaders, *followers)
+        for planned in to_run
     }
+    to_run.sort(key=lambda p: (p.replicate, p.trial_id in follows, -examples[p.trial_id]))
     return Worklist(
-        tuple(done), tuple(adopted), tuple(stored), tuple(to_run), examples, len(followers)
+        done=tuple(done),
+        adopted=tuple(adopted),
+        stored=tuple(stored),
+        to_run=tuple(to_run),
+        examples=examples,
+        warmups={trial_id: key for trial_id, key in keys.items() if key in missing},
+        shared_warmups=len(follows),
     )
 
 
-def _by_warmup(
-    trials: list[PlannedTrial], storage: Storage, device: torch.device
-) -> tuple[list[PlannedTrial], list[PlannedTrial]]:
-    """(those that warm up themselves or not at all, those that find their warm-up done)."""
-    leaders, followers = [], []
-    led: set[str] = set()
-    for planned in trials:
-        key = warmup_key(planned.trial, device) if planned.trial.warmup else None
-        if key is not None and (key in led or key in storage):
-            followers.append(planned)
-        else:
-            leaders.append(planned)
-            led |= {key} if key else set()
-    return leaders, followers
+def _followers(trials: list[PlannedTrial], keys: dict[str, str], missing: set[str]) -> set[str]:
+    """The ids of the trials that find their warm-up made: all with it but the shortest, which makes
+    it and is the soonest done."""
+    followers, led = set(), set()
+    for planned in sorted(trials, key=lambda p: p.trial.task_examples):
+        key = keys.get(planned.trial_id)
+        if key is not None and (key in led or key not in missing):
+            followers.add(planned.trial_id)
+        elif key is not None:
+            led.add(key)
+    return followers

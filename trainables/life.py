@@ -196,6 +196,7 @@ class _Life:
             self.device,
             commit,
             _stacked(self.probed, self.trial.task.epochs),
+            self.workers.size,
         )
 
     def _live(self) -> Life[None]:

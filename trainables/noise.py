@@ -66,7 +66,10 @@ def sample(
         )
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
         raise ValueError(f"noise needs a finite mean and a finite std ≥ 0, got {mean} and {std}")
-    return (mean + std * _DRAW[distribution](shape, generator)).contiguous()
+    noise = _DRAW[distribution](shape, generator)
+    if (mean, std) != (0, 1):
+        noise = torch.add(torch.tensor(mean, device=noise.device), noise, alpha=std)  # in one pass
+    return noise.contiguous()
 
 
 def _uniform(shape: Shape, generator: Generator) -> Tensor:

@@ -46,6 +46,7 @@ def write_record(
     device: torch.device,
     commit: str = "unknown",
     probed: Mapping[str, Tensor] = MappingProxyType({}),
+    workers: int = 1,
 ) -> bytes:
     """The record's bytes.
 
@@ -56,6 +57,7 @@ def write_record(
         seconds: by activity: warmup, task, evaluation.
         commit: of the code that ran the trial.
         probed: by `<probe>/<array>`, on the CPU.
+        workers: that trained the network together.
     """
     meta = {
         "format": FORMAT,
@@ -64,6 +66,7 @@ def write_record(
         "trial": trial.model_dump(mode="json"),
         "device": device_name(device),
         "node": socket.gethostname(),
+        "workers": workers,
         "versions": versions(),
         "commit": commit,
         "finished_at": time.time(),

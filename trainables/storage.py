@@ -10,6 +10,7 @@ import logging
 import re
 from pathlib import Path
 
+from trainables.errors import StorageError
 from trainables.objects import DAMAGED, Bucket, Folder, Objects
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,13 @@ class Storage:
         """The object's payload; None where there is none or it is damaged.
 
         Raises:
-            OSError: the storage does not answer.
+            StorageError: the storage does not answer.
         """
-        content = self._objects.read(_checked(key))
+        name = _checked(key)
+        try:
+            content = self._objects.read(name)
+        except OSError as error:
+            raise StorageError(f"{self._objects.place(name)}: {error}") from error
         if content is None:
             return None
         payload = _payload(content)

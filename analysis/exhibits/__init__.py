@@ -5,7 +5,7 @@ study file lists the exhibits it ends in by these names, which are known without
 Matplotlib: an exhibit is imported when it is made.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -50,11 +50,11 @@ EXHIBITS: Mapping[str, "Callable[[StudyResults], Exhibit]"] = {
 }
 
 
-def build_exhibits(results: "StudyResults") -> "list[Exhibit]":
-    """The exhibits the study's plan names, in its order."""
+def build_exhibits(results: "StudyResults") -> "Iterator[Exhibit]":
+    """The exhibits the study's plan names, in its order, each made when it is asked for."""
     from analysis.results import ResultsError
 
     unknown = [name for name in results.plan.exhibits if name not in EXHIBITS]
     if unknown:
         raise ResultsError(f"no exhibit {unknown[0]!r}; there is {', '.join(EXHIBITS)}")
-    return [EXHIBITS[name](results) for name in results.plan.exhibits]
+    return (EXHIBITS[name](results) for name in results.plan.exhibits)

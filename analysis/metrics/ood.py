@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 #: What a score was tuned by: a temperature, say, or ODIN's (ε, T); None where nothing is tuned.
 Parameter = float | tuple[float, ...] | None
@@ -43,6 +42,8 @@ def auroc(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
     >>> auroc([0.9, 0.7], [0.7, 0.2])
     0.875
     """
+    from scipy.stats import rankdata  # late: a launch waits for the import, and not for this
+
     inside, outside = _both(id_scores, ood_scores)
     n_id, n_ood = inside.size, outside.size
     ranks = rankdata(np.concatenate([inside, outside]))

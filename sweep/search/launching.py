@@ -92,7 +92,7 @@ class _Launch:
     failed: int = 0
 
     def carry_out(self) -> Outcome:
-        from sweep.running import connected  # late: Ray takes two seconds to import
+        from sweep.connection import connected  # late: Ray takes half a second to import
 
         timeout = self.options.timeout
         proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)

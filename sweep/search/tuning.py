@@ -16,8 +16,9 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from sweep.connection import check_feasible, connected, let_start_together
 from sweep.resources import Resources
-from sweep.running import bound, check_feasible, connected, scratch, traceback_of
+from sweep.running import bound, scratch, traceback_of
 from sweep.search.proposals import Proposal
 from sweep.search.proposing import Live, Proposer
 from trainables.data.examples import Source
@@ -55,6 +56,7 @@ def run_search(
     """
     with connected(resources), scratch(folder, resources) as own:
         check_feasible(resources)
+        let_start_together(resources)
         try:
             tune.Tuner(
                 bound(live_by_seed, sources, weights, storage, resources, commit, folder),

@@ -3,6 +3,7 @@
 The fixtures hand out the makers as a namespace, since test folders are not importable packages.
 """
 
+import hashlib
 import io
 import json
 import zlib
@@ -224,6 +225,7 @@ def _publish_trial(
         file = folder / "record.npz"
         file.write_bytes(record_of(spec, trial, outcome))
         client.log_artifact(run_id, str(file))
+        client.set_tag(run_id, "record_sha256", hashlib.sha256(file.read_bytes()).hexdigest())
     client.set_terminated(run_id, "FAILED" if outcome == "failed" else "FINISHED")
 
 

@@ -77,7 +77,7 @@ def record(study, warm, replicate, bare):
     return Record(
         trial_id="", status="finished", trial={}, device="cpu", versions={}, commit="0123456",
         finished_at=0.0, examples={}, seconds={}, logits={"test": np.zeros((2, 2), np.float32)},
-        labels={"test": np.zeros(2, np.int64)}, history=pd.DataFrame(), probes=probes,
+        labels={"test": np.zeros(2, np.int64)}, columns=pd.DataFrame(), probes=probes,
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def record(study, arm, replicate):
         device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
         seconds={}, logits={"test": logits.astype(np.float32)},
         labels={"test": (np.arange(PREDICTIONS) < correct).astype(np.int64)},
-        history=pd.DataFrame(), probes={},
+        columns=pd.DataFrame(), probes={},
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def record(trial_id, ece, accuracy):
         seconds={},
         logits={"test": np.tile(said, (NETWORK_EXAMPLES, 1)).astype(np.float32)},
         labels={"test": (np.arange(NETWORK_EXAMPLES) >= right).astype(np.int64)},
-        history=pd.DataFrame(),
+        columns=pd.DataFrame(),
         probes={},
     )
 

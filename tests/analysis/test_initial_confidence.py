@@ -81,7 +81,7 @@ def record(study, grid, level, warm, replicate, bare):
         trial_id="", status="finished", trial={"model": model_of(study, grid, level)},
         device="cpu", versions={}, commit="0123456", finished_at=0.0, examples={}, seconds={},
         logits={"test": np.zeros((2, 2), np.float32)}, labels={"test": np.zeros(2, np.int64)},
-        history=pd.DataFrame(), probes=probes,
+        columns=pd.DataFrame(), probes=probes,
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def record(study, level, replicate, device="cpu"):
         seconds=seconds(study, level, replicate),
         logits={"test": logits},
         labels={"test": labels},
-        history=pd.DataFrame(),
+        columns=pd.DataFrame(),
         probes={},
     )
 

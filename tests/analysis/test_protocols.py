@@ -56,7 +56,7 @@ def record(trial_id, test, labels, outside, own, probe):
         trial_id=trial_id, status="finished", trial={"data": {"ood_normalised": own == NORMALISED}},
         device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
         seconds={}, logits={"test": test, "ood": outside[own]}, labels={"test": labels},
-        history=pd.DataFrame(), probes=probes,
+        columns=pd.DataFrame(), probes=probes,
     )  # fmt: skip
 
 

@@ -255,6 +255,18 @@ class TestBootstrap:
         assert bootstrap_interval(sample) == bootstrap_interval(sample, seed=0)
         assert bootstrap_interval(sample) != bootstrap_interval(sample, seed=1)
 
+    @pytest.mark.parametrize("pairs", [6, 30, 526])
+    def test_asked_again_it_is_what_scipy_computes_to_the_bit(self, pairs):
+        sample = np.random.default_rng(pairs).normal(0.1, size=pairs)
+        direct = stats.bootstrap(
+            (sample,), np.mean, n_resamples=10_000, random_state=np.random.default_rng(0)
+        ).confidence_interval
+        first = bootstrap_interval(sample)
+        assert first == (direct.low, direct.high)
+        assert bootstrap_interval(sample.tolist()) == first
+        sample += 1
+        assert bootstrap_interval(sample) != first
+
     def test_exchanging_the_arms_mirrors_the_interval(self):
         sample = np.random.default_rng(4).exponential(size=20)
         low, high = bootstrap_interval(sample)

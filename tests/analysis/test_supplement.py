@@ -51,7 +51,7 @@ def record(trial_id, replicate, sharpness, ood):
     return Record(
         trial_id=trial_id, status="finished", trial={"data": {"ood_normalised": True}},
         device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
-        seconds={}, logits=found, labels={"test": labels}, history=pd.DataFrame(), probes={},
+        seconds={}, logits=found, labels={"test": labels}, columns=pd.DataFrame(), probes={},
     )  # fmt: skip
 
 

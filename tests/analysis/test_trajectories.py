@@ -57,7 +57,7 @@ def study(synthetic, replicates=8, histories=learning, classes=10, **changes):
         if trial.record is not None:
             logits = {name: found[:, :classes] for name, found in trial.record.logits.items()}
             history = histories(trial.replicate, trial.arm != "control")
-            trial = replace(trial, record=replace(trial.record, history=history, logits=logits))
+            trial = replace(trial, record=replace(trial.record, columns=history, logits=logits))
         trials.append(trial)
     return StudyResults(results.plan, tuple(trials), results.parent_run_id)
 

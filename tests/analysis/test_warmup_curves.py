@@ -54,7 +54,7 @@ def study(synthetic, replicates=8, histories: Callable = history_of, **changes):
     for trial in results.trials:
         if trial.record is not None:
             history = histories(trial.replicate, trial.arm != "control")
-            trial = replace(trial, record=replace(trial.record, history=history))
+            trial = replace(trial, record=replace(trial.record, columns=history))
         trials.append(trial)
     return StudyResults(results.plan, tuple(trials), results.parent_run_id)
 

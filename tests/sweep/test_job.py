@@ -32,7 +32,11 @@ pytest.importorskip("aiohttp_cors", reason="jobs need ray[default]")
 
 
 class TwoNodes:
-    """A head and a second node on loopback, each a process group with one CPU to give."""
+    """A head and a second node on loopback, each a process group with one CPU to give.
+
+    Each has a folder of its own, as on machines of their own: a node unpacks a job's files anew,
+    and would take those of the other from under its feet.
+    """
 
     def __init__(self, folder: Path) -> None:
         token = folder / "token"
@@ -43,14 +47,18 @@ class TwoNodes:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
         }
-        self.session = tempfile.mkdtemp(prefix="ray-")  # short: sockets lie in it
+        # short: sockets lie in them
+        self.folders = [tempfile.mkdtemp(prefix="ray-") for _ in range(2)]
         self.port, self.dashboard, *rest = _free_ports(8)
         self.head = self._start(
-            *("--head", "--port", str(self.port), "--temp-dir", self.session),
+            *("--head", "--port", str(self.port), "--temp-dir", self.folders[0]),
             *("--dashboard-host", "127.0.0.1", "--dashboard-port", str(self.dashboard)),
             ports=rest[:3],
         )
-        self.second = self._start("--address", f"127.0.0.1:{self.port}", ports=rest[3:])
+        self.second = self._start(
+            *("--address", f"127.0.0.1:{self.port}", "--temp-dir", self.folders[1]),
+            ports=rest[3:],
+        )
 
     def _start(self, *arguments: str, ports: list[int]) -> subprocess.Popen[bytes]:
         agent, grpc, metrics = map(str, ports)
@@ -102,7 +110,8 @@ class TwoNodes:
     def end(self) -> None:
         for node in (self.second, self.head):
             self.kill(node)
-        shutil.rmtree(self.session, ignore_errors=True)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -151,4 +160,4 @@ def test_a_job_on_two_nodes_of_which_one_dies_gives_the_numbers_of_a_local_launc
     client = MlflowClient(server.uri)
     experiment = client.get_experiment_by_name(asked[0]).experiment_id
     runs = client.search_runs([experiment], "tags.kind = 'trial'")
-    assert Counter(run.data.tags["trial_id"] for run in runs) == Counter(job.by_id)
+    assert Counter(run.data.tags["trial_id"] for run in runs) == Counter(job.by_id.keys())

@@ -235,7 +235,32 @@ def test_what_another_study_has_run_is_adopted_with_its_origin(copied):
     assert copied.results("third").count("finished") == 6
 
 
+def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(place):
+    sizes = {"size": {"data.examples": [32, 48, 64]}}
+    study = place.write("sized", grids=sizes, scales={"laptop": {"replicates": 1}})
+    # four workers, and when the three controls are done nothing is left but what waits for the
+    # warm-up: it takes seconds, a control a tenth of one
+    share = str((os.cpu_count() or 1) / 4)
+    place.launch(study, "--cpus-per-trial", share, "--set", "warmup.examples=102400")
+    warmed = [trial for trial in place.results("sized").trials if trial.arm == "warmup"]
+    phases = [trial.record.history.query("phase == 'warmup'") for trial in warmed]
+    assert [len(rows) for rows in phases] == [2, 2, 2]
+    # its seconds are those of the one trial that has spent them
+    assert len({tuple(rows["seconds"]) for rows in phases}) == 1
+
+
 # Where it runs
+
+
+def test_a_ray_that_does_not_start_is_told_of_in_one_line_with_the_remedy(place):
+    (place.folder / "full").write_text("no folder")
+    said = place.launch(place.write("tiny"), code=2, RAY_TMPDIR=str(place.folder / "full"))
+    (line,) = [line for line in said.splitlines() if line.startswith("launch: ")]
+    assert "Ray does not start on this machine" in line
+    assert f"room for its files in {place.folder / 'full'}" in line
+    assert "Traceback" not in said
+    (parent,) = parents(place)
+    assert parent.info.status == "FAILED"
 
 
 def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place):

@@ -132,4 +132,6 @@ def test_a_launch_is_published_by_password_and_in_few_requests(service, place, m
         )
     assert calls["/api/2.0/mlflow/runs/create"] == 9  # each trial once, and their parent
     assert calls["/api/2.0/mlflow/runs/log-metric"] == 0  # in batches alone
-    assert calls.total() < 25 * 8
+    assert calls["/api/2.0/mlflow/runs/log-batch"] <= 10  # one a trial
+    assert calls["/api/2.0/mlflow/runs/get"] <= 8  # none for a trial
+    assert calls.total() < 16 * 8

@@ -6,6 +6,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from sweep.outbox import Outbox, Parcel
+from sweep.tracking import ArtifactsError
+from trainables.errors import StorageError
 
 
 class Publisher:
@@ -49,4 +51,18 @@ def test_what_is_still_waiting_at_the_end_is_kept_with_the_reason():
     publisher = Publisher({"a": [MlflowException("no answer at //user:secret@host")] * 9})
     outbox = send(publisher, "a", "b")
     assert [parcel.planned.name for parcel in outbox.waiting] == ["a", "b"]
-    assert outbox.reason == "no answer at //…@host"
+    assert (outbox.away, outbox.reason) == ("MLflow", "no answer at //…@host")
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (StorageError, "the storage"),
+        (ArtifactsError, "the store of MLflow's artifacts"),
+        (OSError, "MLflow"),
+    ],
+)
+def test_what_is_away_is_called_by_its_name(error, away):
+    outbox = send(Publisher({"a": [error("connection refused")] * 9}), "a")
+    assert (outbox.away, outbox.reason) == (away, "connection refused")
+    assert (len(outbox.waiting), outbox.refused) == (1, [])

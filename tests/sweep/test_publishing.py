@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH
 
-from sweep import publishing
 from sweep.ledger import read_ledger
 from sweep.planning import make_plan
 from sweep.publishing import Publisher
@@ -27,32 +27,39 @@ def publish(finished, tmp_path):
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_experiment("tiny", (tmp_path / "artifacts").as_uri())
 
-    def publish(**meta):
+    def publish(epochs=1, **meta):
         ledger = read_ledger(client, plan)
         publisher = Publisher(client, plan, ledger, sources.loaded, "abc")
-        publisher.publish(planned, with_meta(payload, **meta))
+        publisher.publish(planned, altered(payload, epochs, meta))
         experiment = client.get_experiment_by_name("tiny").experiment_id
         return client, client.search_runs([experiment], "tags.kind = 'trial'"), planned, ledger
 
     return publish
 
 
-def with_meta(payload, **changes):
-    """The record with some of its `meta` changed."""
+def altered(payload, times, changes):
+    """The record with its history so many times over, and some of its `meta` changed."""
     with np.load(io.BytesIO(payload)) as archive:
         arrays = {name: archive[name] for name in archive.files}
+    history = [name for name in arrays if name.startswith("history/")]
+    rows = len(arrays["history/step"])
+    arrays |= {name: np.tile(arrays[name], times) for name in history}
+    later = np.repeat(np.arange(times), rows)
+    for name in ("history/step", "history/epoch", "history/seconds"):
+        arrays[name] = arrays[name] + later * (arrays[name].max() + 1)
     arrays["meta"] = np.array(json.dumps(json.loads(str(arrays["meta"])) | changes))
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
-def test_a_history_longer_than_a_request_is_whole(publish, finished, monkeypatch):
-    monkeypatch.setattr(publishing, "METRICS_PER_REQUEST", 7)
-    client, (run,), planned, _ = publish()
+def test_a_history_longer_than_a_request_is_whole(publish, finished):
+    client, (run,), planned, _ = publish(epochs=30)
     record = finished.results.by_id[planned.trial_id].record
     logged = client.get_metric_history(run.info.run_id, "test_ece")
-    assert [m.value for m in logged] == record.history["test_ece"].tolist()
+    assert [m.value for m in logged] == record.history["test_ece"].tolist() * 30
+    every = sum(len(client.get_metric_history(run.info.run_id, name)) for name in run.data.metrics)
+    assert every > 2 * MAX_ENTITIES_PER_BATCH
     assert run.data.params["warmup.noise.distribution"] == "gaussian"
 
 

@@ -51,6 +51,8 @@ def test_two_workers_have_the_trials_and_logits_of_one(new_place):
     assert len(one.stored("records")) == 2
     assert not two.stored("checkpoints")
     assert [run.outcome for run in two.results("tiny").trials] == ["finished"] * 2
+    for place, workers in ((one, 1), (two, 2)):
+        assert {run.record.workers for run in place.results("tiny").trials} == {workers}
     for trial_id in one.stored("records"):
         mine, wanted = logits(two, trial_id), logits(one, trial_id)
         assert mine.keys() == wanted.keys()
@@ -114,7 +116,7 @@ def test_trials_at_a_time_are_counted_by_their_workers(workers, cpus, gpus, slot
 
 def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):
     ray = pytest.importorskip("ray")
-    from sweep.running import check_feasible
+    from sweep.connection import check_feasible
 
     nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)

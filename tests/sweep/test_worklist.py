@@ -44,19 +44,20 @@ def test_a_trial_is_done_adopted_stored_or_to_be_run(plan, tmp_path):
     assert {planned.trial_id for planned in work.to_run} == {p.trial_id for p in (four, *rest)}
 
 
-def test_one_trial_computes_a_warm_up_and_the_others_come_a_replicate_later(plan, tmp_path):
+def test_the_shortest_trial_makes_a_warm_up_and_those_that_share_it_come_last(plan, tmp_path):
     work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
     warmed = [planned for planned in work.to_run if planned.trial.warmup]
     assert len(warmed) == 9
     assert work.shared_warmups == 6
     computing = [p for p in warmed if work.examples[p.trial_id] > p.trial.task_examples]
     assert [planned.replicate for planned in computing] == [0, 1, 2]
-    place = {planned.trial_id: at for at, planned in enumerate(work.to_run)}
-    first = {planned.replicate: place[planned.trial_id] for planned in computing}
-    for planned in warmed:
-        if planned not in computing:
-            next_one = min(planned.replicate + 1, 2)
-            assert place[planned.trial_id] > first[next_one]
+    kinds = ["makes", "control", "control", "control", "shares", "shares"]
+    assert [
+        "control" if not p.trial.warmup else "makes" if p in computing else "shares"
+        for p in work.to_run
+    ] == kinds * 3
+    assert [p.replicate for p in work.to_run] == sorted(p.replicate for p in plan.trials)
+    assert work.warmups == {p.trial_id: warmup_key(p.trial, CPU) for p in warmed}
     tasks = sum(planned.trial.task_examples for planned in plan.trials)
     assert work.examples_to_train == tasks + 3 * 512
 
@@ -67,6 +68,18 @@ def test_a_stored_warm_up_need_not_be_computed_by_anyone(plan, tmp_path):
     storage.put(warmup_key(warmed.trial, CPU), b"a state")
     work = sort_out(plan, Ledger(), storage, CPU)
     assert work.shared_warmups == 7
+    assert len(work.warmups) == 6
+
+
+def test_the_longest_begin_first_and_the_shortest_makes_the_warm_up(tiny, tmp_path):
+    sizes = {"size": {"data.examples": [64, 128, 32]}}
+    study = Study.model_validate({"name": "tiny"} | tiny | {"grids": sizes})
+    sized = make_plan(study, Sources().look, replicates=1)
+    work = sort_out(sized, Ledger(), Storage(tmp_path), CPU)
+    assert [(p.trial.arm, p.trial.data.examples) for p in work.to_run] == [
+        *(("warmup", 32), ("control", 128), ("control", 64), ("control", 32)),
+        *(("warmup", 128), ("warmup", 64)),
+    ]
 
 
 def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):

@@ -16,7 +16,8 @@ from PIL import Image
 from support import one_line
 
 from trainables.data.examples import Examples, Source, no_examples, stated_normalisation
-from trainables.data.sources import ACCEPTED, load
+from trainables.data.names import ACCEPTED
+from trainables.data.sources import load
 
 RNG = np.random.default_rng(0)
 X_TRAIN = RNG.integers(0, 256, (12, 6, 5, 3), np.uint8)

@@ -131,6 +131,11 @@ def test_the_commit_comes_back_and_is_unknown_where_none_is_given(record: Record
     assert record.commit == "unknown"
 
 
+def test_it_says_how_many_workers_have_trained_the_network(record: Record) -> None:
+    assert read_record(written(workers=3)).workers == 3
+    assert record.workers == 1
+
+
 def test_the_history_comes_back_exactly(record: Record) -> None:
     assert len(record.history) == len(HISTORY)
     for (_, read), row in zip(record.history.iterrows(), HISTORY, strict=True):

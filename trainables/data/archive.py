@@ -39,8 +39,6 @@ def from_archive(name: str, path: Path) -> Source:
 
 
 def _opened(name: str, path: Path) -> NpzFile:
-    if not path.is_file():
-        raise DataError(f"{name}: no such file; give the path of an .npz archive")
     try:
         archive = np.load(path, allow_pickle=False)
     except _UNREADABLE as error:

@@ -7,11 +7,9 @@ are: `labelled_sets` and `segmentation_sets`.
 from pathlib import Path
 
 from trainables.data.examples import Source
-from trainables.data.labelled_sets import LABELLED, labelled
+from trainables.data.labelled_sets import labelled
 from trainables.data.segmentation_sets import SEGMENTED, SIDE, segmentation
 from trainables.errors import DataError
-
-DOWNLOADED = (*LABELLED, *SEGMENTED)
 
 _OTHERWISE = "or give images of your own as npz:PATH or folder:PATH"
 

@@ -32,8 +32,6 @@ Size = tuple[int, int]  # (width, height) in pixels, Pillow's order
 
 def from_folder(name: str, path: Path, side: int | None) -> Source:
     """The images under `path`, as the source `name`; of mixed sizes as `side` × `side` pixels."""
-    if not path.is_dir():
-        raise DataError(f"{name}: no such folder; give one that holds a folder per class")
     layout = [split for split in SPLITS if _folders(path / split)]
     files = _given(name, path) if layout else _drawn(name, _files(name, path))
     class_names = tuple(files["train"] if "train" in files else files["test"])

@@ -27,10 +27,11 @@ from pathlib import Path
 
 from trainables.data.archive import from_archive
 from trainables.data.digits import digits
-from trainables.data.downloads import DOWNLOADED, from_torchvision
+from trainables.data.downloads import from_torchvision
 from trainables.data.examples import Source
 from trainables.data.folder import from_folder
 from trainables.data.mosaics import mosaics, mosaics_ood
+from trainables.data.names import ACCEPTED, FILES, check_name
 from trainables.data.photos import photos, photos_ood, textures
 from trainables.data.points import points, points_ood
 from trainables.data.texts import from_text, text, text_ood
@@ -50,9 +51,6 @@ _SHIPPED: dict[str, Callable[[], Source]] = {
     "points": points,
     "points_ood": points_ood,
 }
-_FILES = ("npz", "folder", "text")
-
-ACCEPTED = (*_SHIPPED, *DOWNLOADED, *(f"{kind}:PATH" for kind in _FILES))
 
 
 def load(
@@ -70,17 +68,14 @@ def load(
     Raises:
         DataError: the name is not known, or its examples are missing or cannot be used.
     """
-    kind, colon, path = name.partition(":")
-    if colon and kind in _FILES:
-        if not path:
-            raise DataError(f"{name}: the path is missing; write {kind}:PATH")
+    check_name(name)
+    kind, _, path = name.partition(":")
+    if kind in FILES and path:
         return _from_path(kind, name, Path(path).expanduser(), side)
     if name in _SHIPPED:
         return _SHIPPED[name]()
-    if name in DOWNLOADED:
-        home = root if root is not None else Path.home() / ".cache" / "warmup-sweep"
-        return from_torchvision(name, home, download, side)
-    raise DataError(f"{name!r} is not a known source; choose from {', '.join(ACCEPTED)}")
+    home = root if root is not None else Path.home() / ".cache" / "warmup-sweep"
+    return from_torchvision(name, home, download, side)
 
 
 def _from_path(kind: str, name: str, path: Path, side: int | None) -> Source:

@@ -86,8 +86,7 @@ def from_text(name: str, path: Path) -> Source:
     try:
         content = path.read_bytes()
     except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise DataError(f"{name}: {reason}; give the path of a text file") from error
+        raise DataError(f"{name}: {error.strerror}; give the path of a text file") from error
     return _source(name, content)
 
 

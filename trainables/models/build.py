@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from trainables.models.densenet import densenet
 from trainables.models.feedback import draw_feedback
 from trainables.models.initialisation import initialise
+from trainables.models.linear import speed_up
 from trainables.models.mlp import mlp
 from trainables.models.own import NetworkError, code_digest, own
 from trainables.models.resnet import resnet
@@ -57,7 +58,8 @@ def build(trial: Trial, device: torch.device, weights: State | None = None) -> n
             raise ValueError(f"model.weights: {model.weights} has not been read")
         load_weights(network, weights, model.weights)
         new_head(network, generator(seed, "head"))
-    if trial.compute.channels_last:
+    speed_up(network)
+    if trial.compute.channels_last or device.type == "cpu":  # where it always pays
         network = network.to(memory_format=torch.channels_last)
     if trial.compute.bfloat16:
         network = Autocast(network)

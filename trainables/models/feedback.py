@@ -9,11 +9,12 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.models.linear import Linear, linear
 
-class FeedbackLinear(nn.Linear):
+
+class FeedbackLinear(Linear):
     """A linear layer that is trained by feedback alignment.
 
     In eval mode it is an ordinary one with the true gradient: what measures a network by a
@@ -34,7 +35,7 @@ class FeedbackLinear(nn.Linear):
     def forward(self, inputs: Tensor) -> Tensor:  # (n, in_features) → (n, out_features)
         if not self.training:
             return super().forward(inputs)
-        outputs = F.linear(inputs.detach(), self.weight, self.bias)
+        outputs = linear(inputs.detach(), self.weight, self.bias)
         carried: Tensor = _CarryBack.apply(outputs, inputs, self.feedback)
         return carried
 
@@ -64,4 +65,4 @@ class _CarryBack(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:  # the first layer's inputs are data
             return error, None, None
         (feedback,) = ctx.saved_tensors
-        return error, error @ feedback.to(error.dtype), None  # bfloat16 under autocast
+        return error, linear(error, feedback.t().to(error.dtype)), None  # bfloat16 in autocast

@@ -1,0 +1,88 @@
+"""A trial's record from its run: where it lies if that is here, else from the cache or a download.
+
+Every record's bytes are looked at, and their digest is compared with the one that the run was
+published with, where it says one. The arrays are not kept: what comes back reads them from the file
+when they are asked for. What must be taken out of a record for that, its facts, is in the cache too
+(`analysis.cache`): a second time a record is read and hashed, not decompressed and computed with.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlflow.artifacts
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from analysis.cache import Cache, sha256
+from analysis.records import Record, RecordError, array_names, fields, read_record, stored_record
+from analysis.store import RECORD, RECORD_DIGEST, local_artifact
+from analysis.summary import summarise
+
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one for each download
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def read_run(client: MlflowClient, run: Run, cache: Cache) -> tuple[Record, Mapping[str, float]]:
+    """A run's record, and the numbers that `summarise` gives of it.
+
+    Raises:
+        RecordError: it is damaged, or not the one that the run was published with.
+        MlflowException, OSError: there is none, or it cannot be had.
+    """
+    payload, path = _payload(client, run, cache)
+    digest, published = sha256(payload), _published(run)
+    if published not in ("", digest):
+        raise RecordError(f"{path or RECORD}: damaged, or not the record that was published")
+    facts = cache.facts(digest)
+    if facts is None:
+        facts = _facts(read_record(payload, str(path or RECORD)))
+        cache.keep_facts(digest, facts)
+    path = path or cache.keep_record(payload)
+    if path is None:  # then it stays in memory
+        return read_record(payload), facts["numbers"]
+    return stored_record(path, facts["fields"], facts["names"]), facts["numbers"]
+
+
+def artifact_bytes(client: MlflowClient, run: Run, name: str) -> bytes:
+    """An artifact's content, read where it lies or downloaded."""
+    local = local_artifact(run, name)
+    if local is not None and local.is_file():
+        return local.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        # by the address that the run has told, or the server is asked for it each time
+        found = mlflow.artifacts.download_artifacts(
+            artifact_uri=f"{run.info.artifact_uri}/{name}",
+            dst_path=folder,
+            tracking_uri=client.tracking_uri,
+        )
+        return Path(found).read_bytes()
+
+
+def _payload(client: MlflowClient, run: Run, cache: Cache) -> tuple[bytes, Path | None]:
+    """A record's bytes, and the file that has them, if there is one that stays."""
+    local, digest = local_artifact(run, RECORD), _published(run)
+    if local is not None and local.is_file():
+        return local.read_bytes(), local
+    kept = cache.record(digest) if digest else None
+    if kept is not None:
+        return kept, cache.place(digest)
+    return artifact_bytes(client, run, RECORD), None
+
+
+def _published(run: Run) -> str:
+    """The digest that the run says; "" for none, as of runs that were published by earlier code."""
+    said = str(run.data.tags.get(RECORD_DIGEST, ""))
+    return said if _DIGEST.fullmatch(said) else ""
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    return {
+        "fields": fields(record),
+        "names": array_names(record),
+        "numbers": summarise(record) if record.status == "finished" else {},
+    }

@@ -1,0 +1,140 @@
+"""One network's life: how fast does a trial train? `python -m benchmarks.life [NETWORK …]`
+
+Examples/s of the warm-up and of the task inside a trial (as its record says), on one thread of the
+CPU, against what `benchmarks.loops` describes and against the machine:
+
+- bare: the shortest loop that takes the same steps; 1.00 is a service that costs nothing
+- usual: the way most training scripts are written
+- MKL, oneDNN: of the operations a second that a square matrix product of these libraries reaches in
+  the same minute, the share that goes into the network's own products; PyTorch multiplies by MKL
+
+All four are taken in turns, round after round, and each ratio within one round, for a machine's
+speed drifts; the table has the medians.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from analysis.records import read_record
+from benchmarks.loops import bare, network_of, usual
+from sweep.fields import parse_trial, with_fields
+from sweep.sources import Sources
+from trainables.life import run_trial
+from trainables.models.linear import linear
+from trainables.preparation import prepare
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+CPU = torch.device("cpu")
+ROUNDS = 7
+PHASES = ("warmup", "task")
+PRODUCTS = 20  # of which the fastest says the peak
+COLUMNS = ("Network", "Phase", "Examples/s", "× bare", "× usual", "of MKL's peak", "of oneDNN's")
+COMMON = {"data.ood": None, "data.validation": 2, "data.test": 2, "warmup.epochs": 1}
+# batch, examples of a phase: some seconds each
+SIZES = {
+    "mlp, depth 2": ({"model.depth": 2}, 128, 25_600),
+    "mlp, depth 6": ({"model.depth": 6}, 128, 25_600),
+    "resnet18": ({"model": "resnet18"}, 32, 128),
+    "densenet121": ({"model": "densenet121"}, 32, 96),
+    "vit": ({"model": "vit"}, 32, 256),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.life", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help="default: all of them")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    sources = Sources()
+    print("| " + " | ".join(COLUMNS) + " |\n|" + " --- |" * len(COLUMNS))
+    for name, (fields, batch, examples) in SIZES.items():
+        if asked.networks and not any(name.startswith(wanted) for wanted in asked.networks):
+            continue
+        trial = sources.look(
+            parse_trial(with_fields({}, COMMON | _sized(batch, examples) | fields))
+        )
+        for row in rows(trial, sources, asked.rounds):
+            print("| " + " | ".join([name, *row]) + " |", flush=True)
+
+
+def _sized(batch: int, examples: int) -> dict[str, Any]:
+    subset = min(examples, 1280)
+    return {
+        "warmup.batch": batch,
+        "warmup.examples": examples,
+        "data.examples": subset,
+        "task.batch": batch,
+        "task.epochs": examples // subset,
+    }
+
+
+def rows(trial: Trial, sources: Sources, rounds: int) -> list[list[str]]:
+    """A row a phase: examples/s, then how many times as fast as each loop, and shares of peaks."""
+    source = sources.get(trial.data, trial.data.source)
+    data = prepare(trial, source, None, CPU)
+    examples = {"warmup": trial.warmup_examples, "task": trial.task_examples}
+    of_one = operations(trial)
+    found = []
+    for number in range(rounds + 1):
+        seconds = [lived(trial, source), bare(trial, data), usual(trial, data)]
+        peaks = gemm_peak(torch.mm), gemm_peak(linear)
+        if number > 0:  # the first warms the machine up
+            found.append((*seconds, *peaks))
+
+    def row(phase: str) -> Iterator[str]:
+        speeds = [examples[phase] / ours[phase] for ours, *_ in found]
+        yield f"{statistics.median(speeds):,.0f}"
+        for other in (1, 2):
+            yield f"{statistics.median(r[other][phase] / r[0][phase] for r in found):.2f}"
+        for peak in (3, 4):
+            shares = [v * of_one / r[peak] for v, r in zip(speeds, found, strict=True)]
+            yield f"{statistics.median(shares):.0%}"
+
+    return [[phase, *row(phase)] for phase in PHASES]
+
+
+def lived(trial: Trial, source: Any) -> dict[str, float]:
+    """Seconds of a trial's phases, from its record."""
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Storage(folder)
+        payload = storage.get(run_trial(trial, source, None, storage, CPU))
+    assert payload is not None
+    return dict(read_record(payload).seconds)
+
+
+def operations(trial: Trial) -> float:
+    """Floating-point operations of matrix products and convolutions, forward and backward, an
+    example."""
+    network = network_of(trial)  # the counter knows PyTorch's own operators
+    inputs = torch.randn(2, *trial.facts.shape)
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(network(inputs), torch.zeros(2, dtype=torch.long)).backward()
+    return counter.get_total_flops() / 2
+
+
+@torch.inference_mode()
+def gemm_peak(product: Callable[[Tensor, Tensor], Tensor], side: int = 1024) -> float:
+    """Floating-point operations a second of a square float32 matrix product, the best of some."""
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    best = float("inf")
+    for _ in range(PRODUCTS):
+        started = time.perf_counter()
+        product(a, b)
+        best = min(best, time.perf_counter() - started)
+    return 2 * side**3 / best
+
+
+if __name__ == "__main__":
+    main()
