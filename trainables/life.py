@@ -143,7 +143,7 @@ class _Phase:
     learning_rate: Callable[[int], float]  # of an epoch, counted from 1
     random: tuple[torch.Generator, ...]  # what the mini-batches of an epoch are drawn from
     batches: Callable[[], Batches]
-    alike: Hashable  # of trials with one task, phases that differ in their examples alone
+    alike: Hashable  # of trials with one task, phases that differ in examples and rate alone
 
 
 class _Life:
@@ -279,7 +279,7 @@ class _Life:
             lambda epoch: self.lr_scale * learning_rate(settings, epoch),
             (order, cut),
             lambda: shuffled(self.data.train, settings.batch, order, augment),
-            self.lr_scale,
+            None,
         )
 
     def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> Life[None]:
@@ -307,7 +307,8 @@ class _Life:
             batches=phase.batches(),
             tick=self._count,
             place=(PHASES.index(phase.name), epoch),
-            alike=phase.alike,
+            # a checkpoint may hold another learning rate than the phase began with
+            alike=(phase.alike, phase.learning_rate(epoch)),
             seed=self.trial.seed,
             stream=self.workers.stream(f"{phase.name} epoch {epoch}"),
             device=self.device,

@@ -649,6 +649,18 @@ def test_trials_with_one_warm_up_make_it_once(
     assert [n for n, kind in stacking if kind is Epoch] == [3, 3, 3]
 
 
+def test_a_learning_rate_of_its_own_is_kept_in_a_checkpoint(
+    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
+) -> None:
+    trials = [changed(WARM, warmup={"keep": "step_size"}), of_seed(1), of_seed(2)]
+    live(trials, storage, cut_after=18 + 2 * 9 + 1)  # two epochs of the task are behind them
+    stacking.clear()
+    live(trials, storage)
+    for trial in trials:
+        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
+    assert [n for n, kind in stacking if kind is Epoch] == [2]  # the other is by itself
+
+
 @pytest.mark.parametrize("train", ["head", "statistics"])
 def test_a_warm_up_of_a_part_of_the_network(
     train: str, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
