@@ -30,7 +30,6 @@ from trainables.fused import run_trials
 from trainables.life import run_trial
 from trainables.models.mlp import mlp
 from trainables.optimizers import make_optimizer
-from trainables.parallel import ALONE
 from trainables.passes import Epoch
 from trainables.stack import Stack
 from trainables.storage import Storage
@@ -142,13 +141,7 @@ def trained(
                     optimizer=optimizer,
                     settings=ADAM,
                     batches=iter(own),
-                    tick=lambda examples: None,
-                    place=(0, 1),
-                    alike=None,
-                    seed=0,
-                    stream="",
                     device=CPU,
-                    workers=ALONE,
                 )
                 for network, optimizer, own in zip(networks, optimizers, batches, strict=True)
             ]

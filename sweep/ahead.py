@@ -19,15 +19,15 @@ from trainables.life import record_key
 
 @contextmanager
 def ray_ahead(plan: StudyPlan, options: Options) -> Iterator[None]:
-    """Ray is there, and ends with the context, where storage lacks trials of the plan. Where it
-    does not start, whoever needs it is told by `connected`: MLflow may have all of them.
+    """Ray is there, and ends with the context, where storage lacks the plan's last trial: there is
+    something to be run, in all likelihood. Where Ray does not start, or is needed all the same,
+    that is for `connected` to tell and do.
 
     Ray starts in this thread, for signals are answered in no other, and its processes end with the
     thread they come from; MLflow's part goes on beside it.
     """
-    storage = open_storage(options.storage)
-    complete = all(record_key(planned.trial_id) in storage for planned in plan.trials)
-    if complete or ray.is_initialized():
+    last = record_key(plan.trials[-1].trial_id)  # one question: a storage may be far away
+    if last in open_storage(options.storage) or ray.is_initialized():
         yield
         return
     meanwhile = threading.Thread(target=_ask_mlflow, args=(options.folder,))

@@ -13,14 +13,6 @@ from types import FrameType
 from sweep.errors import InputError
 from trainables.errors import DataError
 
-MLFLOW_SETTINGS = {
-    # a server that is down is told of within seconds; the default is minutes
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    # neither two lines for each trial nor a bar for each file, among what a command says
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-
 
 class Interrupted(KeyboardInterrupt):
     """By SIGINT or SIGTERM.
@@ -63,8 +55,8 @@ def set_tracking(uri: str | None) -> None:
     """Of a command that talks to MLflow, before it does."""
     if uri:
         os.environ["MLFLOW_TRACKING_URI"] = uri
-    for name, value in MLFLOW_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    # a server that is down is told of within seconds; MLflow's own default is minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

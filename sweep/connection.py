@@ -165,7 +165,7 @@ def check_feasible(resources: Resources) -> None:
         )
 
 
-def slots(resources: Resources) -> int:
+def _slots(resources: Resources) -> int:
     """How many trials can run at once on the nodes there are now."""
     return min(resources.slots(_alive()), resources.concurrency or MOST, MOST)
 
@@ -173,15 +173,12 @@ def slots(resources: Resources) -> int:
 def let_start_together(resources: Resources) -> None:
     """As many workers as fit. Tune would start one, wait until it runs, and only then the next; and
     an autoscaling cluster sees from those that are waited for that there is more to do."""
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, slots(resources)))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(resources))
 
 
 def at_a_time(resources: Resources) -> int | None:
     """Trials at a time; None: Tune sees how many fit. It does not see the workers of a trial."""
-    if resources.workers == 1:
-        return resources.concurrency
-    there = resources.slots(_alive())
-    return min(resources.concurrency or there, there)
+    return resources.concurrency if resources.workers == 1 else _slots(resources)
 
 
 def _alive() -> list[dict[str, float]]:

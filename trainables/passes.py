@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from trainables.parallel import Workers
+from trainables.parallel import ALONE, Workers
 from trainables.preparation import Split
 from trainables.seeds import global_state
 from trainables.training import Batches, Outputs, Tick, evaluate, train_epoch
@@ -30,13 +30,13 @@ class Epoch:
     optimizer: torch.optim.Optimizer | None  # None: no weight is trained
     settings: Optimizer  # the optimizer's
     batches: Batches
-    tick: Tick
-    place: tuple[int, int]  # along a life: the phase and the epoch in it
-    alike: Hashable  # of one task and place, epochs that are equal in this differ in examples alone
-    seed: int
-    stream: str  # of the random numbers that the network itself draws
     device: torch.device
-    workers: Workers
+    tick: Tick = lambda examples: None
+    place: tuple[int, int] = (0, 1)  # along a life: the phase and the epoch in it
+    alike: Hashable = None  # of one task and place, equal in epochs that differ in examples alone
+    seed: int = 0
+    stream: str = ""  # of the random numbers that the network itself draws
+    workers: Workers = ALONE
 
     @property
     def kind(self) -> Hashable:
@@ -56,7 +56,7 @@ class Predictions:
 
     network: nn.Module
     split: Split
-    workers: Workers
+    workers: Workers = ALONE
     place = (-1, 0)  # measuring goes before all training
 
     @property

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from trainables.optimizers import make_optimizer
-from trainables.parallel import ALONE, Pairs
+from trainables.parallel import Pairs
 from trainables.passes import Epoch, Pass, Predictions
 from trainables.preparation import Split
 from trainables.tasks import NO_CLASS
@@ -219,19 +219,11 @@ def _tried(
                 optimizer=make_optimizer(network.parameters(), sgd),
                 settings=sgd,
                 batches=iter([(inputs, labels)]),
-                tick=lambda examples: None,
-                place=(0, 1),
-                alike=None,
-                seed=0,
-                stream="tried",
                 device=device,
-                workers=ALONE,
             )
         )
         positions = None if labels.ndim == 1 else torch.zeros_like(labels.flatten(1)[:, :1])
-        looks.append(
-            Predictions(network, Split(inputs, labels, inputs.shape[1:], positions), ALONE)
-        )
+        looks.append(Predictions(network, Split(inputs, labels, inputs.shape[1:], positions)))
     said = make(epochs) + make(looks)
     states = [value for network in networks for value in network.state_dict().values()]
     return [outputs.logits for outputs in said] + states

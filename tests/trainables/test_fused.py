@@ -19,23 +19,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import FACTS, WARM
 from support import numbers
 from torch import Tensor, nn
 
 from analysis.records import Record, read_record
 from trainables import fused, life
-from trainables.data.examples import Source, stated_normalisation
+from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood
 from trainables.fused import run_trials
 from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.build import Autocast, build
 from trainables.models.mlp import mlp
-from trainables.models.settings import Mlp, ViT
+from trainables.models.settings import ViT
 from trainables.models.transformer import transformer
 from trainables.models.unet import unet
 from trainables.models.vit import vit
 from trainables.optimizers import make_optimizer
-from trainables.parallel import ALONE
 from trainables.passes import Epoch, Pass, Predictions
 from trainables.preparation import Split
 from trainables.stack import Stack, stackable
@@ -45,13 +45,9 @@ from trainables.tasks import NO_CLASS
 from trainables.trial import (
     Augmentation,
     Compute,
-    Data,
-    DataFacts,
     Noise,
     Optimizer,
-    Task,
     Trial,
-    Warmup,
 )
 
 CPU = torch.device("cpu")
@@ -135,20 +131,15 @@ class Bench:
                 optimizer=optimizer if trained else None,
                 settings=self.settings,
                 batches=iter(own),
-                tick=self.ticks.append,
-                place=(1, 1),
-                alike=None,
-                seed=0,
-                stream="",
                 device=CPU,
-                workers=ALONE,
+                tick=self.ticks.append,
             )
             for network, optimizer, own in zip(self.networks, self.optimizers, batches, strict=True)
         ]
 
     def looks(self, splits: list[Split]) -> list[Pass]:
         return [
-            Predictions(network, split, ALONE)
+            Predictions(network, split)
             for network, split in zip(self.networks, splits, strict=True)
         ]
 
@@ -330,18 +321,6 @@ def test_what_cannot_be_stacked_is_found_out(make: Callable[[], nn.Module], can:
 
 
 # Whole lives
-
-
-MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
-FACTS = DataFacts(
-    digest="photos", ood_digest="ood", shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
-)
-WARM = Trial(
-    model=Mlp(depth=3, width=8),
-    data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),
-    warmup=Warmup(examples=50, epochs=3, batch=8, optimizer=Optimizer(lr=1e-3)),
-    task=Task(epochs=3, batch=8, optimizer=Optimizer(lr=1e-3, weight_decay=1e-3)),
-)
 
 
 def changed(trial: Trial, **sections: Any) -> Trial:

@@ -25,13 +25,14 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small import FACTS, WARM
 from support import numbers
 from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
 from analysis.records import Record, read_record
 from trainables import passes
-from trainables.data.examples import Examples, Source, stated_normalisation
+from trainables.data.examples import Examples, Source
 from trainables.data.photos import photos, photos_ood
 from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.build import build
@@ -46,16 +47,6 @@ ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 ERRORS = 5  # standard errors allowed
 
-MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
-FACTS = DataFacts(
-    digest="photos", ood_digest="ood", shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
-)
-WARM = Trial(
-    model=Mlp(depth=3, width=8),
-    data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),
-    warmup=Warmup(examples=50, epochs=3, batch=8, optimizer=Optimizer(lr=1e-3)),
-    task=Task(epochs=3, batch=8, optimizer=Optimizer(lr=1e-3, weight_decay=1e-3)),
-)
 CONTROL = WARM.control()
 ARMS = pytest.mark.parametrize("trial", [WARM, CONTROL], ids=["warmup", "control"])
 
@@ -163,7 +154,7 @@ def by_hand(trial: Trial) -> dict[str, Tensor]:
     """The logits of the paper's method in plain PyTorch, with nothing of `life` or `training`."""
     source, ood = photographs()
     assert source.validation is not None
-    mean, std = (torch.tensor(c).view(1, 3, 1, 1) for c in (MEAN, STD))
+    mean, std = (torch.tensor(c).view(1, 3, 1, 1) for c in (FACTS.mean, FACTS.std))
 
     def inputs(images: Examples, chosen: Tensor, normalised: bool = True) -> Tensor:
         scaled = images.inputs[chosen].float() / 255

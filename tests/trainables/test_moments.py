@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small import FACTS
 from support import numbers
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import softmax
 from analysis.records import Record, read_record
 from trainables import life
-from trainables.data.examples import Source, stated_normalisation
+from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood
 from trainables.keeping import keep
 from trainables.life import epochs_of, run_trial, warmup_key
@@ -29,13 +30,9 @@ from trainables.seeds import generator
 from trainables.state import unpack
 from trainables.storage import Storage
 from trainables.training import evaluate
-from trainables.trial import Data, DataFacts, Optimizer, Task, Trial, Warmup
+from trainables.trial import Data, Optimizer, Task, Trial, Warmup
 
 CPU = torch.device("cpu")
-MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
-FACTS = DataFacts(
-    digest="photos", ood_digest="ood", shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
-)
 WARM = Trial(
     model=Mlp(depth=3, width=8),
     data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),

@@ -8,31 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small import WARM as SMALL
 from together import Steps, Trained, life, lives, together, train
 from torch import nn
 
 from analysis.records import Record, read_record
-from trainables.data.examples import stated_normalisation
 from trainables.life import record_key
-from trainables.models.settings import Mlp
 from trainables.models.shared_norm import unshareable
 from trainables.parallel import ALONE, Workers, contiguous
 from trainables.storage import Storage
 from trainables.tasks import NO_CLASS
-from trainables.trial import Data, DataFacts, Optimizer, Task, Trial, Warmup
+from trainables.trial import Trial
 
-MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
-FACTS = DataFacts(
-    digest="photos", ood_digest="ood", shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
-)
-# warm-up: 3 epochs of 2 steps of 8; task: 3 epochs of 21 examples in 8, 8 and 5
-WARM = Trial(
-    model=Mlp(depth=3, width=8),
-    data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),
-    warmup=Warmup(examples=50, epochs=3, batch=8, optimizer=Optimizer(lr=1e-3)),
-    task=Task(epochs=3, batch=8, optimizer=Optimizer(lr=1e-3, weight_decay=1e-3)),
-    probes=("features", "gradients", "path"),
-)
+WARM = SMALL.model_copy(update={"probes": ("features", "gradients", "path")})
 
 
 class Unused(nn.Module):
