@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from s3fs import S3FileSystem
 from support import free_port
 
 BUCKET = "sweeps"
@@ -38,6 +39,7 @@ def s3_server() -> Iterator[SimpleNamespace]:
     finally:
         server.kill()
         server.wait()
+        S3FileSystem.clear_instance_cache()  # or the next server's clients would ask this one
 
 
 def _make_bucket(address: str, server: subprocess.Popen[bytes]) -> None:
