@@ -6,7 +6,8 @@ CPU, against what `benchmarks.loops` describes and against the machine:
 - bare: the shortest loop that takes the same steps; 1.00 is a service that costs nothing
 - usual: the way most training scripts are written
 - MKL, oneDNN: of the operations a second that a square matrix product of these libraries reaches in
-  the same minute, the share that goes into the network's own products; PyTorch multiplies by MKL
+  the same minute, the share that goes into the network's own products; which of the two computes
+  them, `trainables.models.linear` says
 
 All four are taken in turns, round after round, and each ratio within one round, for a machine's
 speed drifts; the table has the medians.
@@ -29,7 +30,7 @@ from benchmarks.loops import bare, network_of, usual
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources
 from trainables.life import run_trial
-from trainables.models.linear import linear
+from trainables.models.linear import OneDnnProduct
 from trainables.preparation import prepare
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -89,7 +90,7 @@ def rows(trial: Trial, sources: Sources, rounds: int) -> list[list[str]]:
     found = []
     for number in range(rounds + 1):
         seconds = [lived(trial, source), bare(trial, data), usual(trial, data)]
-        peaks = gemm_peak(torch.mm), gemm_peak(linear)
+        peaks = gemm_peak(torch.mm), gemm_peak(lambda a, b: OneDnnProduct.apply(a, b, None))
         if number > 0:  # the first warms the machine up
             found.append((*seconds, *peaks))
 

@@ -1,6 +1,7 @@
 """Products by oneDNN are PyTorch's own, in value and in every derivative."""
 
 import copy
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from trainables.models import linear as chosen
 from trainables.models.feedback import FeedbackLinear
-from trainables.models.linear import _AVAILABLE, LARGE, Linear, linear, speed_up
+from trainables.models.linear import LARGE, Linear, linear, mkl_is_slow, speed_up
 from trainables.models.mlp import mlp
 
 torch.set_num_threads(1)
@@ -18,7 +20,17 @@ torch.set_num_threads(1)
 # rounding of a sum of k products of standard normals, with room
 TOLERANCE = {"rtol": 1e-5, "atol": 2e-4}
 
-large = pytest.mark.skipif(not _AVAILABLE, reason="this PyTorch has no oneDNN")
+large = pytest.mark.skipif(
+    not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this PyTorch has no oneDNN"
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_onednn() -> Iterator[None]:
+    """As on a processor where MKL is slow, whatever this one is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chosen, "_BY_ONEDNN", hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+        yield
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -125,6 +137,17 @@ def test_small_products_other_types_and_autocast_are_left_to_pytorch() -> None:
     assert torch.equal(linear(big.double(), big.double()), F.linear(big.double(), big.double()))
     with torch.autocast("cpu", torch.bfloat16):
         assert linear(big, big).dtype == torch.bfloat16
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this PyTorch has no MKL")
+def test_mkl_is_asked_wherever_it_uses_the_whole_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mkl_is_slow("AVX512", "vendor_id\t: AuthenticAMD")
+    assert not mkl_is_slow("AVX512", "vendor_id\t: GenuineIntel")
+    assert not mkl_is_slow("AVX2", "vendor_id\t: AuthenticAMD")
+    monkeypatch.setattr(chosen, "_BY_ONEDNN", False)
+    big = drawn(256, 512)
+    assert calls(lambda: linear(big, big)) == 0
+    assert torch.equal(linear(big, big), F.linear(big, big))
 
 
 def test_a_network_is_sped_up_where_its_layers_are_plain() -> None:

@@ -1,12 +1,16 @@
-"""Linear layers whose larger products on the CPU are computed by oneDNN.
+"""Linear layers whose larger products are computed by oneDNN where PyTorch's choice is slow.
 
-PyTorch gives float32 matrix products on the CPU to MKL, which leaves the wider half of the vector
-units of many a processor unused: on one core of an EPYC with AVX-512, 111 GFLOP/s, where oneDNN, a
-part of PyTorch too, does 210 to 260. Values differ in their last digits, as they do between MKL on
-two processors. Small products, other types and devices, and autocast are left to PyTorch's choice.
+PyTorch gives float32 matrix products on the CPU to MKL, which on other makers' processors leaves
+the wider half of the vector units unused: on one core of an EPYC with AVX-512, 111 GFLOP/s, where
+oneDNN, a part of PyTorch too, does 210 to 260. On Intel's own, MKL is the faster one (a Xeon of the
+fourth generation: 155 to 180, oneDNN 115 to 170) and everything is left to it. Values differ in
+their last digits, as they do between MKL on two processors. Small products, other types and
+devices, and autocast are PyTorch's choice everywhere.
 """
 
 import inspect
+import platform
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +20,28 @@ from torch import Tensor, nn
 # multiplications from which oneDNN's longer way to its kernel is made up for, with a margin
 LARGE = 2**20
 
-_AVAILABLE = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # of a PyTorch with oneDNN
+
+def _maker() -> str:
+    """What says who has made the processor; empty where nothing does."""
+    described = Path("/proc/cpuinfo")  # Linux's
+    if not described.exists():
+        return platform.processor()  # on Windows it ends with the maker
+    lines = described.read_text().splitlines()
+    return next((line for line in lines if line.startswith("vendor_id")), "")
+
+
+def mkl_is_slow(capability: str, maker: str) -> bool:
+    """Whether MKL does not use the vector units of such a processor.
+
+    capability: of PyTorch's kernels here, as `torch.backends.cpu` has it.
+    """
+    there = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    return bool(there and capability == "AVX512" and "Intel" not in maker)
+
+
+_BY_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise") and mkl_is_slow(
+    torch.backends.cpu.get_cpu_capability(), _maker()
+)
 
 
 class Linear(nn.Linear):
@@ -35,18 +60,18 @@ def speed_up(network: nn.Module) -> None:
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """inputs · weightᵀ + bias, as `F.linear`: (..., k), (m, k), (m,) → (..., m)."""
-    if not _AVAILABLE or inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    if not _BY_ONEDNN or inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return F.linear(inputs, weight, bias)
     if torch.compiler.is_compiling():  # a network of the user's, whose compiler has its own way
         return F.linear(inputs, weight, bias)
     if not inputs.dtype == weight.dtype == torch.float32 or inputs.numel() * len(weight) < LARGE:
         return F.linear(inputs, weight, bias)
     rows = inputs if inputs.ndim == 2 else inputs.reshape(-1, inputs.shape[-1])
-    product: Tensor = _Product.apply(rows, weight, bias)
+    product: Tensor = OneDnnProduct.apply(rows, weight, bias)
     return product if inputs.ndim == 2 else product.view(*inputs.shape[:-1], len(weight))
 
 
-class _Product(torch.autograd.Function):
+class OneDnnProduct(torch.autograd.Function):
     """(n, k), (m, k), (m,) → (n, m). Its gradients are such products themselves, so that second
     derivatives follow, and of several networks at once it is that of each."""
 
@@ -81,8 +106,8 @@ class _Product(torch.autograd.Function):
             else argument.unbind(dim)
             for argument, dim in zip(given, in_dims, strict=True)
         ]
-        return torch.stack([_Product.apply(*one) for one in zip(*each, strict=True)]), 0
+        return torch.stack([OneDnnProduct.apply(*one) for one in zip(*each, strict=True)]), 0
 
 
 # PyTorch asks for it at every call, and finding it out takes as long as a small product
-_Product.forward.__signature__ = inspect.signature(_Product.forward)  # type: ignore[attr-defined]
+OneDnnProduct.forward.__signature__ = inspect.signature(OneDnnProduct.forward)  # type: ignore[attr-defined]
