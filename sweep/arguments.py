@@ -55,22 +55,9 @@ def add_tracking(group: argparse._ActionsContainer) -> None:
     )
 
 
-def add_folder(group: argparse._ActionsContainer) -> None:
-    """Where records are, of a command that looks into folders."""
+def add_storage(group: argparse._ActionsContainer) -> None:
+    """Where records are."""
     group.add_argument(
-        "--storage",
-        type=Path,
-        default=Path(FOLDER),
-        metavar="DIR",
-        help=f"records, warmed-up networks, checkpoints; default: {FOLDER}",
-    )
-
-
-def add_kept(group: argparse._ActionsContainer) -> None:
-    """Where everything is kept."""
-    add_tracking(group)
-    add = group.add_argument
-    add(
         "--storage",
         default=FOLDER,
         metavar="DIR|URL",
@@ -78,6 +65,13 @@ def add_kept(group: argparse._ActionsContainer) -> None:
         "share, or an object store such as s3://BUCKET/PREFIX, with credentials in the "
         f"environment; default: {FOLDER}",
     )
+
+
+def add_kept(group: argparse._ActionsContainer) -> None:
+    """Where everything is kept."""
+    add_tracking(group)
+    add_storage(group)
+    add = group.add_argument
     add(
         "--search-storage",
         metavar="URL",

@@ -1,28 +1,32 @@
-"""Remove what a storage folder need not keep: `python -m sweep.clean`.
+"""Remove what a storage need not keep: `python -m sweep.clean`.
 
 A launch goes on afterwards as if nothing had been removed: what it still needs it finds in MLflow,
-or computes again to the same numbers. Nothing is touched while a launch uses the folder.
+or computes again to the same numbers. Nothing is touched while a launch uses the folder; of an
+object store, while one of this folder does, for its locks lie here.
 """
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from sweep.arguments import Parser, add_folder, add_tracking, span
+from sweep.arguments import Parser, add_storage, add_tracking, span
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
+from sweep.storing import launch_folder, location_of, open_storage
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
+    from pathlib import Path
 
     from sweep.garbage import Garbage
+    from trainables.storage import Storage
 
 DESCRIPTION = """\
-Remove what the storage folder need not keep: checkpoints of finished trials, half-written files and
-what launches that died have left. Nothing is touched while a launch uses the folder.
+Remove what the storage need not keep: checkpoints of finished trials, half-written files and what
+launches that died have left. Nothing is touched while a launch uses the folder; of an object store,
+only launches from this folder are known.
 
   python -m sweep.clean --dry-run
       what would be removed, and how many bytes that are
@@ -46,30 +50,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _clean(asked: "Namespace") -> int:
     from sweep.garbage import is_storage
-    from sweep.lock import cleaning
+    from sweep.lock import LOCKS, cleaning
 
-    storage = asked.storage.expanduser().absolute()
+    location = location_of(asked.storage)
+    storage, folder = open_storage(location), launch_folder(location)
     if asked.older_than is not None and not asked.warmups:
         raise InputError("--older-than: is of warmed-up networks; give --warmups too")
-    if not is_storage(storage):
-        raise InputError(f"--storage {asked.storage}: no launch has left anything there")
-    with cleaning(storage):
-        found = list(_found(storage, asked))
-        kept = set() if asked.dry_run else {g.path for g in found if not _removed(g.path)}
+    try:
+        if not is_storage(storage):
+            raise InputError(f"--storage {asked.storage}: no launch has left anything there")
+        with cleaning(folder) if (folder / LOCKS).is_dir() else nullcontext():
+            found = list(_found(storage, folder, asked))
+            kept = set() if asked.dry_run else {g.place for g in found if not _removed(g)}
+    except OSError as error:  # of an object store
+        raise InputError(f"--storage {asked.storage}: {' '.join(str(error).split())}") from error
     for kind in dict.fromkeys(garbage.kind for garbage in found):
-        _tell([g for g in found if g.kind == kind and g.path not in kept], kind)
-    gone = sum(garbage.size for garbage in found if garbage.path not in kept)
-    print(f"{'would free' if asked.dry_run else 'freed'} {gone:,} bytes in {storage}")
-    for path in sorted(kept):
-        print(f"clean: {path}: cannot be removed", file=sys.stderr)
+        _tell([g for g in found if g.kind == kind and g.place not in kept], kind)
+    gone = sum(garbage.size for garbage in found if garbage.place not in kept)
+    print(f"{'would free' if asked.dry_run else 'freed'} {gone:,} bytes in {location}")
+    for place in sorted(kept):
+        print(f"clean: {place}: cannot be removed", file=sys.stderr)
     return int(bool(kept))
 
 
-def _found(storage: Path, asked: "Namespace") -> "Iterator[Garbage]":
+def _found(storage: "Storage", folder: "Path", asked: "Namespace") -> "Iterator[Garbage]":
     from sweep import garbage
 
     now = time.time()
-    yield from garbage.leftovers(storage, now)
+    yield from garbage.leftovers(storage, folder, now)
     if asked.warmups:
         older = MONTH if asked.older_than is None else asked.older_than
         yield from garbage.old_warmups(storage, now, older)
@@ -77,7 +85,7 @@ def _found(storage: Path, asked: "Namespace") -> "Iterator[Garbage]":
         yield from garbage.records(storage, _in_mlflow(storage, asked.tracking_uri))
 
 
-def _in_mlflow(storage: Path, tracking_uri: str | None) -> set[str]:
+def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
     """Of the stored records, those of the trials whose run is done and has its record, whole."""
     set_tracking(tracking_uri)
     from analysis.errors import one_line
@@ -107,12 +115,9 @@ def _in_mlflow(storage: Path, tracking_uri: str | None) -> set[str]:
     return safe
 
 
-def _removed(path: Path) -> bool:
+def _removed(garbage: "Garbage") -> bool:
     try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        garbage.remove()
     except OSError:
         return False
     return True
@@ -129,7 +134,7 @@ def _parser() -> Parser:
     add("--warmups", action="store_true", help="warmed-up networks that were of no use for long")
     add("--older-than", type=span, metavar="TIME", help="of --warmups: 12h or 7d; default: 30d")
     add("--records", action="store_true", help="records that MLflow has")
-    add_folder(parser)
+    add_storage(parser)
     add_tracking(parser)
     return parser
 

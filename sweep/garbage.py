@@ -1,15 +1,17 @@
-"""What of a storage folder is of no use any more. Looking only; see `sweep.clean`."""
+"""What of a storage is of no use any more. Looking only; see `sweep.clean`."""
 
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sweep.lock import LOCKS
 from sweep.stored import objects
-from trainables.objects import DAMAGED, UNFINISHED
+from trainables.objects import DAMAGED, UNFINISHED, Listed
 from trainables.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 
 DAY = 86400.0  # seconds
@@ -19,48 +21,65 @@ _SCRATCH = re.compile(r"ray-[a-z0-9_]{8}")  # as `sweep.running.scratch` names i
 
 @dataclass(frozen=True)
 class Garbage:
-    """A file or folder that can go."""
+    """What can go."""
 
     kind: str  # for people, in the plural
-    path: Path
+    place: str  # for people too
     size: int  # bytes
+    remove: Callable[[], None]
 
 
-def is_storage(folder: Path) -> bool:
-    """Whether a launch has used it: in any other folder nothing is ours."""
-    return (folder / LOCKS).is_dir()
+def is_storage(storage: Storage) -> bool:
+    """Whether a launch has used it: anywhere else nothing is ours."""
+    if isinstance(storage.root, Path):
+        return (storage.root / LOCKS).is_dir()
+    return any(storage.listed(kind) for kind in (RECORDS, WARMUPS, CHECKPOINTS))
 
 
-def leftovers(storage: Path, now: float) -> Iterator[Garbage]:
-    """What no launch will read again, provided that none uses the storage now."""
-    records = Storage(storage)
-    for path in objects(storage, CHECKPOINTS):
-        if records.is_whole(f"{RECORDS}/{path.name}"):
-            yield _garbage("checkpoints of finished trials", path)
+def leftovers(storage: Storage, folder: Path, now: float) -> Iterator[Garbage]:
+    """What no launch will read again, provided that none uses the storage now.
+
+    folder: what launches keep for themselves, see `launch_folder`.
+    """
+    for listed in objects(storage, CHECKPOINTS):
+        if storage.is_whole(f"{RECORDS}/{listed.last}"):
+            yield _stored("checkpoints of finished trials", storage, listed)
     for kind in (RECORDS, WARMUPS, CHECKPOINTS):
-        for path in sorted((storage / kind).rglob(".*")):
-            if path.name.startswith((UNFINISHED, DAMAGED)) and _age(path, now) > DAY:
-                yield _garbage("half-written or damaged files", path)
-    for path in sorted(storage.glob("ray-*")):
+        for listed in storage.listed(kind):
+            none = listed.last.startswith((UNFINISHED, DAMAGED))
+            if none and now - listed.modified > DAY:
+                yield _stored("half-written or damaged files", storage, listed)
+    for path in sorted(folder.glob("ray-*")):
         if _is_scratch(path):
-            yield _garbage("Ray's scratch folders of dead launches", path)
+            size, remove = (
+                sum(_size(file) for file in path.rglob("*")),
+                partial(shutil.rmtree, path),
+            )
+            yield Garbage("Ray's scratch folders of dead launches", str(path), size, remove)
     # held by nobody, for whoever holds one uses the storage
-    for path in sorted((storage / LOCKS).glob(LAUNCHERS)):
-        yield _garbage("locks of dead launches", path)
+    for path in sorted((folder / LOCKS).glob(LAUNCHERS)):
+        remove = partial(path.unlink, missing_ok=True)
+        yield Garbage("locks of dead launches", str(path), _size(path), remove)
 
 
-def old_warmups(storage: Path, now: float, seconds: float) -> Iterator[Garbage]:
-    """Warmed-up networks that no trial has made or started from for so long."""
-    for path in objects(storage, WARMUPS):
-        if _age(path, now) > seconds:
-            yield _garbage("warmed-up networks", path)
+def old_warmups(storage: Storage, now: float, seconds: float) -> Iterator[Garbage]:
+    """Warmed-up networks that no trial has made or started from for so long; in an object store,
+    which keeps no account of use, made so long ago."""
+    for listed in objects(storage, WARMUPS):
+        if now - listed.modified > seconds:
+            yield _stored("warmed-up networks", storage, listed)
 
 
-def records(storage: Path, trial_ids: set[str]) -> Iterator[Garbage]:
+def records(storage: Storage, trial_ids: set[str]) -> Iterator[Garbage]:
     """The records of these trials."""
-    for path in objects(storage, RECORDS):
-        if path.name in trial_ids:
-            yield _garbage("records", path)
+    for listed in objects(storage, RECORDS):
+        if listed.last in trial_ids:
+            yield _stored("records", storage, listed)
+
+
+def _stored(kind: str, storage: Storage, listed: Listed) -> Garbage:
+    place = f"{storage.root}/{listed.name}"
+    return Garbage(kind, place, listed.size, partial(storage.discard, listed))
 
 
 def _is_scratch(path: Path) -> bool:
@@ -69,19 +88,8 @@ def _is_scratch(path: Path) -> bool:
     return bool(named) and {inner.name for inner in path.iterdir()} <= {"tune"}
 
 
-def _garbage(kind: str, path: Path) -> Garbage:
-    inner = path.rglob("*") if path.is_dir() else [path]
-    return Garbage(kind, path, sum(_size(file) for file in inner))
-
-
 def _size(path: Path) -> int:
     with contextlib.suppress(OSError):
         found = os.lstat(path)
         return 0 if path.is_dir() else found.st_size
     return 0
-
-
-def _age(path: Path, now: float) -> float:
-    with contextlib.suppress(FileNotFoundError):
-        return now - path.stat().st_mtime
-    return 0.0

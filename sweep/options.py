@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from sweep.arguments import (
-    FOLDER,
     Parser,
     add_kept,
     add_plan,
@@ -19,7 +18,7 @@ from sweep.arguments import (
 )
 from sweep.errors import InputError
 from sweep.resources import Resources
-from trainables.storage import is_url
+from sweep.storing import launch_folder, location_of
 
 DESCRIPTION = """\
 Run a study: paired, replicated trials with and without warm-up, on this machine or a Ray cluster,
@@ -86,9 +85,8 @@ class Options:
 
     @property
     def folder(self) -> Path:
-        """For what belongs to this launch and not to its trials: locks, Ray's files, a search's
-        SQLite. It is the storage where that is a folder."""
-        return Path(FOLDER).absolute() if isinstance(self.storage, str) else self.storage
+        """For what belongs to this launch and not to its trials."""
+        return launch_folder(self.storage)
 
 
 def parse_options(
@@ -120,7 +118,7 @@ def parse_options(
         overrides=overrides,
         download=asked.download,
         tracking_uri=asked.tracking_uri,
-        storage=_storage(asked.storage),
+        storage=location_of(asked.storage),
         resources=Resources(
             address=asked.address,
             concurrency=asked.concurrency,
@@ -135,18 +133,6 @@ def parse_options(
         search_storage=asked.search_storage,
         log=asked.log and asked.log.expanduser().absolute(),
     )
-
-
-def _storage(text: str) -> Path | str:
-    if not is_url(text):
-        return Path(text).expanduser().absolute()
-    kind, _, rest = text.partition("://")
-    if "@" in rest:
-        raise InputError(
-            f"--storage {kind}://…@{rest.rpartition('@')[2]}: everyone on the machine can read a "
-            "password there; give it by the environment, such as AWS_SECRET_ACCESS_KEY"
-        )
-    return Path("/" + rest.lstrip("/")) if kind in ("file", "local") else text
 
 
 def _counts(overrides: dict[str, Any], workers: int | None) -> tuple[int, int]:

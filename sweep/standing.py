@@ -17,15 +17,16 @@ from sweep.errors import InputError, choices
 from sweep.ledger import is_done
 from sweep.lock import holders
 from sweep.stored import checkpoint_ages, recorded
+from sweep.storing import launch_folder, open_storage
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What a storage folder holds."""
+    """What a storage holds."""
 
     recorded: set[str]  # trial ids
     checkpoints: Mapping[str, float]  # trial id → age in seconds
-    locks: Mapping[str, str]  # that are held → by which process
+    locks: Mapping[str, str]  # that are held on this machine → by which process
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Standing:
     launched_at: str
     last_finished: float | None  # seconds since 1970, of the trial that finished last
     trials: tuple[TrialStanding, ...]
-    process: str | None = None  # that holds its lock in the storage folder
+    process: str | None = None  # that holds its lock
     note: str = ""  # why there are no trials
 
     @property
@@ -92,11 +93,17 @@ class Standing:
         return not (self.counts["failed"] or self.note or (self.unpublished and not self.running))
 
 
-def look_at(storage: Path) -> Shelf | None:
-    """What the storage folder holds; None where it is not there."""
-    if not storage.is_dir():
+def look_at(location: Path | str) -> Shelf | None:
+    """What is stored there; None where the folder is not there.
+
+    Raises:
+        InputError: there is no such kind of store.
+        OSError: it does not answer.
+    """
+    if isinstance(location, Path) and not location.is_dir():
         return None
-    return Shelf(recorded(storage), checkpoint_ages(storage, time.time()), holders(storage))
+    storage, locks = open_storage(location), holders(launch_folder(location))
+    return Shelf(recorded(storage), checkpoint_ages(storage, time.time()), locks)
 
 
 def standings(

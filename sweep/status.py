@@ -1,6 +1,6 @@
 """How the studies stand: `python -m sweep.status`, or of one, `python -m sweep.status STUDY`.
 
-From MLflow, which is only read, the plan of each launch, and the storage folder where it is here.
+From MLflow, which is only read, the plan of each launch, and the storage.
 """
 
 import json
@@ -11,9 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep.arguments import Parser, add_folder, add_tracking
+from sweep.arguments import FOLDER, Parser, add_storage, add_tracking
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
+from sweep.storing import location_of
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
@@ -49,15 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _status(asked: "Namespace") -> int:
-    storage = asked.storage.expanduser().absolute()
-    if asked.storage != Path("sweep_storage") and not storage.is_dir():
+    storage = location_of(asked.storage)
+    if isinstance(storage, Path) and asked.storage != FOLDER and not storage.is_dir():
         raise InputError(f"--storage {asked.storage}: there is no such folder")
     set_tracking(asked.tracking_uri)
     from analysis.errors import one_line
     from sweep.standing import look_at, standings
     from sweep.tracking import AWAY
 
-    client, shelf = _client(), look_at(storage)
+    client = _client()
+    try:
+        shelf = look_at(storage)
+    except OSError as error:
+        raise InputError(f"--storage {storage}: {one_line(error)}") from error
     try:
         found = standings(client, _name(asked.study), asked.scale, asked.data, shelf)
     except AWAY as error:
@@ -150,21 +155,23 @@ def _state(standing: "Standing", shelf: "Shelf | None" = None) -> str:
     if standing.process:
         return f"running (process {standing.process})"
     if standing.running and shelf is not None:
-        said += " as MLflow has it, and no process holds its lock in this storage"
+        said += " as MLflow has it, and no process here holds its lock"
     return said
 
 
-def _locks(storage: Path, shelf: "Shelf | None") -> str:
+def _locks(storage: Path | str, shelf: "Shelf | None") -> str:
     if shelf is None:
         return f"storage {storage}: not there"
     held = ", ".join(f"{name} (process {pid})" for name, pid in shelf.locks.items())
     return f"storage {storage}: {len(shelf.recorded)} records; locks held: {held or 'none'}"
 
 
-def _as_json(found: "Sequence[Standing]", storage: Path, shelf: "Shelf | None") -> dict[str, Any]:
+def _as_json(
+    found: "Sequence[Standing]", storage: Path | str, shelf: "Shelf | None"
+) -> dict[str, Any]:
     return {
         "storage": shelf
-        and {"folder": str(storage), "records": len(shelf.recorded), "locks": dict(shelf.locks)},
+        and {"place": str(storage), "records": len(shelf.recorded), "locks": dict(shelf.locks)},
         "launches": [
             asdict(standing)
             | {"running": standing.running, "counts": standing.counts, "nodes": standing.nodes}
@@ -199,7 +206,7 @@ def _parser() -> Parser:
     add("--data", help="of the study; default: all")
     add("--json", action="store_true", help="for programs; times are seconds since 1970")
     add_tracking(parser)
-    add_folder(parser)
+    add_storage(parser)
     return parser
 
 

@@ -2,10 +2,34 @@
 
 from pathlib import Path
 
+from sweep.arguments import FOLDER
 from sweep.errors import InputError
-from trainables.storage import Storage
+from trainables.storage import Storage, is_url
 
 EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+
+
+def location_of(text: str) -> Path | str:
+    """What a --storage names: a folder, or the URL of an object store.
+
+    Raises:
+        InputError: it holds a password.
+    """
+    if not is_url(text):
+        return Path(text).expanduser().absolute()
+    kind, _, rest = text.partition("://")
+    if "@" in rest:
+        raise InputError(
+            f"--storage {kind}://…@{rest.rpartition('@')[2]}: everyone on the machine can read a "
+            "password there; give it by the environment, such as AWS_SECRET_ACCESS_KEY"
+        )
+    return Path("/" + rest.lstrip("/")) if kind in ("file", "local") else text
+
+
+def launch_folder(location: Path | str) -> Path:
+    """For what belongs to a launch and not to its trials: locks, Ray's files, a search's SQLite. It
+    is the storage where that is a folder."""
+    return Path(FOLDER).absolute() if isinstance(location, str) else location
 
 
 def open_storage(location: Path | str) -> Storage:

@@ -6,11 +6,28 @@ Both write an object whole or not at all. Names are relative paths with slashes.
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 UNFINISHED, DAMAGED = ".unfinished-", ".damaged-"  # how the names of what is no object begin
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What lies under a name."""
+
+    name: str
+    size: int  # bytes
+    modified: float  # seconds since 1970
+
+    @property
+    def last(self) -> str:
+        """The last step of its name."""
+        return self.name.rpartition("/")[2]
 
 
 class Objects(Protocol):
@@ -23,6 +40,9 @@ class Objects(Protocol):
         """None where there is nothing of that name."""
 
     def has(self, name: str) -> bool: ...
+
+    def listed(self, folder: str) -> list[Listed]:
+        """Everything below, in order of the names; also what is no object."""
 
     def delete(self, name: str) -> None:
         """Where it is there."""
@@ -66,6 +86,15 @@ class Folder:
 
     def has(self, name: str) -> bool:
         return (self.root / name).is_file()
+
+    def listed(self, folder: str) -> list[Listed]:
+        found = []
+        for path in sorted((self.root / folder).rglob("*")):
+            with contextlib.suppress(FileNotFoundError):  # its trial has just finished
+                about, name = path.stat(), path.relative_to(self.root).as_posix()
+                if path.is_file():
+                    found.append(Listed(name, about.st_size, about.st_mtime))
+        return found
 
     def delete(self, name: str) -> None:
         (self.root / name).unlink(missing_ok=True)
@@ -122,6 +151,15 @@ class Bucket:
             except FileNotFoundError:
                 return False
 
+    def listed(self, folder: str) -> list[Listed]:
+        found: Mapping[str, Mapping[str, Any]] = {}
+        with self._as_os_error(), contextlib.suppress(FileNotFoundError):
+            found = self._files.find(self._path(folder), detail=True)
+        return [
+            Listed(path.removeprefix(f"{self._root}/"), int(about["size"]), _modified(about))
+            for path, about in sorted(found.items())
+        ]
+
     def delete(self, name: str) -> None:
         with self._as_os_error(), contextlib.suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
@@ -149,6 +187,17 @@ class Bucket:
             raise
         except Exception as error:
             raise OSError(f"{self._url}: {error}") from error
+
+
+def _modified(about: Mapping[str, Any]) -> float:
+    """Seconds since 1970, by the word that its kind of store has for it; now, where it has none."""
+    for word in ("LastModified", "last_modified", "mtime", "created"):
+        said = about.get(word)
+        if isinstance(said, datetime):
+            return said.timestamp()
+        if isinstance(said, int | float):
+            return float(said)
+    return time.time()
 
 
 def _sync(folder: Path) -> None:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from trainables.errors import StorageError
-from trainables.objects import DAMAGED, Bucket, Folder, Objects
+from trainables.objects import DAMAGED, Bucket, Folder, Listed, Objects
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,18 @@ class Storage:
         """Whether `get` would give it. Nothing is set aside."""
         content = self._objects.read(_checked(key))
         return content is not None and _payload(content) is not None
+
+    def listed(self, kind: str) -> list[Listed]:
+        """All of a kind in order: objects by their keys, and what is half written or damaged.
+
+        Raises:
+            OSError: the storage does not answer.
+        """
+        return self._objects.listed(_checked(kind))
+
+    def discard(self, listed: Listed) -> None:
+        """Remove what was listed, where it is still there."""
+        self._objects.delete(listed.name)
 
     def touch(self, key: str) -> None:
         """The object has been of use now: what has not been for long may be cleaned away."""

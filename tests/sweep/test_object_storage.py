@@ -1,5 +1,8 @@
 """A launch whose records, warm-ups and checkpoints lie on an S3 server."""
 
+import json
+import time
+
 import fsspec
 import torch
 from buckets import s3_server
@@ -50,3 +53,56 @@ def test_a_launch_on_an_object_store_gives_the_numbers_of_a_folder(place, tmp_pa
         refused = place.launch("tiny.yaml", "--storage", "s3://nowhere/x", code=2)
         assert refused.startswith("launch: --storage s3://nowhere/x: cannot be used")
         assert len(refused.splitlines()) == 1
+
+
+def test_an_object_store_is_looked_at_and_cleaned_as_a_folder_is(place, tmp_path, monkeypatch):
+    study = place.write("tiny", grids={"std": {"warmup.noise.std": [1.0]}})
+    with s3_server() as server:
+        for name, value in server.env.items():
+            monkeypatch.setenv(name, value)
+        at = ("--storage", server.url)
+        refused = place.launch(*at, command="clean", code=2)
+        said = f"clean: --storage {server.url}: no launch has left anything there"
+        assert refused.strip() == said
+        place.launch(study, *at)
+        storage = Storage(server.url)
+        records = storage.listed("records")
+        done = records[0].last
+
+        # as a launch leaves it that is killed between a record and the end of its checkpoint
+        storage.put(f"checkpoints/cpu/{done}", b"x" * 100)
+        storage.put("checkpoints/cpu/unfinished", b"y")
+        storage.put("records/damagedone", b"")
+        files, root = fsspec.url_to_fs(server.url, use_listings_cache=False)
+        files.pipe_file(f"{root}/records/damagedone", b"not whole")
+        assert storage.get("records/damagedone") is None  # set aside, and too new to go
+
+        found = json.loads(place.launch("tiny", *at, "--json", command="status"))
+        assert found["storage"] == {"place": server.url, "records": 4, "locks": {}}
+        (launch,) = found["launches"]
+        assert (launch["counts"]["finished"], launch["unpublished"]) == (4, [])
+
+        size = next(one.size for one in storage.listed("checkpoints") if one.last == done)
+        for words, said in ((("--dry-run",), "would free"), ((), "freed")):
+            out = place.launch(*at, *words, command="clean")
+            assert f"1 checkpoints of finished trials, {size} bytes" in out
+            assert f"{said} {size} bytes in {server.url}" in out
+        assert [one.last for one in storage.listed("checkpoints")] == ["unfinished"]
+        assert [one.last for one in storage.listed("records")] == sorted(
+            [".damaged-damagedone", *(record.last for record in records)]
+        )
+
+        # with the records and warm-ups gone too, MLflow has it all
+        time.sleep(1.1)  # S3 dates by the second
+        everything = ("--records", "--warmups", "--older-than", "0.001s")
+        assert "4 records, " in place.launch(*at, *everything, command="clean")
+        assert [one.last for one in storage.listed("records")] == [".damaged-damagedone"]
+        assert storage.listed("warmups") == []
+        assert "4 trials, 0 to run, 4 done already" in place.launch(study, *at)
+
+        server.server.kill()
+        server.server.wait()
+        for command in ("clean", "status"):
+            refused = place.launch(*at, command=command, code=2)
+            assert refused.startswith(f"{command}: --storage {server.url}: ")
+            assert len(refused.splitlines()) == 1

@@ -36,7 +36,7 @@ def test_a_finished_study_stands_as_it_was_left(copied_place, capsys):
     assert (launch["status"], launch["running"], launch["unpublished"]) == ("FINISHED", False, [])
     assert launch["nodes"] == {HOST: 8} == Counter(run.data.tags["node"] for run in runs)
     assert launch["last_finished"] == max(run.info.end_time for run in runs) / 1000
-    assert found["storage"] == {"folder": os.path.realpath("sweep_storage"), "records": 8,
+    assert found["storage"] == {"place": os.path.realpath("sweep_storage"), "records": 8,
                                 "locks": {}}  # fmt: skip
     assert {trial["trial_id"] for trial in launch["trials"]} == copied_place.stored("records")
 

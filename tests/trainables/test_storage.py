@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -103,6 +104,24 @@ def test_whether_an_object_is_there_is_told_without_reading_it(storage: Storage)
     assert KEY in storage
     storage.get(KEY)
     assert KEY not in storage
+
+
+def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage: Storage) -> None:
+    assert storage.listed("warmups") == []
+    for key in ("records/b", "records/a", "warmups/cpu/one/two"):
+        storage.put(key, key.encode())
+    (storage.root / "records/.unfinished-x").write_bytes(b"123")
+    found = storage.listed("records")
+    assert [one.name for one in found] == ["records/.unfinished-x", "records/a", "records/b"]
+    assert [one.size for one in found] == [
+        os.stat(storage.root / one.name).st_size for one in found
+    ]
+    assert all(abs(one.modified - time.time()) < 60 for one in found)
+    assert [one.last for one in storage.listed("warmups")] == ["two"]
+    for one in found:
+        storage.discard(one)
+    assert files(storage) == ["warmups/cpu/one/two"]
+    storage.discard(found[0])
 
 
 def test_reading_makes_no_folder(storage: Storage) -> None:
