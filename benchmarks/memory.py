@@ -40,7 +40,7 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"model.depth": 6},
     {"model.depth": 6, "warmup.noise.distribution": "pink"},
     {"model.depth": 3, "probes": ["layers", "gradients", "odin"]},
-    {"model.depth": 6, "warmup": None},
+    {"model.depth": 6, "arm": "control", "warmup": None},
     {"model": "resnet18", "data.test": 50, "data.ood_examples": 50, "warmup.examples": 128},
 )
 

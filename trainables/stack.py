@@ -8,8 +8,7 @@ and optimizers work element by element. Batch normalisation has statistics of ea
 A small network on a GPU is bound by the launches of kernels, of which a stack needs as many
 whatever the number of its networks: 2.5 times those of one MLP. On a CPU there is nothing to be
 gained: stacked products, and above all what lies between them, take longer than the networks one
-after another (0.6 to 0.9 times the examples/s for the MLP, 0.4 to 0.9 for convolutions, 0.75 for
-transformers; PyTorch 2.14, one core).
+after another (0.4 to 0.9 times the examples/s for MLPs and convolutions, see `benchmarks.fused`).
 """
 
 import copy
