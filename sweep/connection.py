@@ -115,7 +115,8 @@ def _refusal(address: str | None, error: Exception) -> str:
     if address:
         return (
             f"--address {address}: Ray does not connect ({cause}); is it the HOST:PORT of a head "
-            "node, with the same versions of Ray and Python, and RAY_AUTH_TOKEN_PATH as there?"
+            "node, with the same versions of Ray and Python, and are RAY_AUTH_MODE and "
+            "RAY_AUTH_TOKEN_PATH as there?"
         )
     return (
         f"Ray does not start on this machine ({cause}); see that there is memory, and room for its "

@@ -66,7 +66,8 @@ def plan_of(place) -> tuple[StudyPlan, Sources]:
 
 
 @pytest.mark.slow
-def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place):
+def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place, monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:
         node = cluster.add_node(num_cpus=2)  # where every trial is, for the head has no CPU to give

@@ -83,12 +83,18 @@ FINE_TUNED = {
 
 
 def test_a_network_of_the_service_s_own_is_a_head_start_on_other_data(place, pretrained, other):
+    """Of three networks together, over the second half: a single loss of one swings by half with
+    the rounding of another processor."""
     losses = {}
     for weights in (None, pretrained):
-        record = live(
-            place, arm="control", data__source=other, model__weights=weights, **FINE_TUNED
-        )
-        losses[weights] = record.history["train_loss"].iloc[-1]
+        records = [
+            live(
+                place, arm="control", seed=seed, data__source=other, model__weights=weights,
+                **FINE_TUNED,
+            )
+            for seed in range(3)
+        ]  # fmt: skip
+        losses[weights] = np.mean([r.history["train_loss"].iloc[-5:].mean() for r in records])
     assert losses[pretrained] < 0.8 * losses[None]
 
 
