@@ -3,29 +3,23 @@
 import os
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
+import psutil
 import torch
 
 from sweep.commit import code_commit
+from trainables.models.linear import cpuinfo
 
 PACKAGES = ("torch", "torchvision", "ray", "mlflow", "optuna", "numpy")
 
 
-def processor() -> str:
-    """Its name where Linux says it, else its kind."""
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def main() -> None:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    capability = torch.backends.cpu.get_cpu_capability()
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    print(f"{processor()} ({capability}), {os.cpu_count()} CPUs, {memory:.0f} GB, CPU only")
-    print(f"Python {platform.python_version()}, {versions}; commit {code_commit()[:7]}")
+    processor = cpuinfo("model name") or platform.machine()
+    kernels, memory = torch.backends.cpu.get_cpu_capability(), psutil.virtual_memory().total
+    print(f"{processor} ({kernels}), {os.cpu_count()} CPUs, {memory / 2**30:.0f} GB")
+    print(f"Python {platform.python_version()}", end="")
+    print("".join(f", {name} {version(name)}" for name in PACKAGES))
+    print(f"commit {code_commit()}")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _clean(asked: "Namespace") -> int:
+    from analysis.errors import one_line
     from sweep.garbage import is_storage
     from sweep.lock import LOCKS, cleaning
 
@@ -63,7 +64,7 @@ def _clean(asked: "Namespace") -> int:
             found = list(_found(storage, folder, asked))
             kept = set() if asked.dry_run else {g.place for g in found if not _removed(g)}
     except OSError as error:  # of an object store
-        raise InputError(f"--storage {asked.storage}: {' '.join(str(error).split())}") from error
+        raise InputError(f"--storage {asked.storage}: {one_line(error)}") from error
     for kind in dict.fromkeys(garbage.kind for garbage in found):
         _tell([g for g in found if g.kind == kind and g.place not in kept], kind)
     gone = sum(garbage.size for garbage in found if garbage.place not in kept)

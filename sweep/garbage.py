@@ -41,20 +41,17 @@ def leftovers(storage: Storage, folder: Path, now: float) -> Iterator[Garbage]:
 
     folder: what launches keep for themselves, see `launch_folder`.
     """
-    for listed in objects(storage, CHECKPOINTS):
-        if storage.is_whole(f"{RECORDS}/{listed.last}"):
-            yield _stored("checkpoints of finished trials", storage, listed)
-    for kind in (RECORDS, WARMUPS, CHECKPOINTS):
+    for kind in (CHECKPOINTS, RECORDS, WARMUPS):
         for listed in storage.listed(kind):
-            none = listed.last.startswith((UNFINISHED, DAMAGED))
-            if none and now - listed.modified > DAY:
-                yield _stored("half-written or damaged files", storage, listed)
+            if listed.last.startswith((UNFINISHED, DAMAGED)):
+                if now - listed.modified > DAY:
+                    yield _stored("half-written or damaged files", storage, listed)
+            elif kind == CHECKPOINTS and storage.is_whole(f"{RECORDS}/{listed.last}"):
+                yield _stored("checkpoints of finished trials", storage, listed)
     for path in sorted(folder.glob("ray-*")):
         if _is_scratch(path):
-            size, remove = (
-                sum(_size(file) for file in path.rglob("*")),
-                partial(shutil.rmtree, path),
-            )
+            size = sum(_size(file) for file in path.rglob("*"))
+            remove = partial(shutil.rmtree, path)
             yield Garbage("Ray's scratch folders of dead launches", str(path), size, remove)
     # held by nobody, for whoever holds one uses the storage
     for path in sorted((folder / LOCKS).glob(LAUNCHERS)):

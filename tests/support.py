@@ -40,6 +40,7 @@ def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
 
 def same_numbers(one: Record, two: Record) -> None:
     """Bit-identical logits and histories, but for seconds."""
+    assert one.logits.keys() == two.logits.keys()
     for split in one.logits:
         assert np.array_equal(one.logits[split], two.logits[split])
     for name in one.history.columns.drop("seconds"):

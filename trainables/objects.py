@@ -5,6 +5,7 @@ Both write an object whole or not at all. Names are relative paths with slashes.
 
 import contextlib
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -91,8 +92,9 @@ class Folder:
         found = []
         for path in sorted((self.root / folder).rglob("*")):
             with contextlib.suppress(FileNotFoundError):  # its trial has just finished
-                about, name = path.stat(), path.relative_to(self.root).as_posix()
-                if path.is_file():
+                about = path.stat()
+                if stat.S_ISREG(about.st_mode):
+                    name = path.relative_to(self.root).as_posix()
                     found.append(Listed(name, about.st_size, about.st_mtime))
         return found
 

@@ -6,8 +6,8 @@ own are views: what is done to all is done to each, and the other way round. A p
 and optimizers work element by element. Batch normalisation has statistics of each network.
 
 A small network on a GPU is bound by the launches of kernels, of which a stack needs as many
-whatever the number of its networks: 2.5 times those of one MLP. On a CPU there is nothing to be
-gained: stacked products, and above all what lies between them, take longer than the networks one
+whatever the number of its networks: 2.2 to 2.4 times those of one MLP. On a CPU there is nothing to
+be gained: stacked products, and above all what lies between them, take longer than the networks one
 after another (0.4 to 0.9 times the examples/s for MLPs and convolutions, see `benchmarks.fused`).
 """
 

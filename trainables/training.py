@@ -67,7 +67,6 @@ def train_epoch(
     """
     network.train()
     steps: Pairs = []
-    room = Room()
     for inputs, labels in batches:
         share = workers.share(network, inputs, labels)
         if optimizer is None:
@@ -79,7 +78,7 @@ def train_epoch(
             share.loss(logits).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         logits, said = logits.detach()[: share.examples], share.labels[: share.examples]
-        steps.append(room.copies(*predictions(logits, said, middle(said))))
+        steps.append(predictions(logits, said, middle(said)))
         tick(len(labels))
     return outputs_of(chain.from_iterable(zip(*workers.gathered(steps), strict=True)))
 
@@ -176,32 +175,6 @@ def middle(labels: Tensor) -> Tensor | None:
     for side in labels.shape[1:]:
         middle = middle * side + side // 2
     return torch.full((len(labels), 1), middle, device=labels.device)
-
-
-class Room:
-    """Where the predictions of many steps are kept, copied into few long tensors.
-
-    Small tensors that stay among the large ones of a step keep the CPU's allocator from using the
-    memory of those again, and new memory costs an MLP 3 to 5 % of its time. A GPU's allocator has
-    small ones elsewhere: there they are kept as they are, without a copy.
-    """
-
-    ROWS = 4096  # at once
-
-    def __init__(self) -> None:
-        self._free: tuple[Tensor, Tensor] | None = None
-
-    def copies(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, classes) and (n,), as given, in this room."""
-        if logits.device.type != "cpu":
-            return logits, labels
-        count = len(labels)
-        if self._free is None or len(self._free[1]) < count:
-            rows = max(count, self.ROWS)
-            self._free = logits.new_empty(rows, *logits.shape[1:]), labels.new_empty(rows)
-        taken = self._free[0][:count].copy_(logits), self._free[1][:count].copy_(labels)
-        self._free = self._free[0][count:], self._free[1][count:]
-        return taken
 
 
 def outputs_of(pairs: Iterable[tuple[Tensor, Tensor]]) -> Outputs:

@@ -1,6 +1,8 @@
 """From one network to the next: a network that the service trains on some data, and leaves in its
 record, is what others start from on other data, with a warm-up of the head alone."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from sweep.networks import Networks
 from sweep.sources import Sources
 from trainables.data.photos import photos_ood
 from trainables.life import record_key, run_trial
+from trainables.models.weights import read_weights
 from trainables.storage import Storage
 
 CPU = torch.device("cpu")
@@ -82,20 +85,20 @@ FINE_TUNED = {
 }
 
 
-def test_a_network_of_the_service_s_own_is_a_head_start_on_other_data(place, pretrained, other):
-    """Of three networks together, over the second half: a single loss of one swings by half with
-    the rounding of another processor."""
-    losses = {}
-    for weights in (None, pretrained):
-        records = [
-            live(
-                place, arm="control", seed=seed, data__source=other, model__weights=weights,
-                **FINE_TUNED,
-            )
-            for seed in range(3)
-        ]  # fmt: skip
-        losses[weights] = np.mean([r.history["train_loss"].iloc[-5:].mean() for r in records])
-    assert losses[pretrained] < 0.8 * losses[None]
+def test_a_network_starts_as_the_one_in_the_record_with_a_new_head(place, pretrained, other):
+    started = live(
+        place, arm="control", data__source=other, model__weights=pretrained, probes=["weights"],
+        **FINE_TUNED | {"task__epochs": 0},
+    )  # fmt: skip
+    path = place / "started.npz"
+    path.write_bytes(Storage(place / "storage").get(record_key(started.trial_id)))
+    before, after = read_weights(Path(pretrained)), read_weights(path)
+    assert list(before) == list(after)
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed == {"7.weight", "7.bias"}
+    assert after["7.weight"].shape == (8, 64)  # ten classes before
+    # of batch normalisation too: it has trained
+    assert any(not torch.equal(v, torch.zeros_like(v)) for n, v in after.items() if "mean" in n)
 
 
 def test_a_warm_up_of_the_head_alone_brings_its_confidence_to_chance(place, pretrained, other):

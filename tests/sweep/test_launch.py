@@ -175,7 +175,9 @@ def test_a_trial_run_alone_gives_bit_identical_numbers(finished, tmp_path):
 
 def test_one_trial_at_a_time_gives_the_numbers_of_two_at_a_time(finished, place):
     place.launch(place.write("tiny"), "--concurrency", "1")
-    for trial in place.results("tiny").trials:
+    trials = place.results("tiny").trials
+    assert len(trials) == TRIALS
+    for trial in trials:
         same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
 
 

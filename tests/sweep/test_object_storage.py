@@ -55,7 +55,7 @@ def test_a_launch_on_an_object_store_gives_the_numbers_of_a_folder(place, tmp_pa
         assert len(refused.splitlines()) == 1
 
 
-def test_an_object_store_is_looked_at_and_cleaned_as_a_folder_is(place, tmp_path, monkeypatch):
+def test_an_object_store_is_looked_at_and_cleaned_as_a_folder_is(place, monkeypatch):
     study = place.write("tiny", grids={"std": {"warmup.noise.std": [1.0]}})
     with s3_server() as server:
         for name, value in server.env.items():

@@ -23,7 +23,6 @@ from trainables.training import (
     EVALUATED_EXAMPLES,
     Diverged,
     Outputs,
-    Room,
     evaluate,
     measure,
     shuffled,
@@ -333,15 +332,3 @@ def test_one_output_that_is_not_finite_is_divergence(value: float, at: tuple[int
     logits[at] = value
     with pytest.raises(Diverged, match="finite"):
         measure(Outputs(logits, labels))
-
-
-@given(counts=st.lists(st.integers(0, 9), max_size=12), rows=st.integers(1, 12))
-@settings(deadline=None)
-def test_predictions_that_are_kept_stay_as_they_were(counts: list[int], rows: int) -> None:
-    room = Room()
-    room.ROWS = rows  # type: ignore[misc]
-    given = [(torch.randn(count, 3), torch.randint(3, (count,))) for count in counts]
-    kept = [room.copies(logits.clone(), labels.clone()) for logits, labels in given]
-    for (logits, labels), (ours, said) in zip(given, kept, strict=True):
-        assert torch.equal(ours, logits)
-        assert torch.equal(said, labels)

@@ -2,10 +2,10 @@
 
 PyTorch gives float32 matrix products on the CPU to MKL, which on other makers' processors leaves
 the wider half of the vector units unused: on one core of an EPYC with AVX-512, 111 GFLOP/s, where
-oneDNN, a part of PyTorch too, does 210 to 260. On Intel's own, MKL is the faster one (a Xeon of the
-fourth generation: 155 to 180, oneDNN 115 to 170) and everything is left to it. Values differ in
-their last digits, as they do between MKL on two processors. Small products, other types and
-devices, and autocast are PyTorch's choice everywhere.
+oneDNN, a part of PyTorch too, does 210 to 260. On Intel's own, MKL is the faster one (a Xeon with
+AVX-512 and AMX: 155 to 180, oneDNN 115 to 170) and everything is left to it. Values differ in their
+last digits, as they do between MKL on two processors. Small products, other types and devices, and
+autocast are PyTorch's choice everywhere.
 """
 
 import inspect
@@ -21,13 +21,13 @@ from torch import Tensor, nn
 LARGE = 2**20
 
 
-def _maker() -> str:
-    """What says who has made the processor; empty where nothing does."""
-    described = Path("/proc/cpuinfo")  # Linux's
+def cpuinfo(field: str) -> str:
+    """What Linux says of the processor; elsewhere its name, with the maker on Windows."""
+    described = Path("/proc/cpuinfo")
     if not described.exists():
-        return platform.processor()  # on Windows it ends with the maker
-    lines = described.read_text().splitlines()
-    return next((line for line in lines if line.startswith("vendor_id")), "")
+        return platform.processor()
+    lines = (line.partition(":") for line in described.read_text().splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == field), "")
 
 
 def mkl_is_slow(capability: str, maker: str) -> bool:
@@ -39,8 +39,9 @@ def mkl_is_slow(capability: str, maker: str) -> bool:
     return bool(there and capability == "AVX512" and "Intel" not in maker)
 
 
-_BY_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise") and mkl_is_slow(
-    torch.backends.cpu.get_cpu_capability(), _maker()
+_AVAILABLE = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # of a PyTorch with oneDNN
+_BY_ONEDNN = _AVAILABLE and mkl_is_slow(
+    torch.backends.cpu.get_cpu_capability(), cpuinfo("vendor_id")
 )
 
 
