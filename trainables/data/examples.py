@@ -7,7 +7,8 @@ same examples under another name or path give the same trial.
 
 import hashlib
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -58,6 +59,8 @@ class Source:
     test: Examples
     class_names: tuple[str, ...]  # of a text, what each token stands for
     kind: Kind = "classification"
+    notes: tuple[str, ...] = ()  # sentences on choices that the user did not make, such as a split
+    left_out: Mapping[str, int] = field(default_factory=dict)  # files, by ending or by place
 
     @property
     def classes(self) -> int:
