@@ -43,6 +43,7 @@ class Plan:
     trials: tuple[PlannedTrial, ...]
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
     search: Mapping[str, Any] | None = None  # what a search has proposed; see `analysis.search`
+    found: tuple[str, ...] = ()  # in the data sets, in sentences
 
     @property
     def network(self) -> str:
@@ -74,6 +75,9 @@ def parse_plan(text: str) -> Plan:
             trials=tuple(PlannedTrial(**trial) for trial in fields["trials"]),
             left_out=tuple(fields.get("left_out", ())),
             search=fields.get("search"),
+            found=tuple(
+                dict.fromkeys(s for data in fields.get("found", ()) for s in data["sentences"])
+            ),
         )
     except KeyError as error:
         raise PlanError(f"not a plan: {error.args[0]!r} is missing") from error

@@ -10,6 +10,7 @@ one core of an AMD EPYC, 4 s of which are start-up and reading.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # slow to import: --help and a typing error need neither
     from analysis.results import StudyResults
 
 CONTENTS = "contents.json"  # of a report, beside its page
+_LONGEST = 100  # characters of a name in a path, of 255 that file systems take
 
 DESCRIPTION = """\
 Make a study's tables and figures again, from what MLflow holds of it. Nothing is trained.
@@ -109,7 +111,7 @@ def publish_report(client: "MlflowClient", results: "StudyResults", folder: Path
 
 
 def default_folder(results: "StudyResults") -> Path:
-    """reports/<study>/<scale>-<data>, of characters that are safe in a path."""
+    """reports/<study>/<scale>-<data>; of other data another folder, whatever their path."""
     plan = results.plan
     return Path("reports", _safe(plan.study), _safe(f"{plan.scale}-{plan.data}"))
 
@@ -130,7 +132,13 @@ def _write_tables(exhibit: "Exhibit", folder: Path) -> None:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+    """The name in characters that are safe in a path, and not too many; a digest then tells it from
+    other names that look alike."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_LONGEST].strip("-.")
+    if safe == name:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{safe}-{digest}".lstrip("-")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,7 +47,7 @@ def launch_collection(
         scale = options.scale or studies[0].scale(None)[0]
         folder = Path("reports", collection.name, scale)
         page = write_index(collection.title, collection.answers, reports, folder)
-        console.print(f"\nIndex of {len(reports)} reports: {page}", highlight=False)
+        console.print(f"\nIndex of {len(reports)} reports: {page}")
         _publish(collection, scale, folder, console)
     return int(any(outcome.code for outcome in outcomes))
 
@@ -72,4 +72,4 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
         client.log_artifacts(run.info.run_id, str(folder))
         client.set_terminated(run.info.run_id, "FINISHED")
     except (InputError, *AWAY) as error:
-        console.print(f"the index is not in MLflow: {one_line(error)}", highlight=False)
+        console.print(f"the index is not in MLflow: {one_line(error)}")

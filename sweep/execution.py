@@ -67,7 +67,7 @@ def execute(
             _announce(work, plan, console)
             log.write("planned", trials=len(plan.trials), **work.counts)
             if not (run or ledger.parent or work.adopted or work.stored):
-                console.print("nothing is stored of it: nothing to publish", highlight=False)
+                console.print("nothing is stored of it: nothing to publish")
                 return Outcome(0, None)
             if not run and ledger.parent:
                 _check_plan(client, ledger.parent, plan)
@@ -139,11 +139,10 @@ def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
         f"{plan.study.name}, scale {plan.scale}, network {plan.base.model.name}, "
         f"data {plan.base.data.source}: "
         f"{len(plan.trials)} trials, {', '.join(parts)}",
-        highlight=False,
         soft_wrap=True,
     )
     for reason in plan.left_out:
-        console.print(f"left out: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"left out: {reason}", soft_wrap=True)
 
 
 @dataclass
@@ -283,7 +282,7 @@ class _Launch:
             self._say(f"MLflow was not told of the end: {one_line(error)}")
 
     def _say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
 
 class _Watch:

@@ -18,8 +18,10 @@ from sweep.errors import InputError
 from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
 from sweep.outcome import Outcome
+from sweep.terminal import terminal
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
+    from sweep.planning import StudyPlan
     from sweep.study import Study
 
 
@@ -37,7 +39,7 @@ def _logged(options: Options) -> int:
     written = None if options.list_studies or options.dry_run else options.log
     check_log(written)
     with ending(written) as end:
-        end.code = _launch(options, Console())
+        end.code = _launch(options, terminal())
         return end.code
 
 
@@ -94,6 +96,7 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
+    _say_what_was_found(plan, console)
     from sweep.ahead import ray_ahead
     from sweep.lock import using
 
@@ -101,6 +104,11 @@ def _launch_study(
         from sweep.execution import execute  # late: MLflow takes a second to import
 
         return execute(plan, sources.loaded, networks.weights, options, console)
+
+
+def _say_what_was_found(plan: "StudyPlan", console: Console) -> None:
+    for sentence in plan.found_sentences:
+        console.print(sentence, soft_wrap=True)
 
 
 def _check_words(study: "Study", options: Options) -> None:
@@ -124,8 +132,8 @@ def _check(study: "Study", options: Options) -> None:
         else:
             from sweep.search.asking import prepare
 
-            _, _, look = looking(options)
-            prepare(study, options, look)
+            sources, _, look = looking(options)
+            prepare(study, options, look, sources)
 
 
 def _search(study: "Study", options: Options, console: Console) -> Outcome:
@@ -133,12 +141,13 @@ def _search(study: "Study", options: Options, console: Console) -> Outcome:
     from sweep.search.asking import prepare
 
     sources, networks, look = looking(options)
-    asked = prepare(study, options, look)
+    asked = prepare(study, options, look, sources)
     if options.dry_run:
         from sweep.search.listing import show_search
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
+    _say_what_was_found(asked.base, console)
     from sweep.search.launching import launch_search  # late: it imports Ray
 
     return launch_search(asked, sources, networks, options, console)

@@ -43,13 +43,11 @@ def show_plan(
         seconds = seconds_by_measuring(work, sources, weights)
         probed = any(planned.trial.probes for planned in work.to_run)
         source = f"by a short measurement on this CPU{', without the probes' if probed else ''}"
-    data = plan.base.data
-    ood = f", out of distribution {data.ood}" if data.ood else ""
     rows = {
         "Study": f"{plan.study.name}: {plan.study.title}",
         "Scale": f"{plan.scale} ({plan.study.scales[plan.scale].about or 'no description'})",
         "Network": plan.base.model.name,
-        "Data": f"{data.source}{ood}",
+        "Data": "\n".join(plan.found_sentences),
         "Conditions": "; ".join(
             f"{len(conditions)} of {grid}" for grid, conditions in plan.grids.items()
         ),
@@ -72,7 +70,7 @@ def show_plan(
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in rows.items():
         table.add_row(name, text)
-    console.print(table, highlight=False)
+    console.print(table)
 
 
 def _pairs(plan: StudyPlan) -> str:

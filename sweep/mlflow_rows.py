@@ -4,10 +4,17 @@ import json
 from collections.abc import Mapping
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.utils.validation import (
+    MAX_DATASET_NAME_SIZE,
+    MAX_PARAM_VAL_LENGTH,
+    MAX_TAG_VAL_LENGTH,
+)
 
 from analysis.records import Record
 from analysis.summary import summarise
 from sweep.fields import flat
+from sweep.names import shortened
+from sweep.planning import StudyPlan
 from trainables.data.examples import Source
 from trainables.trial import Trial
 
@@ -39,8 +46,27 @@ def metrics(record: Record) -> list[Metric]:
 def parameters(trial: Trial) -> list[Param]:
     """Every field of the trial by its dotted name."""
     return [
-        Param(name, _text(value)) for name, value in flat(trial.model_dump(mode="json")).items()
+        Param(name, shortened(_text(value), MAX_PARAM_VAL_LENGTH))
+        for name, value in flat(trial.model_dump(mode="json")).items()
     ]
+
+
+def run_name(text: str) -> str:
+    """A run's name, of which MLflow's table holds 250 characters."""
+    return shortened(text, 250)
+
+
+def study_note(plan: StudyPlan) -> str:
+    """What MLflow shows at the head of a study's run, in Markdown."""
+    lines = [
+        f"**{plan.study.title}.** {plan.study.answers}",
+        "",
+        "The report is among the artifacts, `report/index.html`; the trials are the runs nested "
+        "below.",
+        "",
+        *(f"- {sentence}" for sentence in plan.found_sentences),
+    ]
+    return shortened("\n".join(lines), MAX_TAG_VAL_LENGTH)
 
 
 def version_tags(record: Record) -> dict[str, str]:
@@ -67,7 +93,7 @@ def _data_set(source: Source) -> Dataset:
     splits = {"train": source.train, "validation": source.validation, "test": source.test}
     sizes = {name: len(split) for name, split in splits.items() if split is not None}
     return Dataset(
-        name=source.name,
+        name=shortened(source.name, MAX_DATASET_NAME_SIZE),
         digest=source.digest[:16],
         source_type="code",
         source=json.dumps({"name": source.name}),

@@ -15,6 +15,7 @@ from typing import Any
 from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
 from sweep.study import LABEL, Grid, Scale, Study
+from trainables.data.inventory import Inventory, sentences
 from trainables.data.names import check_name
 from trainables.trial import Trial
 
@@ -55,10 +56,16 @@ class StudyPlan:
     trials: tuple[PlannedTrial, ...]  # replicate by replicate, controls first
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
     search: Mapping[str, Any] | None = None  # what a search has proposed, see `sweep.search.told`
+    found: tuple[Inventory, ...] = ()  # in the data sets
 
     @cached_property
     def by_id(self) -> Mapping[str, PlannedTrial]:
         return {planned.trial_id: planned for planned in self.trials}
+
+    @property
+    def found_sentences(self) -> tuple[str, ...]:
+        """What was found in the data sets, in words; said of several at once, once."""
+        return tuple(dict.fromkeys(s for found in self.found for s in sentences(found)))
 
     def as_json(self, commit: str) -> dict[str, Any]:
         """The `plan.json` that `analysis.plan` reads."""
@@ -74,6 +81,7 @@ class StudyPlan:
             "base": self.base.model_dump(mode="json"),
             "exhibits": list(self.study.exhibits),
             "left_out": list(self.left_out),
+            "found": [inventory.as_json() for inventory in self.found],
             "search": self.search,
             "grids": {grid: list(labels) for grid, labels in self.grids.items()},
             "trials": [

@@ -1,6 +1,7 @@
 """From what was asked for to what can be carried out; all that can be wrong comes out here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sweep.earlier import trained_by
 from sweep.errors import InputError
@@ -25,7 +26,12 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Netw
             raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
     sources, networks, look = looking(options)
     plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
-    return plan, sources, networks
+    return with_inventories(plan, sources), sources, networks
+
+
+def with_inventories(plan: StudyPlan, sources: Sources) -> StudyPlan:
+    """The plan, with what was found in its data sets."""
+    return replace(plan, found=sources.inventories(p.trial.data for p in plan.trials))
 
 
 def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:

@@ -53,7 +53,7 @@ class Display:
         if self._bar:
             self._bar.stop()
         elif self._expected:
-            self._console.print(self.line(), highlight=False, soft_wrap=True)
+            self._console.print(self.line(), soft_wrap=True)
 
     def started(self, trial_id: str) -> None:
         self._running.add(trial_id)
@@ -84,7 +84,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)
         self._show()
 
     def line(self) -> str:
@@ -114,7 +114,7 @@ class Display:
             )
         elif time.monotonic() - self._spoke_at > PLAIN_SECONDS:
             self._spoke_at = time.monotonic()
-            self._console.print(self.line(), highlight=False, soft_wrap=True)
+            self._console.print(self.line(), soft_wrap=True)
 
 
 class _Rate:

@@ -17,6 +17,7 @@ from sweep.arguments import Parser, add_kept, add_plan
 from sweep.command import run_command, set_tracking
 from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
+from sweep.terminal import terminal
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.outcome import Outcome
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _logged(options: Options) -> int:
     check_log(options.log)
     with ending(options.log) as end:
-        end.code = _publish(options, Console())
+        end.code = _publish(options, terminal())
         return end.code
 
 
@@ -77,7 +78,9 @@ def _publish_study(study: "Study", options: Options, console: Console) -> "Outco
     from sweep.search.launching import publish_search
 
     sources, networks, look = looking(options)
-    return publish_search(prepare(study, options, look), sources, networks, options, console)
+    return publish_search(
+        prepare(study, options, look, sources), sources, networks, options, console
+    )
 
 
 def _check(study: "Study", options: Options) -> None:

@@ -28,7 +28,9 @@ from sweep.mlflow_rows import (
     metrics,
     milliseconds,
     parameters,
+    run_name,
     started_at,
+    study_note,
     version_tags,
 )
 from sweep.mlflow_view import experiment_tags
@@ -105,8 +107,7 @@ class Publisher:
         study, data = plan.study, plan.base.data.source
         tags = {
             MLFLOW_SOURCE_NAME: "sweep.launch",
-            MLFLOW_RUN_NOTE: f"**{study.title}.** {study.answers}\n\nThe report is among the "
-            "artifacts, `report/index.html`; the trials are the runs nested below.",
+            MLFLOW_RUN_NOTE: study_note(plan),
             "kind": "study",
             "study": study.name,
             "scale": plan.scale,
@@ -125,7 +126,9 @@ class Publisher:
         experiment_id = found.experiment_id if found else client.create_experiment(study.name)
         for key, value in experiment_tags(study, experiment_id).items():
             client.set_experiment_tag(experiment_id, key, value)
-        run = client.create_run(experiment_id, tags=tags, run_name=f"{plan.scale}, {data}")
+        run = client.create_run(
+            experiment_id, tags=tags, run_name=run_name(f"{plan.scale}, {data}")
+        )
         return experiment_id, run.info.run_id
 
     def _run(self, planned: PlannedTrial, start: float) -> Run:
@@ -148,7 +151,10 @@ class Publisher:
             "replicate": str(planned.replicate),
         }
         run = self._client.create_run(
-            self.experiment_id, start_time=milliseconds(start), tags=tags, run_name=planned.name
+            self.experiment_id,
+            start_time=milliseconds(start),
+            tags=tags,
+            run_name=run_name(planned.name),
         )
         self._begun[planned.trial_id] = run
         return run

@@ -1,15 +1,18 @@
 """The data sets a plan needs: each decoded once, looked at, and held against what trials ask."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
 
+from sweep.amounts import check_amounts
 from sweep.errors import DoesNotApply, InputError
 from trainables.data.examples import Channels, Source, stated_normalisation
+from trainables.data.inspection import of_data, of_ood, training_digests
+from trainables.data.inventory import Inventory
 from trainables.data.sources import load
 from trainables.distributions import DISTRIBUTIONS
-from trainables.preparation import available_labels, in_channels, of_classes
+from trainables.preparation import in_channels
 from trainables.trial import Data, DataFacts, Trial
 
 
@@ -34,6 +37,20 @@ class Sources:
     def loaded(self) -> Mapping[str, Source]:
         return self._loaded
 
+    def inventories(self, used: Iterable[Data]) -> tuple[Inventory, ...]:
+        """What was found in every data set of these sections, each once and in their order."""
+        found: dict[tuple[str, ...], Inventory] = {}
+        trained_on: dict[str, frozenset[bytes]] = {}
+        for data in used:
+            key, source = data.loaded(data.source), self.get(data, data.source)
+            if key not in trained_on:
+                trained_on[key] = training_digests(source)
+                found[key,] = of_data(source, trained_on[key])
+            if data.ood is not None and (key, data.loaded(data.ood)) not in found:
+                ood = self.get(data, data.ood)
+                found[key, data.loaded(data.ood)] = of_ood(ood, source, trained_on[key])
+        return tuple(found.values())
+
     def look(self, trial: Trial) -> Trial:
         """The trial with the facts of its data filled in.
 
@@ -51,9 +68,9 @@ class Sources:
             update={"data": data.model_copy(update={"facts": self._facts[key]})}
         )
         if looked.data not in self._enough:  # else anew for every seed, and choosing classes copies
-            _check_counts(
-                looked,
-                of_classes(self.get(data, data.source), data.classes),
+            check_amounts(
+                data,
+                self.get(data, data.source),
                 None if data.ood is None else self.get(data, data.ood),
             )
             self._enough.add(looked.data)
@@ -153,36 +170,6 @@ def _constants(
         f"data.normalisation: {chosen} is for {len(mean)} channels and {data.source} has "
         f"{shape[0]}; use subset"
     )
-
-
-def _check_counts(trial: Trial, source: Source, ood: Source | None) -> None:
-    """That there is as much as is asked for."""
-    data = trial.data
-    labels = available_labels(source, data.validation)
-    most = {
-        "validation": len(source.train if source.validation is None else source.validation),
-        "examples": len(labels),
-        "test": len(source.test),
-        "ood_examples": len(ood.test) if ood else None,
-    }
-    for field, there in most.items():
-        asked = getattr(data, field)
-        if asked is not None and there is not None and asked > there:
-            whole = data.classes is None or field == "ood_examples"
-            name = data.ood if field == "ood_examples" else data.source
-            name = name if whole else f"{name} of {data.classes} classes"
-            left = max(there, 0)
-            raise InputError(
-                f"data.{field}: {asked} asked for, {name} has {left}; give at most {left}"
-            )
-    if data.balanced and trial.facts.kind == "classification":
-        rarest = int(torch.bincount(labels, minlength=source.classes).min())
-        if data.examples > rarest * source.classes:
-            raise InputError(
-                f"data.examples: {data.examples} asked for with data.balanced, the rarest class of "
-                f"{data.source} has {rarest} of {len(labels)}; give at most "
-                f"{rarest * source.classes}"
-            )
 
 
 _IMAGES = ("images", lambda shape: len(shape) == 3)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sweep.errors import InputError
+from sweep.names import shortened
 from sweep.options import Options
 from sweep.planning import StudyPlan, make_plan
+from sweep.preparing import with_inventories
 from sweep.search.section import Search, parse_search
 from sweep.search.space import Space
 from sweep.search.store import database
+from sweep.sources import Sources
 from sweep.study import Study
 from trainables.trial import Trial
 
+_MAX_NAME = 512  # characters, of a study in Optuna's tables
 PREFIX = "search."  # of --set: a field of the search, not of a trial
 
 
@@ -36,11 +40,14 @@ class Asked:
         meant = self.search.model_dump(mode="json", exclude={"trials"})
         text = json.dumps([self.base.base.trial_id, meant], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f"{self.study.name}-{self.base.scale}-{self.base.base.data.source}-{digest}"
+        name = f"{self.study.name}-{self.base.scale}-{self.base.base.data.source}-{digest}"
+        return shortened(name, _MAX_NAME)
 
 
-def prepare(study: Study, options: Options, look: Callable[[Trial], Trial]) -> Asked:
-    """What is asked for.
+def prepare(
+    study: Study, options: Options, look: Callable[[Trial], Trial], sources: Sources
+) -> Asked:
+    """What is asked for; `look` looks at the data in `sources`.
 
     Raises:
         InputError: it cannot be; nothing has been run or written.
@@ -59,7 +66,7 @@ def prepare(study: Study, options: Options, look: Callable[[Trial], Trial]) -> A
     return Asked(
         study=study,
         search=search,
-        base=base,
+        base=with_inventories(base, sources),
         space=Space(search, base.base, look),
         url=database(options.search_storage, options.folder),
         replicates=options.replicates or study.replicates(sized, ""),

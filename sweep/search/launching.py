@@ -210,7 +210,7 @@ class _Launch:
         return searched(self.base, self.asked.space, found, search)
 
     def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
 
 def _with_code(outcome: Outcome, code: int) -> Outcome:

@@ -47,7 +47,7 @@ def show_search(
         "Study": f"{asked.study.name}: {asked.study.title}",
         "Scale": f"{base.scale} ({asked.study.scales[base.scale].about or 'no description'})",
         "Network": base.base.model.name,
-        "Data": base.base.data.source,
+        "Data": "\n".join(base.found_sentences),
         "Objectives": ", ".join(
             f"{OBJECTIVES[name].direction} {OBJECTIVES[name].label}" for name in search.objectives
         )
@@ -66,7 +66,7 @@ def show_search(
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in rows.items():
         table.add_row(name, text)
-    console.print(table, highlight=False)
+    console.print(table)
 
 
 def _done(asked: Asked, options: Options) -> str:

@@ -69,4 +69,4 @@ class Telling:
 
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, soft_wrap=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +61,30 @@ def test_the_page_says_what_it_found_and_what_was_lost(report):
     }
     for said in ("0123456789abcdef", "torch 2.14", "2027-01-15", "<dd>cpu</dd>"):
         assert said in page
+
+
+def test_reports_of_other_data_never_share_a_folder():
+    def folder(data):
+        return default_folder(
+            SimpleNamespace(plan=SimpleNamespace(study="s", scale="l", data=data))
+        )
+
+    names = [
+        "photos",
+        "npz:日.npz",
+        "npz:本.npz",
+        "npz:a.npz",
+        "npz/a.npz",
+        "npz-a.npz",
+        "日",
+        "本",
+    ]
+    names += [f"npz:{'x' * 300}{end}" for end in "ab"]
+    folders = [folder(name) for name in names]
+    assert len({str(path).casefold() for path in folders}) == len(names)
+    assert folders[0] == Path("reports/s/l-photos")
+    assert max(len(path.name) for path in folders) < 120
+    assert all(str(path).isascii() for path in folders)
 
 
 def test_hostile_names_are_shown_not_obeyed(synthetic, tmp_path):
