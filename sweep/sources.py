@@ -30,6 +30,18 @@ class Sources:
             self._loaded[key] = load(name, self._root, self._download, data.resize)
         return self._loaded[key]
 
+    def get_ood(self, data: Data, shape: tuple[int, ...]) -> Source | None:
+        """The out-of-distribution examples for networks that take inputs of `shape`."""
+        if data.ood is None:
+            return None
+        key = data.loaded_ood(shape)
+        if key not in self._loaded:
+            size = (shape[1], shape[2]) if len(shape) == 3 else None
+            self._loaded[key] = load(
+                data.ood, self._root, self._download, data.resize, as_ood=True, size=size
+            )
+        return self._loaded[key]
+
     @property
     def loaded(self) -> Mapping[str, Source]:
         return self._loaded
@@ -54,7 +66,7 @@ class Sources:
             _check_counts(
                 looked,
                 of_classes(self.get(data, data.source), data.classes),
-                None if data.ood is None else self.get(data, data.ood),
+                self.get_ood(data, looked.facts.shape),
             )
             self._enough.add(looked.data)
         _check_kind(looked)
@@ -68,8 +80,8 @@ class Sources:
                 "it can only be used as data.ood"
             )
         _check_classes(data, source)
-        ood = None if data.ood is None else self.get(data, data.ood)
         shape = _network_shape(data, source)
+        ood = self.get_ood(data, shape)
         if ood is not None:
             _check_alike(data, source, ood, shape)
         mean, std = _constants(data, source, shape)
