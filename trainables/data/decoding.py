@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -117,6 +118,7 @@ def pixels(path: Path, size: Size | None, upright: bool = True) -> NDArray[np.ui
         if size is not None and upright and image.size[0] * image.size[1] > LARGE:
             wanted = size[::-1] if _orientation(image) in _ON_ITS_SIDE else size
             image.draft(None, (2 * wanted[0], 2 * wanted[1]))
+        _check_fits(image)
         image.load()
         colours = _rgb(image, path)
         turn = _TURNS.get(_orientation(image) or 0)
@@ -142,6 +144,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             yield image
+
+
+def _check_fits(image: Image.Image) -> None:
+    """That there is memory for it, 4 bytes a pixel, and for the steps to the final colours."""
+    area = image.size[0] * image.size[1]
+    if area > LARGE and 16 * area > psutil.virtual_memory().available:
+        raise _Refused(f"is too large for the memory there is, {area} pixels; make it smaller")
 
 
 def _orientation(image: Image.Image) -> int | None:

@@ -54,7 +54,7 @@ def layout(name: str, root: Path) -> Layout:
     left_out: Counter[str] = Counter()
     top = listing(name, root, left_out)
     folders = _splits(name, top)
-    if not folders or _is_class_train(folders, top):
+    if not folders or _is_class_train(name, folders, top):
         splits, notes = _drawn(name, _classes(name, root, top, left_out))
         if folders:
             notes = (*notes, f"The folder {folders['train'].name} is taken for a class.")
@@ -122,16 +122,16 @@ def _splits(name: str, top: Listing) -> dict[str, Path]:
     return {split: found[split] for split in ("train", "validation", "test") if split in found}
 
 
-def _is_class_train(folders: dict[str, Path], top: Listing) -> bool:
+def _is_class_train(name: str, folders: dict[str, Path], top: Listing) -> bool:
     """Whether `train` is a class, such as of vehicles: it holds images alone, as others do."""
     if list(folders) != ["train"] or len(top.folders) < 3:
         return False
-    return not _inside(folders["train"]).folders
+    return not _inside(name, folders["train"]).folders
 
 
-def _inside(folder: Path) -> Listing:
+def _inside(name: str, folder: Path) -> Listing:
     """What lies in a folder, without counting it."""
-    return listing(str(folder), folder, Counter())
+    return listing(name, folder, Counter())
 
 
 def _completed(
@@ -230,7 +230,7 @@ def _check_wrapper(name: str, folder: Path, found: Listing) -> None:
     inner, where = found, folder
     while len(inner.folders) == 1 and _split_of(inner.folders[0]) is None:
         where = inner.folders[0]
-        inner = _inside(where)
+        inner = _inside(name, where)
     if where != folder and inner.folders and _split_of(folder) is None:
         raise DataError(
             f"{name}: its only folder is {shown(found.folders[0].name)!r}, and class folders "
@@ -269,7 +269,7 @@ def _splits_in(label: str) -> set[str]:
 
 def _check_inside(name: str, found: Listing) -> None:
     """That it is the outer folders that are the classes, not those within them."""
-    within = [{sub.name for sub in _inside(folder).folders} for folder in found.folders]
+    within = [{sub.name for sub in _inside(name, folder).folders} for folder in found.folders]
     for folder, subs in zip(found.folders, within, strict=True):
         splits = sorted(sub for sub in subs if sub.lower() in SPLITS)
         if splits:
