@@ -55,7 +55,11 @@ def _source(
     """Decoded at `size`, or as they are stored where that is None."""
     labels = found.splits.get("train", found.splits["test"])
     height, width = (size or headers[_first(found)].size)[::-1]
-    remedy = "give fewer images" if asked else "give data.resize, such as --set data.resize=64"
+    remedy = (
+        "give fewer images or a smaller data.resize"
+        if asked
+        else "give data.resize, such as --set data.resize=64"
+    )
     check_fits(name, len(headers) * 3 * height * width, remedy)
     try:
         splits = {
@@ -155,7 +159,13 @@ def _notes(headers: Headers) -> tuple[str, ...]:
     unreadable = sum(not image.side_up for image in headers.values())
     notes = []
     if several:
-        notes.append(f"Of {several} files with several pages or frames the first is used.")
+        notes.append(
+            f"In {several} of {len(headers)} files there are several pages or frames, "
+            "of which the first is used."
+        )
     if unreadable:
-        notes.append(f"{unreadable} files with unreadable EXIF data are taken as they are stored.")
+        notes.append(
+            f"In {unreadable} of {len(headers)} files the EXIF data cannot be read; "
+            "these pictures are taken as they are stored."
+        )
     return tuple(notes)

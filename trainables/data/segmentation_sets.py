@@ -23,6 +23,7 @@ from torch import Tensor
 
 from trainables.data.decoding import classes, pixels, refusals
 from trainables.data.examples import Examples, Source
+from trainables.data.memory import check_fits
 from trainables.errors import DataError
 from trainables.tasks import NO_CLASS
 
@@ -89,6 +90,8 @@ def segmentation(name: str, root: Path, download: bool, side: int) -> Source:
 
 def _decoded(field: str, pairs: Pairs, side: int, class_of: Mapping[int, int]) -> Examples:
     """Photographs and their masks, at one size."""
+    # 3 bytes a pixel, one of its mask and 8 of its label
+    check_fits(field, 12 * len(pairs) * side * side, "give a smaller data.resize")
     held = np.empty((len(pairs), 3, side, side), np.uint8)
     values = np.empty((len(pairs), side, side), np.uint8)
     for row, (photograph, mask) in enumerate(pairs):
