@@ -82,7 +82,7 @@ def data_sets(trial: Trial, sources: Mapping[str, Source]) -> list[DatasetInput]
     data = trial.data
     used = [(data.loaded(data.source), "training")]
     if data.ood:
-        used.append((data.loaded(data.ood), "out-of-distribution"))
+        used.append((data.loaded_ood(trial.facts.shape), "out-of-distribution"))
     return [
         DatasetInput(_data_set(sources[name]), [InputTag("mlflow.data.context", context)])
         for name, context in used

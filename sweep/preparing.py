@@ -31,7 +31,7 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Netw
 
 def with_inventories(plan: StudyPlan, sources: Sources) -> StudyPlan:
     """The plan, with what was found in its data sets."""
-    return replace(plan, found=sources.inventories(p.trial.data for p in plan.trials))
+    return replace(plan, found=sources.inventories(p.trial for p in plan.trials))
 
 
 def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:

@@ -33,22 +33,35 @@ class Sources:
             self._loaded[key] = load(name, self._root, self._download, data.resize)
         return self._loaded[key]
 
+    def get_ood(self, data: Data, shape: tuple[int, ...]) -> Source | None:
+        """The out-of-distribution examples for networks that take inputs of `shape`."""
+        if data.ood is None:
+            return None
+        key = data.loaded_ood(shape)
+        if key not in self._loaded:
+            size = (shape[1], shape[2]) if len(shape) == 3 else None
+            self._loaded[key] = load(
+                data.ood, self._root, self._download, data.resize, as_ood=True, size=size
+            )
+        return self._loaded[key]
+
     @property
     def loaded(self) -> Mapping[str, Source]:
         return self._loaded
 
-    def inventories(self, used: Iterable[Data]) -> tuple[Inventory, ...]:
-        """What was found in every data set of these sections, each once and in their order."""
+    def inventories(self, looked: Iterable[Trial]) -> tuple[Inventory, ...]:
+        """What was found in every data set of these trials, each once and in their order."""
         found: dict[tuple[str, ...], Inventory] = {}
         trained_on: dict[str, frozenset[bytes]] = {}
-        for data in used:
+        for trial in looked:
+            data, shape = trial.data, trial.facts.shape
             key, source = data.loaded(data.source), self.get(data, data.source)
             if key not in trained_on:
                 trained_on[key] = training_digests(source)
                 found[key,] = of_data(source, trained_on[key])
-            if data.ood is not None and (key, data.loaded(data.ood)) not in found:
-                ood = self.get(data, data.ood)
-                found[key, data.loaded(data.ood)] = of_ood(ood, source, trained_on[key])
+            ood = self.get_ood(data, shape)
+            if ood is not None and (key, data.loaded_ood(shape)) not in found:
+                found[key, data.loaded_ood(shape)] = of_ood(ood, source, trained_on[key])
         return tuple(found.values())
 
     def look(self, trial: Trial) -> Trial:
@@ -68,11 +81,7 @@ class Sources:
             update={"data": data.model_copy(update={"facts": self._facts[key]})}
         )
         if looked.data not in self._enough:  # else anew for every seed, and choosing classes copies
-            check_amounts(
-                data,
-                self.get(data, data.source),
-                None if data.ood is None else self.get(data, data.ood),
-            )
+            check_amounts(data, self.get(data, data.source), self.get_ood(data, looked.facts.shape))
             self._enough.add(looked.data)
         _check_kind(looked)
         return looked
@@ -85,8 +94,8 @@ class Sources:
                 "it can only be used as data.ood"
             )
         _check_classes(data, source)
-        ood = None if data.ood is None else self.get(data, data.ood)
         shape = _network_shape(data, source)
+        ood = self.get_ood(data, shape)
         if ood is not None:
             _check_alike(data, source, ood, shape)
         mean, std = _constants(data, source, shape)

@@ -7,3 +7,17 @@ class DataError(ValueError):
 
 class StorageError(OSError):
     """The storage of records, warm-ups and checkpoints does not answer."""
+
+
+def shown(text: object) -> str:
+    """A path or a name as one line of UTF-8 that any terminal can print.
+
+    Control characters, line breaks among them, and bytes that are no UTF-8 are written as escapes.
+    """
+    return "".join(_escaped(character) for character in str(text))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name, see os.fsdecode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character if character.isprintable() else ascii(character)[1:-1]

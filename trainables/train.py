@@ -81,11 +81,11 @@ def _work(given: Mapping[str, Any]) -> None:
     (held,) = given["data"]
     sources, weights = ray.get(held)
     trial = Trial.model_validate(given["trial"])
-    data, ood = trial.data, trial.data.ood
+    data = trial.data
     run_trial(
         trial,
         sources[data.loaded(data.source)],
-        None if ood is None else sources[data.loaded(ood)],
+        None if data.ood is None else sources[data.loaded_ood(trial.facts.shape)],
         Storage(given["storage"]),
         get_device() if given["device"] == "cuda" else torch.device("cpu"),
         _Reporter(trial).count,

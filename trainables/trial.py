@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from trainables.data.names import is_read_by_role
 from trainables.distributions import DISTRIBUTIONS
 from trainables.models.settings import Mlp, Model
 from trainables.sections import Frozen, Kind, Number
@@ -170,6 +171,19 @@ class Data(Frozen):
         """The name under which a source's examples are held: images of mixed sizes are resized
         while they are decoded, and so are other examples at another size."""
         return name if self.resize is None else f"{name}@{self.resize}"
+
+    def loaded_ood(self, shape: tuple[int, ...]) -> str:
+        """The name under which the out-of-distribution examples are held, for networks that take
+        inputs of `shape`: those that are read otherwise in that role are held apart.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.ood is None:
+            raise ValueError("data.ood: there are no out-of-distribution examples")
+        if not is_read_by_role(self.ood):
+            return self.loaded(self.ood)
+        return f"{self.ood} as ood for {'×'.join(map(str, shape))}"
 
 
 Probe = Literal[

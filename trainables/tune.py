@@ -97,7 +97,7 @@ def _live(
     run_trials(
         group,
         sources[data.loaded(data.source)],
-        None if data.ood is None else sources[data.loaded(data.ood)],
+        None if data.ood is None else sources[data.loaded_ood(group[0].facts.shape)],
         Storage(storage),
         torch.device(device),
         reporter.count,

@@ -109,7 +109,7 @@ def test_a_path_may_start_at_the_home_folder(tmp_path, monkeypatch):
 BAD_ARCHIVES = [
     ({"x_test": None}, "key x_test is missing", "x_test and y_test"),
     ({"y_train": None}, "key y_train is missing", "x_test and y_test"),
-    ({"x_test": None, "y_test": None}, "archive holds x_train, y_train", "give x_train"),
+    ({"x_train": None, "y_train": None, "x_test": None, "y_test": None}, "nothing", "give x_train"),
     ({"x_train": X_TRAIN / 255}, "x_train: dtype float64", "uint8"),
     ({"x_train": X_TRAIN.reshape(12, -1)}, "x_train: shape (12, 90)", "channels last"),
     ({"x_train": X_TRAIN.transpose(0, 3, 1, 2)}, "x_train: shape (12, 3, 6, 5)", "channels last"),
@@ -262,11 +262,12 @@ def _one_image(root):
 
 def _no_test(root):
     class_folders(root / "train")
+    (root / "test").mkdir()
 
 
 def _other_split(root):
     class_folders(root / "train")
-    class_folders(root / "val")
+    class_folders(root / "extra")
 
 
 def _unknown_class(root):
@@ -301,7 +302,7 @@ BAD_FOLDERS = [
     (_empty_class, "cow holds no image", ".png"),
     (_one_image, "'cow' holds one image", "2 or more"),
     (_no_test, "test/ holds no class folder", "test/<class>/"),
-    (_other_split, "'val' stands beside train", "rename it"),
+    (_other_split, "'extra' stands beside train", "rename it"),
     (_unknown_class, "test/cow is no class of train/", "same class names"),
     (
         _other_size,

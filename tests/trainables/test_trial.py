@@ -438,6 +438,16 @@ def test_whatever_else_determines_the_result_changes_the_control_too(dotted: str
     )
 
 
+def test_own_files_are_held_apart_for_each_role_and_size() -> None:
+    data = Data(source="folder:a", ood="folder:a", resize=8)
+    names = {data.loaded(data.source), data.loaded_ood((3, 8, 8)), data.loaded_ood((3, 16, 16))}
+    assert len(names) == 3
+    shipped = Data(resize=8)
+    assert shipped.loaded_ood((3, 8, 8)) == shipped.loaded("photos_ood")
+    with pytest.raises(ValueError, match="there are no out-of-distribution"):
+        Data(ood=None).loaded_ood((3, 8, 8))
+
+
 def test_a_subset_seed_of_null_is_the_seed() -> None:
     drawn = trial(seed=7)
     written = trial(seed=7, data__subset_seed=7)

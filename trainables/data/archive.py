@@ -1,76 +1,228 @@
-"""`npz:PATH`: a NumPy archive with the keys of Keras's own data sets.
+"""`npz:PATH`: a NumPy archive with the keys of Keras's own data sets, or of MedMNIST's.
 
-`x_test`, `y_test` are needed; `x_train`, `y_train` too, unless the set only serves as
-out-of-distribution data; `x_validation`, `y_validation` are used where they are there. Pixels are
-uint8 with the channels last, labels integers from 0. Pickled objects are never loaded.
+A key is made of a split and of what it holds: `x_train`, `train_images` or `images_train` with
+`y_train`, `train_labels` or `labels_train`; splits have the names that folders may have, in any
+case of letters, and `x`, `y` or `images`, `labels` alone are training examples. Where validation
+examples stand beside training examples without a test split, they serve as that; of training
+examples alone a fifth is drawn. Pixels are uint8 or uint16 with the channels last, labels integers
+from 0. Pickled objects are never loaded.
+
+As out-of-distribution data an archive needs no labels.
 """
 
-import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import IO
+from zipfile import ZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+import torch
+from numpy.lib import format as npy
 
-from trainables.data.arrays import Array, classes_of, images
+from trainables.data.arrays import Array, classes_of, images, pixels
 from trainables.data.examples import Examples, Source, no_examples
-from trainables.errors import DataError
+from trainables.data.layout import SPLITS, a_fifth
+from trainables.data.memory import check_fits
+from trainables.errors import DataError, shown
 
-# what NumPy and zipfile raise on files that are damaged or something else
-_UNREADABLE = (OSError, ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError)
+_ROLES = {"x": "x", "images": "x", "y": "y", "labels": "y"}
+_WANTED = "give x_train, y_train, x_test and y_test"
+
+Keys = Mapping[tuple[str, str], str]  # (split, x or y) → key in the archive
 
 
-def from_archive(name: str, path: Path) -> Source:
+def from_archive(name: str, path: Path, as_ood: bool = False) -> Source:
     """The archive at `path`, as the source `name`."""
     with _opened(name, path) as archive:
-        found = {split: _split(name, archive, split) for split in ("train", "validation", "test")}
-    splits = {split: content for split, content in found.items() if content is not None}
+        stored = [key.removesuffix(".npy") for key in archive.namelist()]
+        keys = _keys(name, stored)
+        unused = [shown(key) for key in stored if key not in keys.values()]
+        notes = (f"Keys that are not used: {', '.join(unused)}.",) if unused else ()
+        try:
+            return _labelled(name, archive, keys, stored, notes)
+        except DataError:
+            if not as_ood:
+                raise
+        return _unlabelled(name, archive, keys, stored)
+
+
+def _labelled(
+    name: str, archive: ZipFile, keys: Keys, stored: list[str], notes: tuple[str, ...]
+) -> Source:
+    """With splits and classes."""
+    _check_pairs(name, keys, stored)
+    arrays = _arrays(name, archive, list(keys.values()))
+    given = {
+        split: images(
+            name,
+            (keys[split, "x"], keys[split, "y"]),
+            arrays[keys[split, "x"]],
+            arrays[keys[split, "y"]],
+        )
+        for split in ("train", "validation", "test")
+        if (split, "x") in keys
+    }
+    classes = classes_of(name, given, {split: keys[split, "y"] for split in given})
+    named = {split: keys[split, "x"] for split in given}
+    splits, chosen = _completed(name, given, named)
     test = splits["test"]
-    for split, content in splits.items():
+    for split, content in given.items():
         ours, expected = tuple(content.inputs.shape[1:]), tuple(test.inputs.shape[1:])
         if ours != expected:
             raise DataError(
-                f"{name}: x_{split} holds images of (channels, height, width) {ours} and x_test "
-                f"of {expected}; give all splits one size"
+                f"{name}: {named[split]} holds images of (channels, height, width) {ours} and "
+                f"{named.get('test', 'the test split')} of {expected}; give all splits one size"
             )
-    names = tuple(str(label) for label in range(classes_of(name, splits)))
+    class_names = tuple(map(str, range(classes)))
     train = splits.get("train", no_examples(test))
-    return Source(name, train, splits.get("validation"), test, names)
+    validation = splits.get("validation")
+    return Source(name, train, validation, test, class_names, notes=(*notes, *chosen))
 
 
-def _opened(name: str, path: Path) -> NpzFile:
-    try:
-        archive = np.load(path, allow_pickle=False)
-    except _UNREADABLE as error:
+def _unlabelled(name: str, archive: ZipFile, keys: Keys, stored: list[str]) -> Source:
+    """Its test images, or those that there are, as one class."""
+    for split in ("test", "validation", "train"):
+        key = keys.get((split, "x"))
+        if key is None:
+            continue
+        held = pixels(f"{name}: {key}", _arrays(name, archive, [key])[key])
+        test = Examples(torch.from_numpy(held), torch.zeros(len(held), dtype=torch.int64))
+        note = f"{shown(key)} serves as out-of-distribution data, without classes."
+        return Source(name, no_examples(test), None, test, ("images",), notes=(note,))
+    raise DataError(f"{name}: no images, the archive holds {_found(stored)}; give x_test")
+
+
+def _keys(name: str, stored: list[str]) -> Keys:
+    """What each key holds of which split."""
+    keys: dict[tuple[str, str], str] = {}
+    for key in stored:
+        words = key.lower().split("_")
+        roles = [_ROLES[word] for word in words if word in _ROLES]
+        splits = [SPLITS[word] for word in words if word in SPLITS]
+        if len(roles) != 1 or len(roles) + len(splits) != len(words):
+            continue
+        meant = (splits[0] if splits else "train", roles[0])
+        if meant in keys:
+            raise DataError(
+                f"{name}: {keys[meant]} and {key} both mean {meant[1]}_{meant[0]}; leave one out"
+            )
+        keys[meant] = key
+    return keys
+
+
+def _check_pairs(name: str, keys: Keys, stored: list[str]) -> None:
+    """That images have labels, and that there is something to train with or to test."""
+    splits = {split for split, _ in keys}
+    if not splits & {"train", "test"}:
         raise DataError(
-            f"{name}: not a readable .npz archive ({type(error).__name__}); "
-            "write one with numpy.savez"
-        ) from error
-    if not isinstance(archive, NpzFile):
-        raise DataError(f"{name}: a single array, not an .npz archive; write one with numpy.savez")
-    return archive
-
-
-def _split(name: str, archive: NpzFile, split: str) -> Examples | None:
-    """One split; None where the archive has neither of its keys and need not have them."""
-    keys = (f"x_{split}", f"y_{split}")
-    missing = [key for key in keys if key not in archive.files]
-    if len(missing) == 2 and split != "test":
-        return None
-    if missing:
-        found = ", ".join(archive.files) or "nothing"
-        raise DataError(
-            f"{name}: the key {missing[0]} is missing, the archive holds {found}; "
-            "give x_train, y_train, x_test and y_test"
+            f"{name}: the key x_test is missing, the archive holds {_found(stored)}; {_WANTED}"
         )
-    return images(name, split, *(_array(name, archive, key) for key in keys))
+    for split in splits:
+        for role, other in (("x", "y"), ("y", "x")):
+            if (split, role) not in keys:
+                raise DataError(
+                    f"{name}: the key {role}_{split} is missing for {keys[split, other]}, the "
+                    f"archive holds {_found(stored)}; {_WANTED}"
+                )
 
 
-def _array(name: str, archive: NpzFile, key: str) -> Array:
+def _found(stored: list[str]) -> str:
+    return ", ".join(map(shown, stored)) or "nothing"
+
+
+def _completed(
+    name: str, given: Mapping[str, Examples], keys: Mapping[str, str]
+) -> tuple[dict[str, Examples], tuple[str, ...]]:
+    """With a test split, and with a note where it was chosen."""
+    if "test" in given:
+        return dict(given), ()
+    train = given["train"]
+    if "validation" in given:
+        note = (
+            f"There is no test split: {keys['validation']} serves as that, and validation "
+            "examples are held out of training."
+        )
+        return {"train": train, "test": given["validation"]}, (note,)
+    rows: dict[str, list[int]] = {"train": [], "test": []}
+    for label in range(int(train.labels.max()) + 1):
+        members = torch.nonzero(train.labels == label).flatten().tolist()
+        if len(members) < 2:
+            raise DataError(
+                f"{name}: {keys['train']} holds {len(members)} images of label {label}; "
+                "give 2 or more of each, to train and test"
+            )
+        kept, drawn = a_fifth(str(label), members)
+        rows["train"] += kept
+        rows["test"] += drawn
+    splits = {s: Examples(train.inputs[chosen], train.labels[chosen]) for s, chosen in rows.items()}
+    note = (
+        f"{keys['train']} stands alone: a fifth of each class, {len(rows['test'])} images in all, "
+        "is drawn as the test split."
+    )
+    return splits, (note,)
+
+
+@contextmanager
+def _opened(name: str, path: Path) -> Iterator[ZipFile]:
     try:
-        return np.asarray(archive[key])
-    except _UNREADABLE as error:
+        with path.open("rb") as file:
+            alone = file.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
+        archive = None if alone else ZipFile(path)
+    # a damaged file makes zipfile raise whatever its arithmetic or its tables do
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
         raise DataError(
-            f"{name}: {key} cannot be read ({type(error).__name__}: damaged, or Python objects); "
-            "write plain arrays with numpy.savez"
+            f"{name}: not a readable .npz archive ({reason}); write one with numpy.savez"
+        ) from error
+    if archive is None:
+        raise DataError(f"{name}: a single array, not an .npz archive; write one with numpy.savez")
+    with archive:
+        yield archive
+
+
+def _arrays(name: str, archive: ZipFile, keys: list[str]) -> dict[str, Array]:
+    """The arrays of these keys, all or none of which fit memory."""
+    sizes = [_checked(name, archive, key) for key in keys]
+    # one more is held while its pixels are brought into order
+    check_fits(name, sum(sizes) + max(sizes), "give fewer or smaller images")
+    return {key: _read(name, archive, key) for key in keys}
+
+
+def _checked(name: str, archive: ZipFile, key: str) -> int:
+    """The bytes of an array, as its header and the archive say alike."""
+    with _member(name, archive, key) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+        start, there = file.tell(), archive.getinfo(file.name or "").file_size
+    needed = dtype.itemsize
+    for length in shape:
+        needed *= length
+    if dtype.hasobject or start + needed != there:
+        raise DataError(
+            f"{name}: {key} cannot be read (Python objects, or {needed} bytes by its header and "
+            f"{there - start} in the archive); write plain arrays with numpy.savez"
+        )
+    return needed
+
+
+def _read(name: str, archive: ZipFile, key: str) -> Array:
+    with _member(name, archive, key) as file:
+        return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+@contextmanager
+def _member(name: str, archive: ZipFile, key: str) -> Iterator[IO[bytes]]:
+    names = archive.namelist()
+    try:
+        with archive.open(key if key in names else f"{key}.npy") as file:
+            yield file
+    except DataError:
+        raise
+    # a damaged member makes zipfile, its decompressors and NumPy raise whatever they do
+    except Exception as error:
+        raise DataError(
+            f"{name}: {shown(key)} cannot be read ({type(error).__name__}: damaged, or not "
+            "an array); write plain arrays with numpy.savez"
         ) from error

@@ -1,8 +1,10 @@
 """The sources of examples by name, and what can be said of a name before PyTorch is imported."""
 
+import os
+import stat
 from pathlib import Path
 
-from trainables.errors import DataError
+from trainables.errors import DataError, shown
 
 SHIPPED = (
     *("photos", "photos_ood", "digits", "textures", "mosaics", "mosaics_ood"),
@@ -12,6 +14,12 @@ DOWNLOADED = ("cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "stl10", 
 FILES = ("npz", "folder", "text")
 
 ACCEPTED = (*SHIPPED, *DOWNLOADED, *(f"{kind}:PATH" for kind in FILES))
+
+_WANTED = {
+    "npz": "give the path of an .npz archive",
+    "folder": "give one that holds a folder per class",
+    "text": "give the path of a text file",
+}
 
 
 def check_name(name: str) -> None:
@@ -23,17 +31,36 @@ def check_name(name: str) -> None:
     kind, colon, path = name.partition(":")
     if not colon or kind not in FILES:
         if name not in (*SHIPPED, *DOWNLOADED):
-            raise DataError(f"{name!r} is not a known source; choose from {', '.join(ACCEPTED)}")
+            raise DataError(
+                f"{shown(name)!r} is not a known source; choose from {', '.join(ACCEPTED)}"
+            )
     elif not path:
         raise DataError(f"{name}: the path is missing; write {kind}:PATH")
+    elif shown(path) != path:
+        raise DataError(
+            f"{shown(name)}: the path holds control characters or bytes that are no UTF-8, which "
+            "reports cannot show; rename it, or give a link to it"
+        )
     else:
-        _check_path(name, kind, Path(path).expanduser())
+        _check_path(name, kind, path)
 
 
-def _check_path(name: str, kind: str, path: Path) -> None:
-    if kind == "npz" and not path.is_file():
-        raise DataError(f"{name}: no such file; give the path of an .npz archive")
-    if kind == "folder" and not path.is_dir():
-        raise DataError(f"{name}: no such folder; give one that holds a folder per class")
-    if kind == "text" and not path.exists():
-        raise DataError(f"{name}: no such file; give the path of a text file")
+def is_read_by_role(name: str) -> bool:
+    """Whether the source is read otherwise where it serves as out-of-distribution data."""
+    return name.partition(":")[0] in ("npz", "folder") and ":" in name
+
+
+def _check_path(name: str, kind: str, path: str) -> None:
+    wanted = "folder" if kind == "folder" else "file"
+    try:
+        mode = os.stat(Path(path).expanduser()).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{name}: no such {wanted}; {_WANTED[kind]}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: the home of a user who is not there
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{name}: cannot be read ({reason}); {_WANTED[kind]}") from error
+    if kind == "folder" and not stat.S_ISDIR(mode):
+        raise DataError(f"{name}: no such folder, it is a file; {_WANTED[kind]}")
+    if kind != "folder" and not stat.S_ISREG(mode):
+        found = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        raise DataError(f"{name}: no such file, it is {found}; {_WANTED[kind]}")

@@ -38,8 +38,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trainables.data.decoding import pixels, refusals
 from trainables.data.examples import Examples, Source, no_examples
 from trainables.data.wheels import damaged, shipped
+from trainables.errors import DataError
 
 SIDE = 32  # pixels
 Split = Literal["train", "validation", "test"]
@@ -127,11 +129,12 @@ def photograph(name: str) -> Tensor:
     package, file, shrink = {**PHOTOGRAPHS, **OOD_PHOTOGRAPHS}[name]
     path = shipped(package, file)
     try:
-        with Image.open(path) as image:
-            rgb = image.convert("RGB").reduce(shrink)
-    except OSError as error:
-        raise damaged("photos", package, path, error) from error
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
+        with refusals("photos", path):
+            stored = pixels(path, None)
+    except DataError as error:
+        raise damaged("photos", package, path, error.__cause__ or error) from error
+    shrunk = Image.fromarray(stored.transpose(1, 2, 0)).reduce(shrink)
+    return torch.from_numpy(np.array(shrunk)).permute(2, 0, 1).contiguous()
 
 
 def regions(height: int, width: int) -> dict[Split, list[Box]]:

@@ -12,17 +12,18 @@ Measured: a photograph of 500×375 pixels and its mask take 2.6 ms on one CPU co
 loads in some 20 s.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.data.decoding import UNREADABLE, classes, rgb
+from trainables.data.decoding import classes, pixels, refusals
 from trainables.data.examples import Examples, Source
+from trainables.data.memory import check_fits
 from trainables.errors import DataError
 from trainables.tasks import NO_CLASS
 
@@ -35,28 +36,36 @@ _VOC_CLASSES = (
 _UNKNOWN = -1  # a value that stands for nothing
 
 
+Pairs = Sequence[tuple[Path, Path]]  # the files of a photograph and of its mask
+
+
 class PixelSet(NamedTuple):
-    opened: Callable[[Path, bool], tuple[Any, Any]]  # (folder, fetch) → training and test pairs
+    found: Callable[[Path, bool], tuple[Pairs, Pairs]]  # (folder, fetch) → training and test files
     class_of: Mapping[int, int]  # value in a mask → class, or NO_CLASS
     class_names: tuple[str, ...]
 
 
-def _pet(root: Path, download: bool) -> tuple[Any, Any]:
+def _pet(root: Path, download: bool) -> tuple[Pairs, Pairs]:
     from torchvision.datasets import OxfordIIITPet  # late: takes a second to import
 
     train, test = (
         OxfordIIITPet(root, split, target_types="segmentation", download=download)
         for split in ("trainval", "test")
     )
-    return train, test
+    return _pairs(train._images, train._segs), _pairs(test._images, test._segs)
 
 
-def _voc(root: Path, download: bool) -> tuple[Any, Any]:
+def _voc(root: Path, download: bool) -> tuple[Pairs, Pairs]:
     from torchvision.datasets import VOCSegmentation  # late: takes a second to import
 
     # one archive holds both, and torchvision unpacks it whenever it is asked to fetch
     train = VOCSegmentation(root, image_set="train", download=download)
-    return train, VOCSegmentation(root, image_set="val")
+    test = VOCSegmentation(root, image_set="val")
+    return _pairs(train.images, train.masks), _pairs(test.images, test.masks)
+
+
+def _pairs(images: Sequence[str | Path], masks: Sequence[str | Path]) -> Pairs:
+    return [(Path(image), Path(mask)) for image, mask in zip(images, masks, strict=True)]
 
 
 SEGMENTED = {
@@ -71,32 +80,32 @@ SEGMENTED = {
 
 def segmentation(name: str, root: Path, download: bool, side: int) -> Source:
     """One of `SEGMENTED`, decoded at `side` × `side` pixels."""
-    opened, class_of, class_names = SEGMENTED[name]
+    found, class_of, class_names = SEGMENTED[name]
     train, test = (
         _decoded(f"{name}: {split} photograph", pairs, side, class_of)
-        for split, pairs in zip(("training", "test"), opened(root, download), strict=True)
+        for split, pairs in zip(("training", "test"), found(root, download), strict=True)
     )
     return Source(name, train, None, test, class_names, "segmentation")
 
 
-def _decoded(field: str, pairs: Any, side: int, class_of: Mapping[int, int]) -> Examples:
-    """Pairs of Pillow images, a photograph and its mask, at one size."""
-    pixels = np.empty((len(pairs), 3, side, side), np.uint8)
+def _decoded(field: str, pairs: Pairs, side: int, class_of: Mapping[int, int]) -> Examples:
+    """Photographs and their masks, at one size."""
+    # 3 bytes a pixel, one of its mask and 8 of its label
+    check_fits(field, 12 * len(pairs) * side * side, "give a smaller data.resize")
+    held = np.empty((len(pairs), 3, side, side), np.uint8)
     values = np.empty((len(pairs), side, side), np.uint8)
-    for row in range(len(pairs)):
+    for row, (photograph, mask) in enumerate(pairs):
         try:
-            photograph, mask = pairs[row]
-            pixels[row] = rgb(photograph, (side, side))
-            values[row] = classes(mask, (side, side))
-        except FileNotFoundError:
-            raise  # not damaged: it was never fetched
-        except UNREADABLE as error:
-            reason = " ".join(str(error).split())
-            raise DataError(
-                f"{field} {row} or its mask cannot be decoded ({reason}); "
-                "remove the set's folder and fetch it again"
-            ) from error
-    return Examples(torch.from_numpy(pixels), _labels(field, values, class_of))
+            # as it is stored, as its mask is
+            with refusals(f"{field} {row}", photograph):
+                held[row] = pixels(photograph, (side, side), upright=False)
+            with refusals(f"{field} {row}", mask):
+                values[row] = classes(mask, (side, side))
+        except DataError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise error.__cause__ from None  # not damaged: it was never fetched
+            raise DataError(f"{error}; or remove the set's folder and fetch it again") from error
+    return Examples(torch.from_numpy(held), _labels(field, values, class_of))
 
 
 def _labels(field: str, values: NDArray[np.uint8], class_of: Mapping[int, int]) -> Tensor:

@@ -15,7 +15,7 @@
 | `cifar10`       | or cifar100, svhn, mnist, fashion_mnist, stl10: labelled images, by           |
 |                 | torchvision; fetched only where downloading is allowed                        |
 | `pet`, `voc`    | photographs to be segmented, likewise                                         |
-| `npz:PATH`      | a Keras-style archive: x_train, y_train, x_test, y_test                       |
+| `npz:PATH`      | an archive with Keras's keys (x_train, y_train, x_test, y_test) or MedMNIST's |
 | `folder:PATH`   | a folder of class folders, or train/ and test/ of such                        |
 | `text:PATH`     | any text file, byte by byte                                                   |
 
@@ -29,7 +29,7 @@ from trainables.data.archive import from_archive
 from trainables.data.digits import digits
 from trainables.data.downloads import from_torchvision
 from trainables.data.examples import Source
-from trainables.data.folder import from_folder
+from trainables.data.folder import from_folder, ood_from_folder
 from trainables.data.mosaics import mosaics, mosaics_ood
 from trainables.data.names import ACCEPTED, FILES, check_name
 from trainables.data.photos import photos, photos_ood, textures
@@ -54,7 +54,12 @@ _SHIPPED: dict[str, Callable[[], Source]] = {
 
 
 def load(
-    name: str, root: Path | None = None, download: bool = False, side: int | None = None
+    name: str,
+    root: Path | None = None,
+    download: bool = False,
+    side: int | None = None,
+    as_ood: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Source:
     """The decoded examples of a source.
 
@@ -63,7 +68,12 @@ def load(
         root: folder where torchvision's sets are kept; default `~/.cache/warmup-sweep`.
         download: whether those may be fetched where they are not in `root`.
         side: height and width in pixels to which images are resized where a source has them in
-            mixed sizes; a source whose images all have one size gives them as they are.
+            mixed sizes, or large photographs; a source whose images all have one size gives them
+            as they are.
+        as_ood: the examples of a PATH are to serve as out-of-distribution data only, which need
+            neither training examples nor classes. What serves as other data too gives the same.
+        size: (height, width) to which those are resized instead, by the same rule; None: that of
+            the first.
 
     Raises:
         DataError: the name is not known, or its examples are missing or cannot be used.
@@ -71,7 +81,8 @@ def load(
     check_name(name)
     kind, _, path = name.partition(":")
     if kind in FILES and path:
-        return _from_path(kind, name, Path(path).expanduser(), side)
+        where = Path(path).expanduser()
+        return _ood(kind, name, where, size) if as_ood else _from_path(kind, name, where, side)
     if name in _SHIPPED:
         return _SHIPPED[name]()
     home = root if root is not None else Path.home() / ".cache" / "warmup-sweep"
@@ -84,5 +95,15 @@ def _from_path(kind: str, name: str, path: Path, side: int | None) -> Source:
             return from_archive(name, path)
         case "folder":
             return from_folder(name, path, side)
+        case _:
+            return from_text(name, path)
+
+
+def _ood(kind: str, name: str, path: Path, size: tuple[int, int] | None) -> Source:
+    match kind:
+        case "npz":
+            return from_archive(name, path, as_ood=True)
+        case "folder":
+            return ood_from_folder(name, path, None if size is None else (size[1], size[0]))
         case _:
             return from_text(name, path)

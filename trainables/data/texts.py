@@ -28,6 +28,7 @@ import numpy as np
 import torch
 
 from trainables.data.examples import Examples, Source, no_examples
+from trainables.data.memory import check_fits
 from trainables.errors import DataError
 
 CONTEXT = 64  # tokens of a window
@@ -84,7 +85,11 @@ def text_ood() -> Source:
 def from_text(name: str, path: Path) -> Source:
     """The text file at `path`, as the source `name`."""
     try:
-        content = path.read_bytes()
+        length = path.stat().st_size
+        # its bytes, windows of them, and 8 bytes for every target
+        check_fits(name, 12 * length, "give a part of it")
+        with path.open("rb") as file:
+            content = file.read(length)  # no more, should it grow
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}; give the path of a text file") from error
     return _source(name, content)

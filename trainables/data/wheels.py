@@ -15,7 +15,7 @@ def shipped(package: str, file: str) -> Path:
     return folder / file
 
 
-def damaged(name: str, package: str, path: Path, error: Exception) -> DataError:
+def damaged(name: str, package: str, path: Path, error: BaseException) -> DataError:
     """What to raise where a source's file cannot be read."""
     return DataError(
         f"{name}: cannot read {path} ({type(error).__name__}); "

@@ -1,0 +1,188 @@
+"""Paths that cannot be used: one line that any terminal can print, before anything runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from support import one_line
+
+from trainables.data import folder as module
+from trainables.data.sources import load
+from trainables.data.texts import SHORTEST
+from trainables.errors import shown
+
+RNG = np.random.default_rng(0)
+LATIN = os.fsdecode(b"caf\xe9")  # not UTF-8
+
+
+def images(folder, count=5, size=(4, 4)):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = RNG.integers(0, 256, (size[1], size[0], 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+
+
+# --- names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain žluť 写真 [/b]", "plain žluť 写真 [/b]"),
+        ("a\nb\tc\x1b[0m", r"a\nb\tc\x1b[0m"),
+        (LATIN, r"caf\xe9"),
+        ("\u2028\u202e\ud800", r"\u2028\u202e\ud800"),
+        (Path("a/b"), "a/b"),
+    ],
+)
+def test_what_is_shown_is_one_line_of_utf8(text, expected):
+    assert shown(text) == expected
+    assert len(shown(text).encode().splitlines()) == 1
+
+
+@pytest.mark.parametrize("label", [LATIN, "new\nline", "żółw", "[b]", "a" * 200])
+def test_any_name_of_a_class_works(tmp_path, label):
+    for folder in ("ant", label):
+        images(tmp_path / folder)
+    source = load(f"folder:{tmp_path}")
+    assert set(source.class_names) == {"ant", shown(label)}
+    assert len(source.test) == 2
+
+
+@pytest.mark.parametrize("label", [LATIN, "new\nline"])
+def test_a_damaged_file_of_any_name_is_one_line(tmp_path, label):
+    for folder in ("ant", label):
+        images(tmp_path / folder)
+    (tmp_path / label / f"{label}.png").write_text("")
+    name = f"folder:{tmp_path}"
+    with pytest.raises(ValueError, match="cannot be decoded") as raised:
+        load(name)
+    assert len(str(raised.value).encode().splitlines()) == 1
+    assert f"{shown(label)}/{shown(label)}.png" in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder", "text"])
+@pytest.mark.parametrize("path", [LATIN, "new\nline", "nul\0"])
+def test_a_path_that_cannot_be_shown_is_refused(tmp_path, kind, path):
+    one_line(lambda: load(f"{kind}:{path}"), kind, shown(path), "rename it")
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder", "text"])
+def test_paths_that_lead_nowhere(tmp_path, kind):
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "file").write_text("")
+    for path, says in (
+        ("x" * 300, "File name too long"),
+        ("circle", "symbolic links"),
+        ("file/x", "no such"),
+        ("gone", "no such"),
+    ):
+        one_line(lambda path=path: load(f"{kind}:{tmp_path / path}"), says, "give ")
+    one_line(lambda: load(f"{kind}:~nobody_of_this_name/x"), "cannot be read", "give ")
+
+
+@pytest.mark.parametrize("kind", ["npz", "text"])
+def test_what_is_no_regular_file_is_refused_without_reading_it(tmp_path, kind):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/stdin"):
+        one_line(lambda path=path: load(f"{kind}:{path}"), "no regular file", "give the path")
+    one_line(lambda: load(f"folder:{tmp_path / 'pipe'}"), "no such folder, it is a file")
+
+
+# --- permission ---------------------------------------------------------------------------------
+
+
+def said_by_another_user(name):
+    """What loading says where permissions bind, which for root they do not."""
+    script = (
+        "import os, sys; from trainables.data.sources import load;"
+        "from PIL import Image; Image.init();"
+        "os.getuid() or os.setuid(65534);"
+        "from trainables.errors import DataError\n"
+        "try: load(sys.argv[1]); print('loaded')\n"
+        "except DataError as error: print(error)"
+    )
+    command = [sys.executable, "-c", script, name]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    return ended.stdout
+
+
+@pytest.fixture
+def open_to_all(tmp_path):
+    """A folder that every user may read: those of pytest are closed to others."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        if folder.owner() == Path.home().owner():
+            folder.chmod(0o755)
+    return tmp_path
+
+
+def test_a_file_or_folder_that_may_not_be_read_is_named(open_to_all):
+    root = open_to_all / "data"
+    for label in ("ant", "bee"):
+        images(root / label)
+    (open_to_all / "a.txt").write_text("a" * SHORTEST)
+    (open_to_all / "a.npz").write_text("")
+    closed = [root / "ant" / "3.png", root / "bee", open_to_all / "a.txt", open_to_all / "a.npz"]
+    sources = [f"folder:{root}"] * 2 + [f"text:{closed[2]}", f"npz:{closed[3]}"]
+    for path, name in zip(closed, sources, strict=True):
+        before = path.stat().st_mode
+        path.chmod(0)
+        said = said_by_another_user(name)
+        path.chmod(before)
+        assert said.startswith(f"{name}: ")
+        assert str(path) in said
+        assert "Permission denied" in said
+        assert said.count("\n") == 1
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    def leave(available):
+        memory = psutil.virtual_memory()._replace(available=available)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+
+    return leave
+
+
+def test_images_that_do_not_fit_memory_are_refused_and_the_remedy_works(
+    tmp_path, little_memory, monkeypatch
+):
+    for label in ("ant", "bee"):
+        images(tmp_path / label, 5, (100, 80))
+    little_memory(10 * 3 * 100 * 80 - 1)
+    monkeypatch.setattr(module, "MUCH", 10 * 3 * 100 * 80 - 1)
+    name = f"folder:{tmp_path}"
+    one_line(lambda: load(name), "0.0 GB of memory", "are available", "--set data.resize=64")
+    assert load(name, side=64).shape == (3, 64, 64)
+    assert load(name, as_ood=True, size=(32, 16)).shape == (3, 32, 16)
+
+
+def test_images_of_one_size_are_shrunk_only_where_they_are_large(tmp_path, monkeypatch):
+    for label in ("ant", "bee"):
+        images(tmp_path / label, 5, (100, 80))
+    name = f"folder:{tmp_path}"
+    assert load(name, side=8).shape == (3, 80, 100)
+    monkeypatch.setattr(module, "LARGE", 100 * 80 - 1)
+    found = load(name, side=8).test.inputs
+    assert found.shape[1:] == (3, 8, 8)
+    with Image.open(tmp_path / "ant" / "0.png") as image:
+        first = np.asarray(image.resize((8, 8), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    both = np.concatenate([load(name, side=8).train.inputs, found])
+    assert any((row == first).all() for row in both)
+    assert load(name, side=200).shape == (3, 80, 100)
+
+
+def test_a_text_larger_than_memory_is_refused_before_it_is_read(tmp_path, little_memory):
+    path = tmp_path / "a.txt"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # which takes no room on most file systems
+    little_memory(10**9)
+    one_line(lambda: load(f"text:{path}"), "12,000.0 GB", "1.0 GB are available", "a part of it")
