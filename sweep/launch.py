@@ -89,6 +89,8 @@ def _launch_study(
             raise
         console.print(f"{study.name}: its plan follows from what comes before: {reason}")
         return Outcome(0, None)
+    for note in networks.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     if options.dry_run:
         from sweep.listing import show_plan
 
@@ -134,6 +136,8 @@ def _search(study: "Study", options: Options, console: Console) -> Outcome:
 
     sources, networks, look = looking(options)
     asked = prepare(study, options, look)
+    for note in networks.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     if options.dry_run:
         from sweep.search.listing import show_search
 
