@@ -97,9 +97,8 @@ class Networks:
     def _try(self, trial: Trial) -> Trial:
         """Try the network, once for all trials that share it; the trial, with what was found."""
         facts = trial.facts
-        key = repr(
-            (trial.model, trial.compute, facts.kind, facts.shape, facts.classes, _asks(trial))
-        )
+        task = (facts.kind, facts.shape, facts.classes)
+        key = repr((trial.model, trial.compute, task, _asks(trial)))
         if key not in self._tried:
             weights = self._weights.get(trial.model.facts.weights or "")
             tried = rehearse(trial, self._device, weights)

@@ -11,8 +11,8 @@ fails drops out, and the others go on.
 They are lived one after another where stacking does not pay or cannot be: on the CPU; with
 `compute.channels_last`, whose layout no stack can have; networks with state beside their
 state_dict; and networks which, tried on a few examples beside themselves, do not come to the same
-as a stack, or that draw random numbers (dropout). Where a stack fails later on, they go on one after
-another from what they have stored.
+as a stack, or that draw random numbers (dropout). Where a stack fails later on, they go on one
+after another from what they have stored.
 """
 
 import time

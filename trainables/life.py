@@ -347,9 +347,8 @@ class _Life:
         return said
 
     def _said(self, split: Split) -> Life[Outputs]:
-        return (
-            yield from self._made(Predictions(self.network, split, self.workers, self.trial.seed))
-        )
+        wanted = Predictions(self.network, split, self.workers, self.trial.seed)
+        return (yield from self._made(wanted))
 
     def _made(self, wanted: Pass) -> Life[Outputs]:
         """What comes of a pass. The time of other lives meanwhile is not this one's."""

@@ -2,8 +2,8 @@
 
 Passes in eval mode, with two examples and with one; a step of training by the trial's own
 optimizer; all in the memory format of the run, and a user's network on its device, too. Of that it
-is seen, besides, whether it follows from its seed, see `trainables.repetition`. What cannot be right
-is refused in one line. What can, if others know of it, goes into the network's facts.
+is seen, besides, whether it follows from its seed, see `trainables.repetition`. What cannot be
+right is refused in one line. What can, if others know of it, goes into the network's facts.
 """
 
 import math
@@ -55,11 +55,8 @@ class Rehearsal:
 
     def begin(self) -> None:
         """Passes in eval mode, and the first step."""
-        kind, shape, classes = (
-            self.trial.facts.kind,
-            self.trial.facts.shape,
-            self.trial.facts.classes,
-        )
+        facts = self.trial.facts
+        kind, shape, classes = facts.kind, facts.shape, facts.classes
         with global_state(self.trial.seed, "rehearsal", self.device):
             fits(self.network, kind, shape, classes, self.device)
             if isinstance(self.trial.model, Own):

@@ -126,7 +126,7 @@ def _equal(one: Tensor, two: Tensor | None) -> bool:
 
 def _not_seeded(name: str, differs: str) -> NetworkError:
     return NetworkError(
-        f"model: {name} gives another network when it is made again from the same seed ({differs}): "
+        f"model: {name} gives another network when made again from the same seed ({differs}): "
         "it draws from a generator of its own, or keeps something from call to call; let it draw "
         "from the global ones of PyTorch, NumPy or random, which are seeded for it"
     )

@@ -37,8 +37,8 @@ def lost_on_the_way(made: nn.Module, trained: nn.Module, read: nn.Module) -> lis
             for one in (originals.get(place), module, others[place])
         )
         for name in here.keys() | there.keys():
-            values = (each.get(name) for each in (before, here, there))
-            if not _alike(*values, saved - {id(there.get(name))}):
+            known = saved - {id(there.get(name))}
+            if not _alike(before.get(name), here.get(name), there.get(name), known):
                 found[name] = None
     return sorted(found)
 
@@ -103,5 +103,5 @@ def _parts(value: Any) -> Mapping[Any, Any]:
     if isinstance(value, nn.Module):  # in a list that PyTorch does not look into
         return dict(value.state_dict()) | _unsaved(value)
     if hasattr(value, "__dict__"):
-        return vars(value)
+        return dict(vars(value))
     return {"as text": re.sub(r"0x[0-9a-f]+", "", repr(value))}

@@ -4,8 +4,8 @@
         return MyNetwork(...)  # an nn.Module: (n, *input_shape) → logits (n, num_classes, *targets)
 
 The class itself will do. A factory is given those of `num_classes` and `input_shape` that it takes,
-so `torchvision.models:resnet18` and `timm:create_model` will do as they are. What it is made of goes
-by its digest into a trial's id, see `trainables.models.code`.
+so `torchvision.models:resnet18` and `timm:create_model` will do as they are. What it is made of
+goes by its digest into a trial's id, see `trainables.models.code`.
 """
 
 import inspect
