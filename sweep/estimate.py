@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -51,8 +51,8 @@ def seconds_from_runs(work: Worklist, runs: Iterable[Run], device: str = "cpu") 
     Args:
         device: that is planned for, `cpu` or `cuda`.
     """
-    seconds: Counter[Pace] = Counter()
-    examples: Counter[Pace] = Counter()
+    seconds: defaultdict[Pace, float] = defaultdict(float)
+    examples: defaultdict[Pace, float] = defaultdict(float)
     for run in runs:
         there = "cpu" if run.data.tags.get("device", device) == "cpu" else "cuda"
         taken, trained = _number(run, "seconds_total"), _examples(run)

@@ -88,7 +88,8 @@ def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
     paced = run()
     paced.data.metrics.update(seconds_total=2.0, examples_warmup=300.0, examples_task=100.0)
     paced.data.params.update({one.key: one.value for one in parameters(plan.trials[0].trial)})
-    assert seconds_from_runs(work, [paced, run()]) == work.examples_to_train * 2 / 400
+    expected = work.examples_to_train * 2 / 400
+    assert seconds_from_runs(work, [paced, run()]) == pytest.approx(expected)
     assert seconds_from_runs(work, []) is None
 
 
