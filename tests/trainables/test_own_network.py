@@ -245,7 +245,7 @@ def test_the_output_has_the_classes_in_dimension_1_and_the_targets_behind(
         ),
         (
             lambda inputs: torch.zeros(2, 7, dtype=torch.int64),
-            "its output is torch.int64; let it return float logits",
+            "its output is torch.int64; let it return float32 logits",
         ),
         (
             lambda inputs: torch.tensor([[0.0] * 7, [0.0] * 6 + [float("inf")]]),

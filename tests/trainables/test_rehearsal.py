@@ -56,7 +56,7 @@ REFUSED = {
     "ChangesItsInputs": "it changes its inputs in place, which are the data",
     "ReluInPlace": "it changes its inputs in place, which are the data",
     "ClampsFar": "it changes its inputs in place, which are the data",
-    "Half": "its output is torch.bfloat16; let it return float logits",
+    "Half": "its output is torch.bfloat16; let it return float32 logits",
     "KeepsItsGraph": "in training mode it raises RuntimeError",
     "Softmax": "its outputs are a softmax, and the loss takes a softmax of them once more",
     "LogSoftmax": "its outputs are a log-softmax",

@@ -107,7 +107,9 @@ def check_logits(logits: object, expected: Shape, mode: str = "", finite: bool =
             f"{expected[1]} classes need {expected}" + (_OF_ONE if expected[0] == 1 else "")
         )
     if logits.dtype not in _FLOATS:
-        raise NetworkError(f"model: its output{mode} is {logits.dtype}; let it return float logits")
+        raise NetworkError(
+            f"model: its output{mode} is {logits.dtype}; let it return float32 logits"
+        )
     if finite and not logits.isfinite().all():
         raise NetworkError(
             f"model: its output{mode} for standard normal inputs or random tokens is not finite; "
