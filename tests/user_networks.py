@@ -399,3 +399,26 @@ class Positions(Net):
 
     def forward(self, x):
         return self.network(x) + self.table.sum()
+
+
+# --- of pixels and tokens ----------------------------------------------------------------------
+
+
+class PerPixel(nn.Module):
+    def __init__(self, num_classes, input_shape):
+        super().__init__()
+        self.classifier = nn.Conv2d(4, num_classes, 1)
+        self.body = nn.Conv2d(input_shape[0], 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.classifier(self.body(x).relu())
+
+
+class PerToken(nn.Module):
+    def __init__(self, num_classes, input_shape):
+        super().__init__()
+        self.classifier = nn.Linear(4, num_classes)
+        self.body = nn.Sequential(nn.Embedding(num_classes, 4), nn.Linear(4, 4), nn.ReLU())
+
+    def forward(self, x):
+        return self.classifier(self.body(x)).transpose(1, 2)

@@ -214,3 +214,15 @@ def test_two_of_one_seed_are_alike_whatever_draws_their_weights() -> None:
 def _same(one: nn.Module, two: nn.Module) -> bool:
     pairs = zip(one.parameters(), two.parameters(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "shape"),
+    [("PerPixel", "segmentation", (3, 6, 6)), ("PerToken", "language", (7,))],
+)
+def test_networks_of_pixels_and_of_tokens_are_tried_alike(
+    name: str, kind: str, shape: tuple[int, ...]
+) -> None:
+    facts = SMALL.model_copy(update={"kind": kind, "shape": shape})
+    data = WARM.data.model_copy(update={"facts": facts})
+    assert found(name, data=data) == {"head": "classifier"}
