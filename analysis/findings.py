@@ -9,6 +9,7 @@ from analysis.comparison import (
     Measure,
     compare_grid,
 )
+from analysis.equal_start import warning
 from analysis.exhibits.cells import p_text
 from analysis.exhibits.exhibit import label, number
 from analysis.exhibits.search_confirmed import said
@@ -27,7 +28,12 @@ _UNTRAINED = (
 
 
 def findings(results: StudyResults) -> list[str]:
-    """A paragraph for each grid; one sentence where there is nothing to compare."""
+    """A paragraph for each grid; one sentence where there is nothing to compare. Where members of
+    pairs did not start alike, that comes first."""
+    return [*warning(results), *_found(results)]
+
+
+def _found(results: StudyResults) -> list[str]:
     if results.plan.search is not None:
         return [" ".join(said(results))] if said(results) else ["The search has no best yet."]
     if not results.plan.grids:

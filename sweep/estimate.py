@@ -2,12 +2,14 @@
 
 import itertools
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import torch
 from mlflow.entities import Run
 
+from sweep.mlflow_rows import parameters
 from sweep.planning import PlannedTrial
 from sweep.worklist import Worklist
 from trainables.data.examples import Source
@@ -17,39 +19,89 @@ from trainables.preparation import prepare
 from trainables.training import evaluate, evaluation_batches, shuffled, train_epoch
 from trainables.trial import Trial
 
-SECONDS_OF_MEASURING = 1.0  # of training; evaluation takes one batch
+SECONDS_OF_MEASURING = 1.0  # of training, of all networks; evaluation takes one batch of each
+LEAST_SECONDS = 0.1  # of each
 SECONDS_A_TRIAL = 0.1  # Ray's part, with a worker that is reused
 
+_PACED_BY = ("model.", "compute.", "data.facts.kind", "data.facts.shape", "data.facts.classes")
+_SAME_PACE = ("model.weights", "model.facts.weights", "model.init")
 
-def seconds_from_runs(work: Worklist, runs: Iterable[Run]) -> float | None:
-    """Seconds of one worker for what is to run, at the pace of the trials that MLflow holds."""
-    costs = [(_number(run, "seconds_total"), _examples(run)) for run in runs]
-    seconds = sum(s for s, n in costs if s and n)
-    examples = sum(n for s, n in costs if s and n)
-    return work.examples_to_train * seconds / examples if examples else None
+Pace = tuple[tuple[str, str], ...]  # what the time that an example takes depends on
+
+
+def pace_of(parameters: Mapping[str, str]) -> Pace:
+    """Of a trial's or a run's parameters, those on which the time that an example takes depends:
+    the network with its arguments, size and code, its inputs and outputs, and the arithmetic."""
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in parameters.items()
+            if name.startswith(_PACED_BY)
+            and name not in _SAME_PACE
+            # runs of an earlier release have none of a fact that is not the case
+            and not (name.startswith("model.facts.") and value in ("null", "false"))
+        )
+    )
+
+
+def seconds_from_runs(work: Worklist, runs: Iterable[Run], device: str = "cpu") -> float | None:
+    """Seconds of one worker for what is to run, at the pace of the trials that MLflow holds of the
+    same networks. None: of one of them it holds none.
+
+    Args:
+        device: that is planned for, `cpu` or `cuda`.
+    """
+    seconds: defaultdict[Pace, float] = defaultdict(float)
+    examples: defaultdict[Pace, float] = defaultdict(float)
+    for run in runs:
+        there = "cpu" if run.data.tags.get("device", device) == "cpu" else "cuda"
+        taken, trained = _number(run, "seconds_total"), _examples(run)
+        if taken and trained and there == device:
+            seconds[pace_of(run.data.params)] += taken
+            examples[pace_of(run.data.params)] += trained
+    wanted = _by_pace(work)
+    if not wanted or wanted.keys() - seconds.keys():
+        return None
+    return sum(
+        work.examples[planned.trial_id] * seconds[pace] / examples[pace]
+        for pace, trials in wanted.items()
+        for planned in trials
+    )
 
 
 def seconds_by_measuring(
     work: Worklist, sources: Mapping[str, Source], weights: Mapping[str, State]
 ) -> float:
-    """The same from a few steps of the first trial's network, on this machine's CPU."""
-    if not work.to_run:
-        return 0.0
+    """The same from a few steps of each network, on this machine's CPU."""
+    wanted = _by_pace(work)
+    each = max(SECONDS_OF_MEASURING / max(len(wanted), 1), LEAST_SECONDS)
+    seconds = SECONDS_A_TRIAL * len(work.to_run)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a worker
     try:
-        training, evaluation = _per_example(work.to_run[0].trial, sources, weights)
+        for trials in wanted.values():
+            training, evaluation = _per_example(trials[0].trial, sources, weights, each)
+            for planned in trials:
+                seconds += work.examples[planned.trial_id] * training
+                seconds += _evaluated(planned, work, sources) * evaluation
     finally:
         torch.set_num_threads(threads)
-    evaluated = sum(_evaluated(planned, work, sources) for planned in work.to_run)
-    own = SECONDS_A_TRIAL * len(work.to_run)
-    return work.examples_to_train * training + evaluated * evaluation + own
+    return seconds
+
+
+def _by_pace(work: Worklist) -> dict[Pace, list[PlannedTrial]]:
+    """What is to run, by what the time that an example takes depends on."""
+    found: dict[Pace, list[PlannedTrial]] = {}
+    for planned in work.to_run:
+        described = {one.key: one.value for one in parameters(planned.trial)}
+        found.setdefault(pace_of(described), []).append(planned)
+    return found
 
 
 def _per_example(
-    trial: Trial, sources: Mapping[str, Source], weights: Mapping[str, State]
+    trial: Trial, sources: Mapping[str, Source], weights: Mapping[str, State], seconds: float
 ) -> tuple[float, float]:
-    """Seconds to train on an example, and to evaluate one."""
+    """Seconds to train on an example, and to evaluate one, by about so many of training."""
     device, data = torch.device("cpu"), trial.data
     source = sources[data.loaded(data.source)]
     network = build(trial, device, weights.get(trial.model.facts.weights or ""))
@@ -57,7 +109,7 @@ def _per_example(
     train = prepare(trial, source, None, device).train
     order = torch.Generator().manual_seed(0)
     trained, started = 0, time.perf_counter()
-    while time.perf_counter() - started < SECONDS_OF_MEASURING:
+    while time.perf_counter() - started < seconds:
         step = itertools.islice(shuffled(train, trial.task.batch, order), 1)
         train_epoch(network, optimizer, step, lambda examples: None)
         trained += min(trial.task.batch, len(train))

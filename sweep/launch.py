@@ -21,7 +21,6 @@ from sweep.outcome import Outcome
 from sweep.terminal import terminal
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.planning import StudyPlan
     from sweep.study import Study
 
 
@@ -91,12 +90,13 @@ def _launch_study(
             raise
         console.print(f"{study.name}: its plan follows from what comes before: {reason}")
         return Outcome(0, None)
+    _say(console, networks.notes)
     if options.dry_run:
         from sweep.listing import show_plan
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    _say_what_was_found(plan, console)
+    _say(console, plan.found_sentences)
     from sweep.ahead import ray_ahead
     from sweep.lock import using
 
@@ -106,8 +106,8 @@ def _launch_study(
         return execute(plan, sources.loaded, networks.weights, options, console)
 
 
-def _say_what_was_found(plan: "StudyPlan", console: Console) -> None:
-    for sentence in plan.found_sentences:
+def _say(console: Console, sentences: Sequence[str]) -> None:
+    for sentence in sentences:
         console.print(sentence, soft_wrap=True)
 
 
@@ -142,12 +142,13 @@ def _search(study: "Study", options: Options, console: Console) -> Outcome:
 
     sources, networks, look = looking(options)
     asked = prepare(study, options, look, sources)
+    _say(console, networks.notes)
     if options.dry_run:
         from sweep.search.listing import show_search
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    _say_what_was_found(asked.base, console)
+    _say(console, asked.base.found_sentences)
     from sweep.search.launching import launch_search  # late: it imports Ray
 
     return launch_search(asked, sources, networks, options, console)

@@ -37,7 +37,7 @@ def show_plan(
     groups = grouped([planned.trial for planned in work.to_run], options.resources.fuse)
     slots = options.resources.concurrency or local_slots(options)
     at_a_time = max(1, min(slots, len(groups)))
-    seconds = seconds_from_runs(work, ledger.done.values())
+    seconds = seconds_from_runs(work, ledger.done.values(), options.resources.device)
     source = "at the pace of the finished trials"
     if seconds is None:
         seconds = seconds_by_measuring(work, sources, weights)

@@ -7,11 +7,11 @@ import torch
 
 from sweep.errors import InputError
 from trainables.models.build import State, build
-from trainables.models.fit import fits
-from trainables.models.own import code_digest
+from trainables.models.code import code_digest
 from trainables.models.settings import NAMES, Network, NetworkFacts, Own, kinds_of
 from trainables.models.shared_norm import unshareable
 from trainables.models.weights import read_weights, torchvision_weights, weights_digest
+from trainables.repetition import rehearse
 from trainables.trial import Trial
 
 FROM_TORCHVISION = "torchvision"
@@ -26,20 +26,30 @@ class Networks:
         download: bool = False,
         trained_by: Callable[[str], State] | None = None,
         workers: int = 1,
+        device: str = "cpu",
     ) -> None:
         """trained_by: a study's name → the weights that it has left.
-        workers: that train one network together."""
+        workers: that train one network together.
+        device: that trials are run on; where it is not here, networks are tried on the CPU."""
+        there = device if device != "cuda" or torch.cuda.is_available() else "cpu"
+        self._device = torch.device(there)
         self._workers = workers
         self._download = download
         self._trained_by = trained_by
         self._weights: dict[str, State] = {}
         self._facts: dict[tuple[str, str | None], NetworkFacts] = {}
-        self._tried: set[str] = set()
+        self._tried: dict[str, NetworkFacts] = {}
+        self._notes: dict[str, None] = {}
         self._reading: set[str] = set()  # the studies that are on the way to be read, or read
 
     @property
     def weights(self) -> Mapping[str, State]:
         return self._weights
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the networks that were looked at, in sentences."""
+        return tuple(self._notes)
 
     def look(self, trial: Trial) -> Trial:
         """The trial, whose data have been looked at, with the facts of its network filled in.
@@ -54,8 +64,7 @@ class Networks:
             if key not in self._facts:
                 self._facts[key] = self._find_facts(model)
             with_facts = model.model_copy(update={"facts": self._facts[key]})
-            looked = trial.model_copy(update={"model": with_facts})
-            self._try(looked)
+            looked = self._try(trial.model_copy(update={"model": with_facts}))
         except InputError:
             raise
         except ValueError as error:  # NetworkError, or a constructor's: a patch that fits nowhere
@@ -85,21 +94,34 @@ class Networks:
             )
         return torchvision_weights(network)
 
-    def _try(self, trial: Trial) -> None:
-        """Make the network and pass two examples through it, once for all trials that share it."""
+    def _try(self, trial: Trial) -> Trial:
+        """Try the network, once for all trials that share it; the trial, with what was found."""
         facts = trial.facts
-        key = repr((trial.model, trial.compute, facts.kind, facts.shape, facts.classes))
+        task = (facts.kind, facts.shape, facts.classes)
+        key = repr((trial.model, trial.compute, task, _asks(trial)))
         if key not in self._tried:
             weights = self._weights.get(trial.model.facts.weights or "")
-            network = build(trial, torch.device("cpu"), weights)
-            fits(network, facts.kind, facts.shape, facts.classes)
-            own = unshareable(network) if self._workers > 1 else None
-            if own is not None:
-                raise InputError(
-                    f"resources.workers: {self._workers} is refused: {trial.model.name} has {own}, "
-                    "a batch normalisation with statistics of its own; give 1, or use PyTorch's"
-                )
-            self._tried.add(key)
+            tried = rehearse(trial, self._device, weights)
+            self._refuse_unshareable(tried.trial, weights)
+            self._tried[key] = tried.trial.model.facts
+            self._notes |= dict.fromkeys(tried.notes)
+        model = trial.model.model_copy(update={"facts": self._tried[key]})
+        return trial.model_copy(update={"model": model})
+
+    def _refuse_unshareable(self, trial: Trial, weights: State | None) -> None:
+        if self._workers == 1:
+            return
+        own = unshareable(build(trial, torch.device("cpu"), weights))
+        if own is not None:
+            raise InputError(
+                f"resources.workers: {self._workers} is refused: {trial.model.name} has {own}, "
+                "a batch normalisation with statistics of its own; give 1, or use PyTorch's"
+            )
+
+
+def _asks(trial: Trial) -> tuple[object, ...]:
+    """What a trial asks of its network beside to be trained."""
+    return trial.uses_head, trial.warmup and trial.warmup.keep
 
 
 def _check_kind(trial: Trial) -> None:

@@ -41,7 +41,8 @@ def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Tria
     def trained(name: str) -> State:
         return trained_by(name, options.scale, storage, look)
 
-    networks = Networks(options.download, trained, options.resources.workers)
+    asked = options.resources
+    networks = Networks(options.download, trained, asked.workers, asked.device)
 
     def look(trial: Trial) -> Trial:
         return networks.look(sources.look(trial))

@@ -9,8 +9,10 @@ control waits while its partner warms up. Trials with one warm-up make it once. 
 fails drops out, and the others go on.
 
 They are lived one after another where stacking does not pay or cannot be: on the CPU; with
-`compute.channels_last`, whose layout no stack can have; and networks which, tried on a few examples
-beside themselves, do not come to the same as a stack, or that draw random numbers (dropout).
+`compute.channels_last`, whose layout no stack can have; networks with state beside their
+state_dict; and networks which, tried on a few examples beside themselves, do not come to the same
+as a stack, or that draw random numbers (dropout). Where a stack fails later on, they go on one
+after another from what they have stored.
 """
 
 import time
@@ -82,13 +84,26 @@ def run_trials(
             share=share,
         )  # fmt: skip
 
-    group = _Group(trials, [life(trial) for trial in trials], storage, device, on_record)
+    def group(some: Sequence[Trial]) -> _Group:
+        return _Group(some, [life(trial) for trial in some], storage, device, on_record)
+
+    together = group(trials)
     if len(trials) > 1 and device.type in STACKED_ON and _can_be_stacked(trials, device, weights):
-        group.live_together()
+        try:
+            together.live_together()
+        except _StackFailedError:
+            left = [trial for trial in trials if trial.trial_id not in together.ended]
+            errors, together = together.errors, group(left)
+            together.errors += errors
+            together.live_in_turn()
     else:
-        group.live_in_turn()
-    if group.errors:
-        raise group.errors[0]
+        together.live_in_turn()
+    if together.errors:
+        raise together.errors[0]
+
+
+class _StackFailedError(Exception):
+    """A stack has raised what its networks alone might not."""
 
 
 class _Group:
@@ -101,6 +116,7 @@ class _Group:
         on_record: Callable[[str], None],
     ) -> None:
         self.errors: list[Exception] = []
+        self.ended: set[str] = set()  # trials that have left their record, or failed
         self._ids = [trial.trial_id for trial in trials]
         self._lives = lives
         self._warmups = [None if t.warmup is None else warmup_key(t, device) for t in trials]
@@ -146,8 +162,10 @@ class _Group:
         try:
             self._waiting[i] = next(life) if done is None else life.send(done)
         except StopIteration:
+            self.ended.add(self._ids[i])
             self._on_record(self._ids[i])
         except Exception as error:
+            self.ended.add(self._ids[i])
             self.errors.append(error)
 
     def _next(self) -> tuple[int, ...]:
@@ -171,6 +189,8 @@ class _Group:
                 f"{len(members)} networks at once are too many for the device's memory; "
                 "lower resources.fuse"
             ) from error
+        except Exception as error:  # of a user's network in `vmap`, anything
+            raise _StackFailedError from error
 
 
 def _sharing() -> Callable[[TaskData], TaskData]:
@@ -189,7 +209,7 @@ def _can_be_stacked(trials: Sequence[Trial], device: torch.device, weights: Stat
     """Whether networks of these trials, of two seeds where there are two, come to the same in a
     stack as alone."""
     first, facts = trials[0], trials[0].facts
-    if first.compute.channels_last:
+    if first.compute.channels_last or first.model.facts.stateful:
         return False
     other = next((trial for trial in trials if trial.seed != first.seed), first)
     networks = [build(trial, device, weights).double() for trial in (first, other)]

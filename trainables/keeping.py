@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.models.build import State
-from trainables.models.weights import head
+from trainables.models.head import head
 from trainables.optimizers import learning_rate, make_optimizer
 from trainables.preparation import TaskData
 from trainables.seeds import generator

@@ -9,6 +9,7 @@ checkpoint and ends in the same numbers.
 make, for those who live several together.
 """
 
+import copy
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -21,8 +22,8 @@ from torch import Tensor, nn
 from trainables.data.examples import Source
 from trainables.keeping import keep
 from trainables.models.build import State, build
+from trainables.models.head import head
 from trainables.models.shared_norm import waits_for_others
-from trainables.models.weights import head
 from trainables.noise import sample
 from trainables.optimizers import learning_rate, make_optimizer
 from trainables.parallel import ALONE, ToldStorage, Workers
@@ -61,8 +62,11 @@ def record_key(trial_id: str) -> str:
 def warmup_key(trial: Trial, device: torch.device) -> str:
     """Where a warmed-up network is stored with its history: the network's own key, and that of the
     examples it was measured on along the way. Kinds of device draw other noise and round otherwise.
+
+    A stateful network's is never stored, and no other trial's key.
     """
-    return f"{WARMUPS}/{device.type}/{trial.warmup_key}/{trial.measured_key}"
+    alone = f"/{trial.trial_id}" if trial.model.facts.stateful else ""
+    return f"{WARMUPS}/{device.type}/{trial.warmup_key}/{trial.measured_key}{alone}"
 
 
 def checkpoint_key(trial: Trial, device: torch.device) -> str:
@@ -176,6 +180,7 @@ class _Life:
         self.outputs: dict[str, Outputs] = {}  # of the latest measurement
         self.probed: dict[str, list[Arrays]] = {}  # by probe, of each moment so far
         self.lr_scale = 1.0  # of the task
+        self.stateful = trial.model.facts.stateful  # so that it can be trained in one go alone
         self.path: list[dict[str, Tensor]] = []  # the weights along the task, where a probe asks
         probed_or_kept = trial.probes or (trial.warmup and trial.warmup.keep)
         self.untrained = _copied(network.state_dict()) if probed_or_kept else {}
@@ -200,7 +205,7 @@ class _Life:
         )
 
     def _live(self) -> Life[None]:
-        saved = self.storage.get(self.checkpoint_key)
+        saved = None if self.stateful else self.storage.get(self.checkpoint_key)
         checkpoint = None if saved is None else unpack(saved, self.device)
         if checkpoint is None or checkpoint["phase"] == "warmup":
             yield from self._grow_up(checkpoint)
@@ -229,7 +234,7 @@ class _Life:
             yield from self._measure("untrained", 0, {})
             return
         shared = warmup_key(self.trial, self.device)
-        saved = self.storage.get(shared)
+        saved = None if self.stateful else self.storage.get(shared)
         if saved is not None:
             self.storage.touch(shared)
             self._restore(unpack(saved, self.device))
@@ -238,7 +243,8 @@ class _Life:
             yield from self._measure("untrained", 0, {})
         with _trained_part(self.network, self.trial.warmup.train):
             yield from self._run(self._warmup(self.trial.warmup), checkpoint)
-        self.storage.put(shared, pack(self._state()))
+        if not self.stateful:
+            self.storage.put(shared, pack(self._state()))
 
     def _warmup(self, settings: Warmup) -> _Phase:
         noise, facts = settings.noise, self.trial.facts
@@ -341,7 +347,8 @@ class _Life:
         return said
 
     def _said(self, split: Split) -> Life[Outputs]:
-        return (yield from self._made(Predictions(self.network, split, self.workers)))
+        wanted = Predictions(self.network, split, self.workers, self.trial.seed)
+        return (yield from self._made(wanted))
 
     def _made(self, wanted: Pass) -> Life[Outputs]:
         """What comes of a pass. The time of other lives meanwhile is not this one's."""
@@ -361,12 +368,14 @@ class _Life:
         for name, probe in probes.items():
             if epoch in epochs_of(probe.moments, self.trial.task.epochs):
                 started = self._now()
-                self.probed.setdefault(name, []).append(probe.measure(self._subject()))
+                with global_state(self.trial.seed, f"probe {name} {epoch}", self.device):
+                    self.probed.setdefault(name, []).append(probe.measure(self._subject()))
                 self._spent("probes", started)
 
     def _subject(self) -> Subject:
         return Subject(
-            network=self.network,
+            # what the network has beside its state_dict, a probe cannot put back
+            network=copy.deepcopy(self.network) if self.stateful else self.network,
             data=self.data,
             batch=self.trial.task.batch,
             seed=self.trial.seed,
@@ -404,7 +413,7 @@ class _Life:
 
     def _checkpoint_if_due(self, phase: _Phase, epoch: int) -> None:
         since = time.perf_counter() - self.checkpoint_at
-        if since < self.checkpoint_seconds or not self.workers.leads:
+        if since < self.checkpoint_seconds or not self.workers.leads or self.stateful:
             return
         state = self._state() | {
             "phase": phase.name,
@@ -450,7 +459,11 @@ def _stacked(probed: dict[str, list[Arrays]], epochs: int) -> Arrays:
 
 
 def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in state.items()}
+    """The tensors, and what else a user's layers have in their state."""
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for name, value in state.items()
+    }
 
 
 def _trained(network: nn.Module, part: str) -> list[nn.Parameter]:

@@ -57,6 +57,7 @@ class Predictions:
     network: nn.Module
     split: Split
     workers: Workers = ALONE
+    seed: int = 0
     place = (-1, 0)  # measuring goes before all training
 
     @property
@@ -65,7 +66,9 @@ class Predictions:
 
     def alone(self) -> Outputs:
         """One or several of each example."""
-        return evaluate(self.network, self.split, self.workers)
+        # a network that draws when it is measured, too, draws the same each time
+        with global_state(self.seed, self.workers.stream("measuring"), self.split.labels.device):
+            return evaluate(self.network, self.split, self.workers)
 
 
 Pass = Epoch | Predictions

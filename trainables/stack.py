@@ -13,6 +13,7 @@ after another (0.4 to 0.9 times the examples/s for MLPs and convolutions, see `b
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,7 @@ from trainables.optimizers import make_optimizer
 from trainables.parallel import Pairs
 from trainables.passes import Epoch, Pass, Predictions
 from trainables.preparation import Split
+from trainables.seeds import global_positions
 from trainables.tasks import NO_CLASS
 from trainables.training import Outputs, evaluation_batches, middle, outputs_of, predictions
 from trainables.trial import Optimizer
@@ -71,7 +73,7 @@ class Stack:
             optimizer.tell()
         return [outputs_of(pairs) for pairs in steps]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _predict(self, asked: Sequence[Predictions]) -> list[Outputs]:
         """Predictions of each network for its split; as `Predictions.alone` of each."""
         self._set_mode(training=False)
@@ -186,20 +188,24 @@ def stackable(
     networks: Sequence[nn.Module], batches: Sequence[tuple[Tensor, Tensor]], device: torch.device
 ) -> bool:
     """Whether the networks come to the same in a stack as each by itself, tried by a step of
-    training and by predictions. `vmap` itself refuses what a network draws at random, and what
-    Python decides by the values it sees.
+    training and by predictions. `vmap` itself refuses what a network draws at random from PyTorch,
+    and what Python decides by the values it sees.
 
     Args:
         networks: changed by it; of float64, so that rounding is told from difference.
         batches: (inputs, labels) for each network.
     """
-    stacked = copy.deepcopy(list(networks))
-    wanted = _tried(networks, batches, device, lambda passes: [one.alone() for one in passes])
     try:
+        stacked = copy.deepcopy(list(networks))
+        wanted = _tried(networks, batches, device, lambda passes: [one.alone() for one in passes])
+        before = global_positions()
         found = _tried(stacked, batches, device, Stack(stacked).make)
+        if global_positions() != before:  # by NumPy or `random`, which `vmap` does not see
+            return False
+        pairs = zip(wanted, found, strict=True)
+        return all(torch.allclose(a.double(), b.double(), 1e-5, 1e-6) for a, b in pairs)
     except Exception:  # anything that a network in `vmap` can raise
         return False
-    return all(torch.allclose(a, b, 1e-5, 1e-6) for a, b in zip(wanted, found, strict=True))
 
 
 def _tried(
@@ -224,5 +230,5 @@ def _tried(
         positions = None if labels.ndim == 1 else torch.zeros_like(labels.flatten(1)[:, :1])
         looks.append(Predictions(network, Split(inputs, labels, inputs.shape[1:], positions)))
     said = make(epochs) + make(looks)
-    states = [value for network in networks for value in network.state_dict().values()]
-    return [outputs.logits for outputs in said] + states
+    held = (chain(network.parameters(), network.buffers()) for network in networks)
+    return [outputs.logits for outputs in said] + list(chain.from_iterable(held))

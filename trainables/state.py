@@ -1,9 +1,11 @@
 """States of a network and its training as bytes, for shared warm-ups and checkpoints.
 
-Read with `weights_only=True`: tensors, numbers, text, lists and dictionaries, never code.
+Read with `weights_only=True`: tensors, numbers, text, lists and dictionaries, never code. A state
+dict keeps the versions of its layers, by which PyTorch knows how to read it.
 """
 
 import io
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -24,12 +26,14 @@ def unpack(payload: bytes, device: torch.device) -> dict[str, Any]:
 
 def _whole(value: Any) -> Any:
     """The state, its views cloned: else all that they are views of would be saved with them."""
-    match value:
-        case torch.Tensor():
-            viewed = value.numel() * value.element_size() < value.untyped_storage().nbytes()
-            return value.clone() if viewed else value
-        case dict():
-            return {key: _whole(inner) for key, inner in value.items()}
-        case list():
-            return [_whole(inner) for inner in value]
-    return value
+    if isinstance(value, torch.Tensor):
+        viewed = value.numel() * value.element_size() < value.untyped_storage().nbytes()
+        return value.clone() if viewed else value
+    if type(value) in (list, tuple):
+        return type(value)(_whole(inner) for inner in value)
+    if type(value) not in (dict, OrderedDict):
+        return value
+    whole = type(value)((key, _whole(inner)) for key, inner in value.items())
+    if hasattr(value, "_metadata"):  # of a state dict
+        whole._metadata = value._metadata
+    return whole

@@ -93,7 +93,7 @@ def shuffled(split: Split, batch: int, order: torch.Generator, augment: Augment 
             yield augmented(inputs, labels, *augment) if augment else (inputs, labels)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not in inference mode: a network may keep a tensor for its training
 def evaluate(network: nn.Module, split: Split, workers: Workers = ALONE) -> Outputs:
     """The network's predictions for a split, in eval mode; each worker makes some, and has all."""
     network.eval()
@@ -102,7 +102,7 @@ def evaluate(network: nn.Module, split: Split, workers: Workers = ALONE) -> Outp
     for part in batches[contiguous(len(batches), workers.rank, workers.size)]:
         inputs, labels = split.taken(part)
         positions = None if split.positions is None else split.positions[part]
-        parts.append(predictions(network(inputs), labels, positions))
+        parts.append(predictions(network(inputs).detach(), labels, positions))
     return outputs_of(chain.from_iterable(workers.gathered(parts)))
 
 

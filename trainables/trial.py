@@ -307,9 +307,18 @@ class Trial(Frozen):
         if self.model.weights and not self.model.facts.weights:
             raise ValueError("model.facts: the weights have not been read yet")
         fields = self.model.model_dump(exclude={"weights"})
+        if not self.uses_head:
+            del fields["facts"]["head"]
         if "arguments" in fields:
             fields["arguments"] = json.dumps(fields["arguments"], sort_keys=True)
         return {"model": fields}
+
+    @property
+    def uses_head(self) -> bool:
+        """Whether it matters which layer makes the logits."""
+        warmup, probes = self.warmup, self.probes
+        alone = warmup is not None and (warmup.train == "head" or warmup.keep == "logit_variance")
+        return alone or self.model.weights is not None or "features" in probes
 
     @property
     def warmup_examples(self) -> int:

@@ -116,6 +116,7 @@ def make_history(rng: np.random.Generator, warm: bool, ece: float) -> dict[str, 
     }
     for split in ("train", "validation", "test"):
         history[f"{split}_loss"] = 2.3 - learnt + rng.normal(0, 0.03, rows)
+        history[f"{split}_loss"][0] = 2.3  # untrained, the members of a pair are one network
         history[f"{split}_accuracy"] = 0.1 + 0.5 * learnt + rng.normal(0, 0.01, rows)
         history[f"{split}_confidence"] = 0.1 + 0.5 * learnt
         history[f"{split}_ece"] = np.abs(ece * learnt + rng.normal(0, 0.01, rows))

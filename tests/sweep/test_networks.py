@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 
+import sweep.networks as networks_module
 from sweep.errors import InputError
 from sweep.fields import parse_trial, with_fields
 from sweep.networks import Networks
@@ -21,6 +22,15 @@ def make(num_classes, input_shape):
 
 def seven(num_classes, input_shape):
     return make(7, input_shape)
+
+class Counts(nn.Module):
+    def __init__(self, num_classes, input_shape):
+        super().__init__()
+        self.network, self.calls = make(num_classes, input_shape), 0
+
+    def forward(self, x):
+        self.calls += self.training
+        return self.network(x) + 0.01 * self.calls
 """
 
 
@@ -79,6 +89,56 @@ def test_another_content_of_the_user_s_file_is_another_trial(sources, own):
         own.write_text(text, "utf-8")
         ids.add(look(sources, model="own_networks:make").trial_id)
     assert len(ids) == 2
+
+
+def test_another_content_of_a_file_that_it_imports_is_another_trial_too(sources, own):
+    layers = own.with_name("own_layers.py")
+    own.write_text("from own_layers import WIDTH\n" + OWN, "utf-8")
+    ids = set()
+    for width in (16, 17):
+        layers.write_text(f"WIDTH = {width}\n", "utf-8")
+        trial = look(sources, model="own_networks:make")
+        ids.add(trial.trial_id)
+        build(trial, CPU)
+    layers.write_text("WIDTH = 18\n", "utf-8")
+    with pytest.raises(ValueError, match="not the code that was planned"):
+        build(trial, CPU)
+    assert len(ids) == 2
+
+
+def test_what_was_found_out_is_in_the_trial_and_said_once(sources, own):
+    networks = Networks()
+    for seed in (0, 1):
+        trial = look(sources, networks, model="own_networks:Counts", seed=seed)
+        assert trial.model.facts.stateful
+        assert trial.control().model.facts.stateful
+    (note,) = networks.notes
+    assert "own_networks:Counts has state that its state_dict does not hold (calls)" in note
+    assert look(sources, networks, model="own_networks:make").model.facts.stateful is False
+    assert len(networks.notes) == 1
+
+
+def test_a_network_is_tried_once_for_all_trials_that_share_it(sources, own, monkeypatch):
+    tried = []
+    real = networks_module.rehearse
+    monkeypatch.setattr(
+        networks_module, "rehearse", lambda trial, *rest: tried.append(trial) or real(trial, *rest)
+    )
+    networks = Networks()
+    for changes in ({"seed": 1}, {"warmup.noise.std": 2.0}, {"task.epochs": 7}):
+        look(sources, networks, model="own_networks:make", **changes)
+    assert len(tried) == 1
+    look(sources, networks, model="own_networks:make", compute__bfloat16=True)
+    assert len(tried) == 2
+
+
+def test_a_driver_without_the_device_of_the_run_tries_on_the_cpu(sources, own):
+    if torch.cuda.is_available():
+        pytest.skip("the device is here")
+    networks = Networks(device="cuda")
+    assert look(sources, networks, model="own_networks:make") == look(
+        sources, Networks(), model="own_networks:make"
+    )
 
 
 def test_a_worker_whose_file_is_another_refuses_the_trial(sources, own):

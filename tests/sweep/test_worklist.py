@@ -7,6 +7,7 @@ from mlflow.entities import Run, RunData, RunInfo
 from sweep import estimate
 from sweep.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.ledger import Ledger
+from sweep.mlflow_rows import parameters
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import Study
@@ -86,7 +87,9 @@ def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
     work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
     paced = run()
     paced.data.metrics.update(seconds_total=2.0, examples_warmup=300.0, examples_task=100.0)
-    assert seconds_from_runs(work, [paced, run()]) == work.examples_to_train * 2 / 400
+    paced.data.params.update({one.key: one.value for one in parameters(plan.trials[0].trial)})
+    expected = work.examples_to_train * 2 / 400
+    assert seconds_from_runs(work, [paced, run()]) == pytest.approx(expected)
     assert seconds_from_runs(work, []) is None
 
 

@@ -44,6 +44,8 @@ DETERMINE = {
     "model.init": "xavier",
     "model.facts.weights": "w1",
     "model.facts.code": "c1",
+    "model.facts.contiguous": True,
+    "model.facts.stateful": True,
     "data.examples": 501,
     "data.balanced": True,
     "data.validation": 499,
@@ -95,6 +97,7 @@ APART = [
     "arm",
     "model.name",
     "model.weights",
+    "model.facts.head",
     "data.positions",
     "warmup.keep",
     "warmup.optimizer.momentum",
@@ -322,6 +325,27 @@ def test_each_network_and_each_factory_s_arguments_have_an_id_of_their_own() -> 
     sections += [{"name": "my.net:other", "arguments": given} for given in arguments]
     ids = {changed(TRIAL, {"model": section}).trial_id for section in sections}
     assert len(ids) == len(sections)
+
+
+@pytest.mark.parametrize(
+    ("changes", "matters"),
+    [
+        ({}, False),
+        ({"warmup.keep": "norms"}, False),
+        ({"probes": ("odin",)}, False),
+        ({"warmup.train": "head"}, True),
+        ({"warmup.keep": "logit_variance"}, True),
+        ({"probes": ("features",)}, True),
+        ({"model.weights": "a", "model.facts.weights": "w1"}, True),
+    ],
+)
+def test_which_layer_is_the_head_matters_to_those_who_use_it(
+    changes: dict[str, Any], matters: bool
+) -> None:
+    one = changed(TRIAL, changes)
+    other = changed(one, {"model.facts.head": "fc"})
+    assert one.uses_head is matters
+    assert (one.trial_id != other.trial_id) is matters
 
 
 def test_the_name_of_the_weights_does_not_matter_but_what_they_hold_does() -> None:

@@ -18,12 +18,11 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
+from trainables.models.head import head, new_head
 from trainables.models.own import NetworkError
 from trainables.models.unet import unet
 from trainables.models.weights import (
-    head,
     load_weights,
-    new_head,
     read_weights,
     torchvision_weights,
     weights_digest,

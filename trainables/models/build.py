@@ -5,12 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from trainables.models.code import code_digest
 from trainables.models.densenet import densenet
 from trainables.models.feedback import draw_feedback
+from trainables.models.head import mark_head, new_head
 from trainables.models.initialisation import initialise
 from trainables.models.linear import speed_up
 from trainables.models.mlp import mlp
-from trainables.models.own import NetworkError, code_digest, own
+from trainables.models.own import NetworkError, own
 from trainables.models.resnet import resnet
 from trainables.models.settings import (
     Built,
@@ -26,19 +28,18 @@ from trainables.models.settings import (
 from trainables.models.transformer import transformer
 from trainables.models.unet import unet
 from trainables.models.vit import vit
-from trainables.models.weights import load_weights, new_head
+from trainables.models.weights import load_weights
 from trainables.seeds import generator, global_state
 from trainables.tasks import Shape
 from trainables.trial import Trial
-
-_CPU = torch.device("cpu")
 
 State = Mapping[str, Tensor]  # a network's parameters and buffers by name
 
 
 def build(trial: Trial, device: torch.device, weights: State | None = None) -> nn.Module:
     """The trial's untrained network. Its weights are drawn on the CPU, so they are the same on
-    every device, and from the seed alone, so they are the same for both members of a pair.
+    every device, and from the seed alone, so they are the same for both members of a pair: whether
+    from PyTorch, NumPy or `random`. In memory it lies as it is run the fastest, if it can be.
 
     Args:
         weights: what it starts from, where the model section names some; the head is drawn anew.
@@ -47,8 +48,12 @@ def build(trial: Trial, device: torch.device, weights: State | None = None) -> n
         NetworkError: the network cannot be made, or the weights are not its own.
     """
     model, seed = trial.model, trial.seed
-    with global_state(seed, "construction", _CPU):
+    if isinstance(model, Own):
+        _check_code(model)
+    with global_state(seed, "construction", device):
         network = _construct(model, trial.facts.shape, trial.facts.classes)
+    if model.facts.head is not None:
+        mark_head(network, model.facts.head)
     if isinstance(model, Built):
         initialise(network, model.init, generator(seed, "weights"))
     if isinstance(model, Mlp) and model.feedback_alignment:
@@ -59,7 +64,8 @@ def build(trial: Trial, device: torch.device, weights: State | None = None) -> n
         load_weights(network, weights, model.weights)
         new_head(network, generator(seed, "head"))
     speed_up(network)
-    if trial.compute.channels_last or device.type == "cpu":  # where it always pays
+    faster = trial.compute.channels_last or device.type == "cpu"  # where it always pays
+    if faster and not model.facts.contiguous:
         network = network.to(memory_format=torch.channels_last)
     if trial.compute.bfloat16:
         network = Autocast(network)
@@ -78,6 +84,12 @@ class Autocast(nn.Module):
         with torch.autocast(inputs.device.type, torch.bfloat16):
             logits: Tensor = self.network(inputs)
         return logits.float()
+
+
+def _check_code(model: Own) -> None:
+    """Import the factory, before anything is seeded for the network, and see that it is the one."""
+    if code_digest(model.name) != model.facts.code:
+        raise NetworkError(f"model: {model.name} is not the code that was planned; launch again")
 
 
 def _construct(model: Network, shape: Shape, classes: int) -> nn.Module:
@@ -104,9 +116,5 @@ def _construct(model: Network, shape: Shape, classes: int) -> nn.Module:
         case Transformer():
             return transformer(shape, classes, model.depth, model.width, model.heads, model.dropout)
         case Own():
-            if code_digest(model.name) != model.facts.code:
-                raise NetworkError(
-                    f"model: {model.name} is not the code that was planned; launch again"
-                )
             return own(model.name, shape, classes, model.arguments)
     raise TypeError(f"no network for {type(model).__name__}")

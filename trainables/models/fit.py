@@ -1,58 +1,122 @@
-"""Whether a network fits its task, tried on two examples before anything is trained."""
+"""Whether a network's outputs are what its task needs, tried on a few examples."""
 
 import torch
 from torch import Tensor, nn
 
 from trainables.models.own import NetworkError, in_a_line
+from trainables.models.probabilities import refuse_probabilities
 from trainables.sections import Kind
 from trainables.tasks import Shape, target_shape
 
 _EXAMPLES = 2
+_OF_ONE = ", and a last batch can be of one, whose dimension squeeze() would drop"
+_FLOATS = (torch.float32, torch.float64)
 
 
-def fits(network: nn.Module, kind: Kind, shape: Shape, classes: int) -> None:
-    """Pass two random examples through the network, in eval mode; it is left as it was.
+class PassError(NetworkError):
+    """The network itself raises; it might not in another memory format."""
+
+
+def fits(
+    network: nn.Module,
+    kind: Kind,
+    shape: Shape,
+    classes: int,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Pass two random examples through the network, and one, in eval mode; it is left as it was.
 
     Raises:
-        NetworkError: it raises, or gives anything but finite logits (2, classes, *targets).
+        PassError: it raises.
+        NetworkError: it gives anything but finite logits (2, classes, *targets), or gives
+            probabilities, or changes its inputs.
     """
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        with torch.inference_mode():
-            logits = network(_inputs(kind, shape, classes))
-    except Exception as error:
-        raise NetworkError(
-            f"model: it raises {in_a_line(error)} on {_EXAMPLES} examples of {shape}; "
-            "its inputs are a batch of these"
-        ) from error
+        for examples in (_EXAMPLES, 1):  # a last batch can be of one
+            inputs = random_inputs(kind, shape, classes, examples, device)
+            logits = passed(network, inputs, kind, classes)
+            if examples == _EXAMPLES:
+                refuse_probabilities(network, inputs, logits)
     finally:
         for module, training in modes:
             module.training = training
-    _check(logits, (_EXAMPLES, classes, *target_shape(kind, shape)))
 
 
-def _inputs(kind: Kind, shape: Shape, classes: int) -> Tensor:
-    random = torch.Generator().manual_seed(0)
+def random_inputs(
+    kind: Kind,
+    shape: Shape,
+    classes: int,
+    examples: int,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> Tensor:
+    """Standard normal ones, or random tokens."""
+    random = torch.Generator().manual_seed(seed)
     if kind == "language":
-        return torch.randint(classes, (_EXAMPLES, *shape), generator=random)
-    return torch.randn((_EXAMPLES, *shape), generator=random)
+        return torch.randint(classes, (examples, *shape), generator=random).to(device)
+    return torch.randn((examples, *shape), generator=random).to(device)
 
 
-def _check(logits: object, expected: Shape) -> None:
+def passed(network: nn.Module, inputs: Tensor, kind: Kind, classes: int) -> Tensor:
+    """The logits, without gradients, looked at in every way.
+
+    Raises:
+        NetworkError: as `fits`.
+    """
+    examples, shape = len(inputs), tuple(inputs.shape[1:])
+    given = inputs.clone()
+    try:
+        with torch.no_grad():
+            logits = network(given)
+    except Exception as error:
+        raise PassError(
+            f"model: it raises {in_a_line(error)} on {_count(examples)} of {shape}; "
+            "its inputs are a batch of these"
+        ) from error
+    check_untouched(given, inputs)
+    return check_logits(logits, (examples, classes, *target_shape(kind, shape)))
+
+
+def check_untouched(given: Tensor, wanted: Tensor) -> None:
+    """That a pass has left its inputs as they were: they are the data themselves."""
+    if given._version or not torch.equal(given, wanted):
+        raise NetworkError(
+            "model: it changes its inputs in place, which are the data; let it change a copy, as "
+            "x = x * 2 in place of x *= 2, or inplace=False in its first layer"
+        )
+
+
+def check_logits(logits: object, expected: Shape, mode: str = "", finite: bool = True) -> Tensor:
+    """The logits without gradients, if they are any.
+
+    Args:
+        expected: their shape, (examples, classes, *targets).
+        mode: words for the mode in which the network was run, where it is training mode.
+        finite: whether they have to be.
+    """
     if not isinstance(logits, Tensor):
         raise NetworkError(
-            f"model: its output is {type(logits).__name__}; let it return the logits, one tensor"
+            f"model: its output{mode} is {type(logits).__name__}; let it return the logits, "
+            "one tensor" + (", in either mode" if mode else "")
         )
     if tuple(logits.shape) != expected:
         raise NetworkError(
-            f"model: its output for {_EXAMPLES} examples is {tuple(logits.shape)}; "
-            f"{expected[1]} classes need {expected}"
+            f"model: its output{mode} for {_count(expected[0])} is {tuple(logits.shape)}; "
+            f"{expected[1]} classes need {expected}" + (_OF_ONE if expected[0] == 1 else "")
         )
-    if not logits.is_floating_point():
-        raise NetworkError(f"model: its output is {logits.dtype}; let it return float logits")
-    if not logits.isfinite().all():
+    if logits.dtype not in _FLOATS:
         raise NetworkError(
-            "model: its output for standard normal inputs or random tokens is not finite; "
+            f"model: its output{mode} is {logits.dtype}; let it return float32 logits"
+        )
+    if finite and not logits.isfinite().all():
+        raise NetworkError(
+            f"model: its output{mode} for standard normal inputs or random tokens is not finite; "
             "look for a division by zero or a logarithm"
         )
+    return logits.detach()
+
+
+def _count(examples: int) -> str:
+    return f"{examples} example{'s' if examples > 1 else ''}"

@@ -3,22 +3,25 @@
     def make(num_classes, input_shape, **arguments):  # the section's `arguments`
         return MyNetwork(...)  # an nn.Module: (n, *input_shape) → logits (n, num_classes, *targets)
 
-The class itself will do where its constructor takes these arguments. The file that holds the
-factory goes by its digest into a trial's id; what that file imports does not.
+The class itself will do. A factory is given those of `num_classes` and `input_shape` that it takes,
+so `torchvision.models:resnet18` and `timm:create_model` will do as they are. What it is made of
+goes by its digest into a trial's id, see `trainables.models.code`.
 """
 
-import hashlib
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from itertools import chain
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from trainables.seeds import global_state
 from trainables.tasks import Shape
 
 
@@ -33,15 +36,8 @@ def own(name: str, shape: Shape, classes: int, arguments: Mapping[str, Any]) -> 
         NetworkError: there is no such factory, it raises, or it makes something else.
     """
     factory = _factory(name)
-    try:
-        network = factory(num_classes=classes, input_shape=shape, **arguments)
-    except Exception as error:
-        given = {"num_classes": classes, "input_shape": shape} | dict(arguments)
-        call = ", ".join(f"{argument}={value!r}" for argument, value in given.items())
-        raise NetworkError(
-            f"model: {name}, called with ({call}), raises {in_a_line(error)}; "
-            "change model.arguments or the factory"
-        ) from error
+    offered = {"num_classes": classes, "input_shape": shape}
+    network = _called(name, factory, _taken(factory, offered), arguments)
     if not isinstance(network, nn.Module):
         raise NetworkError(
             f"model: {name} returns {type(network).__name__}; let it return a torch.nn.Module"
@@ -53,19 +49,36 @@ def own(name: str, shape: Shape, classes: int, arguments: Mapping[str, Any]) -> 
     return network
 
 
-def code_digest(name: str) -> str:
-    """sha256 of the source file that holds the factory `name`.
+def _taken(factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
+    """Those of the arguments that the factory takes by name, or might, by a `**` of its own."""
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError):  # a callable that does not say
+        return offered
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return offered
+    by_name = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {argument: value for argument, value in offered.items() if argument in by_name}
 
-    Raises:
-        NetworkError: there is no such module, or it has no source file.
-    """
-    path = getattr(_module(name), "__file__", None)
-    if path is None or not path.endswith(".py"):
+
+def _called(
+    name: str, factory: Callable[..., Any], offered: dict[str, Any], arguments: Mapping[str, Any]
+) -> Any:
+    """What the factory makes. One that hands its `**` on to a class which does not take one of the
+    offered arguments is called again, without that one."""
+    given = offered | dict(arguments)
+    try:
+        return factory(**given)
+    except Exception as error:
+        refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if isinstance(error, TypeError) and refused and refused[1] in offered.keys() - arguments:
+            rest = {argument: v for argument, v in offered.items() if argument != refused[1]}
+            return _called(name, factory, rest, arguments)
+        call = ", ".join(f"{argument}={value!r}" for argument, value in given.items())
         raise NetworkError(
-            f"model: {name} is in a module without a source file, so that its trials could not "
-            "be told apart when it changes; give a factory in a .py file"
-        )
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            f"model: {name}, called with ({call}), raises {in_a_line(error)}; "
+            "change model.arguments or the factory"
+        ) from error
 
 
 def in_a_line(error: BaseException) -> str:
@@ -75,7 +88,7 @@ def in_a_line(error: BaseException) -> str:
 
 
 def _factory(name: str) -> Any:
-    module = _module(name)
+    module = module_of(name)
     wanted = name.partition(":")[2]
     if not hasattr(module, wanted):
         raise NetworkError(f"model: {name}: no such attribute; {_choices(wanted, module)}")
@@ -88,12 +101,19 @@ def _factory(name: str) -> Any:
     return factory
 
 
-def _module(name: str) -> ModuleType:
+def module_of(name: str) -> ModuleType:
+    """The module that holds the factory `name`. What importing it draws is the same everywhere, and
+    what it seeds is seeded for the import alone.
+
+    Raises:
+        NetworkError: it cannot be imported.
+    """
     path, _, factory = name.partition(":")
     if not all(part.isidentifier() for part in (*path.split("."), factory)):
         raise NetworkError(f"model: {name!r} is no import path; write package.module:factory")
     try:
-        return import_module(path)
+        with global_state(0, "import", torch.device("cpu")):
+            return import_module(path)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{path}.".startswith(f"{error.name}."):
             raise NetworkError(

@@ -21,10 +21,14 @@ from trainables.sections import Frozen, Initialisation, Kind
 
 
 class NetworkFacts(Frozen):
-    """What the network starts from; found by looking, never written by hand."""
+    """What the network starts from, and what was found out of a user's by trying it; never written
+    by hand."""
 
     weights: str | None = None  # digest
-    code: str | None = None  # digest of the file that holds a factory
+    code: str | None = None  # digest of what a factory is made of
+    contiguous: bool = False  # it cannot be run in the memory format channels_last
+    stateful: bool = False  # what it does depends on more than is in its state_dict
+    head: str | None = None  # the layer that makes the logits, where another is registered last
 
 
 class Network(Frozen):

@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from trainables.models.head import named_head
 from trainables.models.own import NetworkError
 
 State = Mapping[str, Tensor]  # a network's parameters and buffers by name
@@ -97,7 +98,8 @@ def load_weights(network: nn.Module, state: State, name: str) -> None:
     Raises:
         NetworkError: the two differ in an entry other than the head's and BatchNorm's counters.
     """
-    prefix = _head(network)[0]
+    name_of_head = named_head(network)[0]
+    prefix = f"{name_of_head}." if name_of_head else ""
     ours, theirs = _without_head(network.state_dict(), prefix), _without_head(state, prefix)
     for entry in [*ours, *theirs]:
         here, there = (_shape(entries.get(entry)) for entries in (ours, theirs))
@@ -109,44 +111,14 @@ def load_weights(network: nn.Module, state: State, name: str) -> None:
     network.load_state_dict(theirs, strict=False)
 
 
-def head(network: nn.Module) -> nn.Linear | nn.Conv2d:
-    """The layer that makes the logits: the last of its linear or convolutional ones.
-
-    Raises:
-        NetworkError: it has none.
-    """
-    return _head(network)[1]
-
-
-def new_head(network: nn.Module, random: torch.Generator) -> None:
-    """Draw the head anew: weights N(0, 2 / fan_out), the paper's for fine-tuning, and biases 0."""
-    layer = head(network)
-    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=random)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-
-
-def _head(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
-    """What its entries' names begin with, and the layer."""
-    layers = [
-        (f"{name}." if name else "", module)
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-    ]
-    if not layers:
-        raise NetworkError(
-            f"model.weights: {type(network).__name__} has no Linear or Conv2d layer to be its "
-            "head; leave the weights out"
-        )
-    return layers[-1]
-
-
 def _without_head(state: State, prefix: str) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if not name.startswith(prefix)}
 
 
-def _shape(value: Tensor | None) -> str:
-    return "absent" if value is None else str(tuple(value.shape))
+def _shape(value: object) -> str:
+    if isinstance(value, Tensor):
+        return str(tuple(value.shape))
+    return "absent" if value is None else type(value).__name__  # a layer's extra state
 
 
 def _from_torch(path: Path) -> Any:

@@ -97,7 +97,7 @@ def _scores(network: nn.Module, inputs: Tensor, constants: Constants) -> tuple[T
     for t, temperature in enumerate(TEMPERATURES):
         gradient = _gradient(network, inputs, temperature)
         for e, epsilon in enumerate(EPSILONS):
-            with torch.inference_mode():
+            with torch.no_grad():
                 logits = network(perturbed(inputs, gradient, epsilon, constants))
                 confidence[e, t] = (logits / temperature).softmax(dim=1).amax(dim=1)
                 energy[e, t] = logits.logsumexp(dim=1)

@@ -1,0 +1,30 @@
+"""Modules as users write them."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Write a module into a folder that Python searches; its name begins with `my_`."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def written(code: str, name: str = "my_net.py") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+        importlib.invalidate_caches()
+        return path
+
+    yield written
+    for name in set(sys.modules) - before:
+        if name.split(".")[0].startswith("my_"):
+            del sys.modules[name]
