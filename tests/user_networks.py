@@ -77,7 +77,10 @@ def fixed_seed(num_classes, input_shape):
 
 def fixed_numpy_seed(num_classes, input_shape):
     np.random.seed(0)
-    return numpy_init(num_classes, input_shape)
+    network = trunk(num_classes, input_shape)
+    drawn = np.random.normal(0, 0.1, tuple(network[-1].weight.shape))
+    network[-1].weight.data = torch.tensor(drawn, dtype=torch.float32)
+    return network
 
 
 def seeded_wiring(num_classes, input_shape):
@@ -108,6 +111,13 @@ class DrawsInForward(Net):
     def forward(self, x):
         drawn = torch.rand(()) + float(np.random.rand()) + random.random()
         return self.network(x) * (1 + 0.1 * drawn.item())
+
+
+class DrawsSeldom(Net):
+    """So seldom that it makes no difference to a few examples."""
+
+    def forward(self, x):
+        return self.network(x) * (2 if random.random() < 1e-9 else 1)
 
 
 class DrawsFromItsOwn(Net):

@@ -180,7 +180,8 @@ class _Life:
         self.outputs: dict[str, Outputs] = {}  # of the latest measurement
         self.probed: dict[str, list[Arrays]] = {}  # by probe, of each moment so far
         self.lr_scale = 1.0  # of the task
-        self.stateful = trial.model.facts.stateful  # so that it can be trained in one go alone
+        # then nothing of it is stored on the way: it is trained in one go
+        self.stateful = trial.model.facts.stateful
         self.path: list[dict[str, Tensor]] = []  # the weights along the task, where a probe asks
         probed_or_kept = trial.probes or (trial.warmup and trial.warmup.keep)
         self.untrained = _copied(network.state_dict()) if probed_or_kept else {}
@@ -205,7 +206,7 @@ class _Life:
         )
 
     def _live(self) -> Life[None]:
-        saved = None if self.stateful else self.storage.get(self.checkpoint_key)
+        saved = self.storage.get(self.checkpoint_key)
         checkpoint = None if saved is None else unpack(saved, self.device)
         if checkpoint is None or checkpoint["phase"] == "warmup":
             yield from self._grow_up(checkpoint)
@@ -234,7 +235,7 @@ class _Life:
             yield from self._measure("untrained", 0, {})
             return
         shared = warmup_key(self.trial, self.device)
-        saved = None if self.stateful else self.storage.get(shared)
+        saved = self.storage.get(shared)
         if saved is not None:
             self.storage.touch(shared)
             self._restore(unpack(saved, self.device))

@@ -167,6 +167,17 @@ def stacks_made(monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
     return made
 
 
+@pytest.mark.parametrize(
+    ("name", "can"), [("Net", True), ("Late", False), ("DrawsSeldom", False), ("Saved", False)]
+)
+def test_state_and_draws_are_no_stack_s_though_a_few_examples_come_to_the_same(
+    name: str, can: bool
+) -> None:
+    trial = trial_of(name)
+    group = [trial, trial.model_copy(update={"seed": 1})]
+    assert fused._can_be_stacked(group, CPU, None) is can
+
+
 @pytest.mark.parametrize("name", ["Counting", "InAClosure", "Saved", "DrawsInForward"])
 def test_what_a_stack_cannot_have_is_lived_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

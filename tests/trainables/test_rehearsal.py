@@ -81,7 +81,7 @@ ACCEPTED: dict[str, dict[str, object]] = {
     "zero_head": {},
     "seeded_wiring": {},
     "same_weights": {},
-    "Unused": {},
+    "Unused": {"head": "network.3"},
     "Double": {},
     "NeedsGradients": {},
     "Relu": {},
