@@ -2,7 +2,9 @@
 
 A comparison is made over a condition's complete pairs only; how many were planned, and what became
 of the others, stays with it. The difference is with − without. The tests and intervals are those of
-`analysis.stats`; Holm's correction runs over the conditions of one grid and one measure.
+`analysis.stats`. Holm's correction runs over the conditions of one grid and one measure, and
+corrects the exact P: it promises that of differences which are none at most 5 % pass, and a P that
+is only near what it should be would break the promise.
 """
 
 from collections import Counter
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.results import StudyResults, TrialResult, pairs, planned_pairs
-from analysis.stats import RankTest, bootstrap_interval, holm, paired_test
+from analysis.stats import RankTest, holm, mean_interval, paired_test
 
 Numbers = Callable[[TrialResult], Mapping[str, float]]
 
@@ -52,7 +54,7 @@ class Comparison:
     with_: NDArray[np.float64]  # (pairs,)
     test: RankTest | None
     interval: tuple[float, float] | None  # 95 %, of the mean difference; None for fewer than 2
-    p_holm: float | None = None
+    p_holm: float | None = None  # of the exact P
 
     @property
     def n(self) -> int:
@@ -70,7 +72,13 @@ class Comparison:
 
     @property
     def p_value(self) -> float | None:
+        """The paper's approximation; None where fewer than six pairs differ."""
         return self.test.p_value if self.test else None
+
+    @property
+    def p_exact(self) -> float | None:
+        """None without a pair."""
+        return self.test.p_exact if self.test else None
 
 
 def compare(
@@ -85,7 +93,7 @@ def compare(
     key = measure.key
     complete = [(a[key], b[key]) for a, b in both if key in a and key in b]
     before, after = np.array(complete, dtype=np.float64).reshape(-1, 2).T
-    interval = bootstrap_interval(after - before) if len(complete) > 1 else None
+    interval = mean_interval(after - before) if len(complete) > 1 else None
     return Comparison(
         condition=condition,
         measure=measure,
@@ -100,6 +108,8 @@ def compare(
 
 def compare_grid(results: StudyResults, grid: str, measure: Measure) -> list[Comparison]:
     """Every condition of a grid, with Holm's correction across them."""
+    if grid not in results.plan.grids:
+        raise ValueError(f"grid must be one of the study's, not {grid!r}")
     return corrected(
         [compare(results, condition, measure) for condition in results.plan.grids[grid]]
     )
@@ -107,7 +117,7 @@ def compare_grid(results: StudyResults, grid: str, measure: Measure) -> list[Com
 
 def corrected(rows: Sequence[Comparison]) -> list[Comparison]:
     """The comparisons of one table, with Holm's correction across them."""
-    adjusted = holm([row.p_value for row in rows])
+    adjusted = holm([row.p_exact for row in rows])
     return [
         replace(row, p_holm=None if np.isnan(p) else float(p))
         for row, p in zip(rows, adjusted, strict=True)

@@ -10,13 +10,11 @@ from analysis.comparison import (
     compare_grid,
 )
 from analysis.equal_start import warning
-from analysis.exhibits.cells import p_text
+from analysis.exhibits.cells import exact_p
 from analysis.exhibits.exhibit import label, number
+from analysis.exhibits.passing import none_can_pass, pairs_needed, passed
 from analysis.exhibits.search_confirmed import said
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS, smallest_p
-
-ALPHA = 0.05
 
 _GRIDS = {"distribution": "noise distributions", "std": "noise strengths"}
 _NAMES = {ECE: "the mean expected calibration error (ECE)", CONFIDENCE: "mean confidence"}
@@ -95,7 +93,7 @@ def _one_condition(results: StudyResults, grid: str, row: Comparison) -> str:
     name = _NAMES[row.measure]
     sentences = [
         f"{label(row.condition)}: warm-up {turn} {name}, {before} without and {after} with it; "
-        f"lower in {row.moved} of {row.n} pairs ({_p(row)}).",
+        f"lower in {row.moved} of {row.n} pairs ({exact_p(row.p_exact)}).",
         *(_change(results, grid, measure) for measure in _OTHERS if results.plan.trains),
         f"{row.planned - row.n} of {row.planned} pairs are lost." if row.n < row.planned else "",
     ]
@@ -109,31 +107,21 @@ def _change(results: StudyResults, grid: str, measure: Measure) -> str:
     sign = "+" if row.difference > 0 else ""
     return (
         f"{_OTHERS[measure]} changed by {sign}{number(row.difference)}, higher in {row.moved} of "
-        f"{row.n} ({_p(row)})."
+        f"{row.n} ({exact_p(row.p_exact)})."
     )
-
-
-def _p(row: Comparison) -> str:
-    if row.p_value is None:
-        return f"no P, {'fewer than ' + str(MIN_PAIRS) + ' pairs' if row.n < MIN_PAIRS else 'ties'}"
-    return f"P {'= ' if row.p_value >= 0.001 else '≈ '}{p_text(row.p_value)}"
 
 
 def _significance(rows: list[Comparison]) -> str:
     """How many conditions pass Holm's correction, and whether any could."""
-    tests = [row for row in rows if row.p_holm is not None]
-    if not tests:
-        return f"With fewer than {MIN_PAIRS} pairs a condition, no P is given."
-    passed = [row for row in tests if row.p_holm is not None and row.p_holm < ALPHA]
-    lower = sum(row.difference < 0 for row in passed)
-    text = f"Holm-adjusted P < .05 in {len(passed)} of {len(tests)}"
-    text += f", {len(passed) - lower} of them higher." if lower < len(passed) else "."
-    most = max(row.n for row in tests)
-    if smallest_p(most) * len(tests) >= ALPHA:
+    found = passed(rows)
+    lower = sum(row.difference < 0 for row in found)
+    text = f"Holm-adjusted exact P < .05 in {len(found)} of {len(rows)}"
+    text += f", {len(found) - lower} of them higher." if lower < len(found) else "."
+    hopeless = none_can_pass(rows)
+    if hopeless:
         text += (
-            f" With {most} pairs and {len(tests)} tests nothing can pass this correction, not even "
-            "differences of one sign in every pair: those would pass with "
-            f"{pairs_needed(len(tests))} pairs."
+            f" {hopeless.capitalize()} nothing can pass this correction, not even differences of "
+            f"one sign in every pair: those would pass with {pairs_needed(len(rows))} pairs."
         )
     return text
 
@@ -154,8 +142,3 @@ def _direction(rows: list[Comparison], name: str) -> str:
     higher = sum(change > 0 for change in changes)
     low, high = number(min(changes)), number(max(changes))
     return f"{name} rose in {higher} of {len(changes)} (change {low} to {high})."
-
-
-def pairs_needed(tests: int) -> int:
-    """Pairs from which a difference of one sign in every pair passes Holm's correction."""
-    return next(n for n in range(MIN_PAIRS, 1000) if smallest_p(n) * tests < ALPHA)

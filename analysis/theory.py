@@ -35,6 +35,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
+from analysis.metrics import checks
+
 Values = NDArray[np.float64]
 
 _DRAWS = 2**18  # of a network's factors
@@ -59,12 +61,12 @@ class Prediction:
 
 def uniform_confidence(classes: int) -> float:
     """Of the output that is best where labels do not depend on the input."""
-    return 1 / classes
+    return 1 / checks.whole(classes, "classes")
 
 
 def uniform_loss(classes: int) -> float:
     """Cross-entropy of that output, in nats."""
-    return math.log(classes)
+    return math.log(checks.whole(classes, "classes"))
 
 
 def predict(mean_square: ArrayLike, classes: int, depth: int, width: int) -> Prediction:
@@ -78,7 +80,7 @@ def predict(mean_square: ArrayLike, classes: int, depth: int, width: int) -> Pre
     return Prediction(
         confidence=initial_confidence(mean_square, classes, depth, width),
         confidence_wide=initial_confidence(mean_square, classes),
-        logit_variance=float(2 * np.asarray(mean_square, dtype=np.float64).mean()),
+        logit_variance=float(2 * _squares(mean_square).mean()),
         variance_bounds=logit_variance_bounds(mean_square, classes, depth),
     )
 
@@ -91,10 +93,12 @@ def initial_confidence(
     Off by less than 0.001, for the random draws of the layers' factors; at infinite width by
     0.0001.
     """
-    variances = 2 * np.asarray(mean_square, dtype=np.float64)
+    variances = 2 * _squares(mean_square)
+    checks.whole(depth, "depth")
     if width is None:
         return float(expected_confidence(variances, classes).mean())
-    return float(_confidence_at(classes, depth, width)(_log(variances)).mean())
+    at_width = _confidence_at(checks.whole(classes, "classes"), depth, width)
+    return float(at_width(_log(variances)).mean())
 
 
 def expected_confidence(variances: ArrayLike, classes: int) -> Values:
@@ -103,7 +107,8 @@ def expected_confidence(variances: ArrayLike, classes: int) -> Values:
     By quadrature at 97 variances from 10⁻⁸ to 10⁸, whatever lies beyond taken for the next of
     these, and by a spline between them: off by less than 0.0001.
     """
-    found: Values = _gaussian_confidence(classes)(_log(variances))
+    within = _log(checks.not_negative(variances, "variances"))
+    found: Values = _gaussian_confidence(checks.whole(classes, "classes"))(within)
     return found
 
 
@@ -114,17 +119,21 @@ def logit_probability(
 
     below: (m,) logits; returns (m,), the cumulative distribution at each.
     """
-    inputs = _strata(2 * np.asarray(mean_square, dtype=np.float64))
+    at = checks.numbers(below, "below")
+    inputs = _strata(2 * _squares(mean_square))
+    checks.whole(depth, "depth")
     factors = np.ones(1) if width is None else width_factors(depth, width)
     variances = _strata(np.multiply.outer(inputs, factors).ravel())
     scales = np.sqrt(np.maximum(variances, _VARIANCES[0]))
-    probability: Values = ndtr(np.divide.outer(np.asarray(below, float), scales)).mean(axis=-1)
+    probability: Values = ndtr(np.divide.outer(at, scales)).mean(axis=-1)
     return probability
 
 
-@lru_cache
+@lru_cache(typed=True)  # 8.0, which is refused, would be answered as 8
 def width_factors(depth: int, width: int) -> Values:
     """F₁⋯F_{d−1} of hidden layers of `width` units: equally likely values, (512,), of mean 1."""
+    checks.whole(depth, "depth")
+    checks.whole(width, "width")
     random = np.random.default_rng(0)
     product = np.ones(_DRAWS)
     for _ in range(depth - 1):
@@ -149,8 +158,9 @@ def logit_variance_bounds(mean_square: ArrayLike, classes: int, depth: int) -> t
     and the correlations' mean, weighted by s·s', is the square of the mean input and not
     negative, mean K ≥ 2·mean(s)²·f(…f(0)), at infinite width. So the deeper, the closer together.
     """
-    squares = np.asarray(mean_square, dtype=np.float64)
-    shared = 2 * float(np.sqrt(squares).mean()) ** 2 / classes
+    squares = _squares(mean_square)
+    checks.whole(depth, "depth")
+    shared = 2 * float(np.sqrt(squares).mean()) ** 2 / checks.whole(classes, "classes")
     correlation = 0.0
     for _ in range(depth - 1):
         through = math.sqrt(1 - correlation**2) + correlation * (math.pi - math.acos(correlation))
@@ -207,6 +217,11 @@ def _interpolated(found: ArrayLike) -> Curve:
     """Through what was found at the tabulated variances."""
     curve: Curve = CubicSpline(np.log(_VARIANCES), found)  # type: ignore[no-untyped-call]
     return curve
+
+
+def _squares(mean_square: ArrayLike) -> Values:
+    squares = checks.vector(mean_square, "mean_square")
+    return checks.not_negative(squares, "mean_square")
 
 
 def _log(variances: ArrayLike) -> Values:

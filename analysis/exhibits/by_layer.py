@@ -13,17 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.comparison import Comparison, Measure, compare, corrected
-from analysis.exhibits.cells import mean, no_p, p_text, sd
-from analysis.exhibits.exhibit import label, number, significant
+from analysis.exhibits.cells import effect, mean, p_text, sd
+from analysis.exhibits.exhibit import label, significant
 from analysis.exhibits.methods import shown_condition, shown_pairs
+from analysis.exhibits.passing import ALPHA, none_can_pass, passed
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
-from analysis.stats import MIN_PAIRS, smallest_p
 
 Rows = Mapping[str, Comparison]  # by layer, in the network's order
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)
-
-ALPHA = 0.05
 
 
 def measured_pairs(results: StudyResults, probe: str) -> Pairs:
@@ -105,22 +103,13 @@ def directions(rows: Rows) -> str:
     compared = [row for row in rows.values() if row.n]
     if not compared:
         return "measured in no layer"
-    tests = [row for row in compared if row.p_holm is not None]
     lower, higher = ([row for row in compared if sign * row.difference > 0] for sign in (-1, 1))
     text = f"lower with warm-up in {len(lower)} of {counted(len(compared), 'layer')}"
-    text += f" (Holm P < {ALPHA:g} in {_passed(lower)})" if tests else ""
+    text += f" (Holm P < {ALPHA:g} in {len(passed(lower))})"
     if higher:
-        text += f" and higher in {len(higher)}" + (f" (in {_passed(higher)})" if tests else "")
-    if not tests:
-        return f"{text} (no P: fewer than {MIN_PAIRS} pairs differ)"
-    most = max(row.n for row in tests)
-    if smallest_p(most) * len(tests) >= ALPHA:
-        text += f", where with {most} pairs and {counted(len(tests), 'test')} none can pass"
-    return text
-
-
-def _passed(rows: Sequence[Comparison]) -> int:
-    return sum(row.p_holm is not None and row.p_holm < ALPHA for row in rows)
+        text += f" and higher in {len(higher)} (in {len(passed(higher))})"
+    hopeless = none_can_pass(compared)
+    return f"{text}, where {hopeless} none can pass" if hopeless else text
 
 
 # --- cells -------------------------------------------------------------------------------------
@@ -133,9 +122,9 @@ def layer_cells(row: Comparison, what: str = "") -> dict[str, str]:
         f"{what}with": spread(row.with_),
         "ratio": significant(ratio(row)),
         "fell": f"{int((row.with_ < row.without).sum())}/{row.n}" if row.n else "—",
-        "P": no_p(row) if row.p_value is None else p_text(row.p_value),
+        "Exact P": p_text(row.p_exact),
         "Holm P": p_text(row.p_holm),
-        "r": number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—",
+        "r": effect(row),
     }
 
 

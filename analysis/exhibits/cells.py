@@ -11,7 +11,15 @@ from analysis.exhibits.exhibit import number
 from analysis.stats import MIN_PAIRS
 from analysis.tables import Bold
 
-TEST = "Wilcoxon's signed-rank test of the pairs, two-sided, normal approximation"
+#: For captions: what the interval is, and what P, exact P and Holm P are.
+INTERVAL = "95 % interval (Student's t)"
+TEST = "Wilcoxon's signed-rank test of the pairs, two-sided"
+EXACT = f"{TEST}, among all signs that the differences could have"
+BOTH = (
+    f"{TEST}; P is the normal approximation's, as in the paper, and is not given where fewer than "
+    f"{MIN_PAIRS} pairs differ; exact P is that among all signs that the differences could have, "
+    "and Holm P corrects it"
+)
 
 
 def tested(row: Comparison) -> dict[str, str]:
@@ -24,9 +32,8 @@ def tested(row: Comparison) -> dict[str, str]:
         "Δ [95 % interval]": difference(row),
         "As the paper": f"{row.moved}/{row.n}" if row.n and row.measure.expected else "—",
         "W": f"{row.test.statistic:g}" if row.test else "—",
-        "P": no_p(row) if row.p_value is None else p_text(row.p_value),
-        "Holm P": p_text(row.p_holm),
-        "r": number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—",
+        **p_cells(row),
+        "r": effect(row),
     }
 
 
@@ -50,11 +57,31 @@ def values(row: Comparison) -> dict[str, object]:
         "w": test.statistic if test else None,
         "z": test.z if test else None,
         "p": row.p_value,
+        "p_exact": row.p_exact,
         "p_holm": row.p_holm,
         "r": test.effect_size if test else None,
         "rank_biserial": test.rank_biserial if test else None,
         "note": test.note if test else "no complete pair",
     }
+
+
+def p_cells(row: Comparison) -> dict[str, str]:
+    """The paper's P, the exact one, and that corrected."""
+    return {
+        "P": no_p(row) if row.p_value is None else p_text(row.p_value),
+        "Exact P": p_text(row.p_exact),
+        "Holm P": p_text(row.p_holm),
+    }
+
+
+def exact_p(p_exact: float | None) -> str:
+    """In a sentence."""
+    return "no P" if p_exact is None else f"exact P = {p_text(p_exact)}"
+
+
+def effect(row: Comparison) -> str:
+    """r; none where too few pairs differ for it to mean something."""
+    return number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—"
 
 
 def p_text(value: float | None) -> str:
@@ -92,7 +119,7 @@ def spread(values: np.ndarray) -> str:
 
 
 def no_p(row: Comparison) -> str:
-    """Why a comparison has no P."""
+    """Why a comparison has no P by the approximation."""
     return "—" if not row.n else f"n < {MIN_PAIRS}" if row.n < MIN_PAIRS else "ties"
 
 

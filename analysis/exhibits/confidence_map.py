@@ -25,6 +25,7 @@ from analysis.exhibits.confidence_map_plots import (
     draw_networks,
 )
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of, number
+from analysis.exhibits.passing import ALPHA
 from analysis.metrics.classification import softmax
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
@@ -33,7 +34,6 @@ from analysis.stats import MIN_PAIRS, RankTest, paired_test, unpaired_test
 #: Of each arm. With fewer the exact two-sided P, 2/(2n choose n) at its smallest, cannot fall
 #: below 0.05.
 MIN_NETWORKS = 4
-ALPHA = 0.05
 
 CONFIDENCE = Measure("test_confidence", "Mean confidence", -1)
 CLASS_BIAS = Measure("class_bias", "Class bias", -1)
@@ -47,10 +47,12 @@ _HOW = (
     "networks, n + n, and not over their points, since the points of one network are not "
     "independent; as in the paper the test leaves out of account that the networks are pairs. "
     "Class bias is the population s.d. over classes of the fraction of test points predicted in "
-    f"each, compared pair by pair: {TEST}. Mean ± s.d. over the networks; “As the paper” counts "
-    "the pairs in which the number fell; r = |Z|/√n over all networks, or over the pairs; no P "
-    f"is given for fewer than {MIN_NETWORKS} + {MIN_NETWORKS} networks, or where fewer than "
-    f"{MIN_PAIRS} pairs differ; ★ is P < 0.001 and NS P > 0.05; all are uncorrected."
+    f"each, compared pair by pair: {TEST}, by the normal approximation as in the paper, and "
+    "exact P among all signs that the differences could have. Mean ± s.d. over the networks; “As "
+    "the paper” counts the pairs in which the number fell; r = |Z|/√n over all networks, or over "
+    "the pairs; no P by approximation is given for fewer than "
+    f"{MIN_NETWORKS} + {MIN_NETWORKS} networks, or where fewer than {MIN_PAIRS} pairs differ; ★ is "
+    "P < 0.001 and NS P > 0.05; all are uncorrected."
 )
 
 
@@ -64,9 +66,17 @@ class Tested:
 
     @property
     def p_value(self) -> float | None:
-        """None: too few."""
+        """The paper's; None: too few."""
         few = self.statistic == "U" and self.row.n < MIN_NETWORKS
         return None if few else self.test.p_value
+
+    @property
+    def sure(self) -> str:
+        """In words: of pairs the exact P, which counts, of networks the only one."""
+        name, p = ("P", self.p_value) if self.statistic == "U" else ("exact P", self.test.p_exact)
+        if p is None:
+            return "no P can be given"
+        return f"{name} = {p_text(p)}" + ("" if p < ALPHA else ", not significant")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,15 +159,11 @@ def _said(plane: Plane) -> str:
 
 def _moved(tested: Tested) -> str:
     """From where to where, in how many pairs down, and how sure that is."""
-    row, p_value = tested.row, tested.p_value
+    row = tested.row
     before, after = number(mean(row.without)), number(mean(row.with_))
     verb = "falls" if row.difference < 0 else "rises"
     path = f"stays at {before}" if before == after else f"{verb} from {before} to {after}"
-    if p_value is None:
-        sure = "no P can be given"
-    else:
-        sure = f"P = {p_text(p_value)}" + (", not significant" if p_value > ALPHA else "")
-    return f"{path} (down in {row.moved} of {row.n}; {sure})"
+    return f"{path} (down in {row.moved} of {row.n}; {tested.sure})"
 
 
 def _drawn(place: int, plane: Plane) -> list[Drawing]:
@@ -207,6 +213,7 @@ def _cells(tested: Tested) -> dict[str, str]:
         "Warmed up": spread(row.with_),
         "Statistic": f"{tested.statistic} = {test.statistic:g}",
         "P": _few(tested) if p_value is None else p_text(p_value),
+        "Exact P": p_text(test.p_exact),
         "r": "—" if p_value is None else number(test.effect_size, 2),
         "As the paper": f"{row.moved}/{row.n}",
     }
@@ -222,6 +229,7 @@ def _values(tested: Tested) -> dict[str, object]:
         "networks_or_pairs": test.n,
         "z": test.z,
         "p": tested.p_value,
+        "p_exact": test.p_exact,
         "r": test.effect_size,
         "rank_biserial": test.rank_biserial,
         "paired_w": paired["w"],

@@ -11,36 +11,46 @@ import pandas as pd
 
 from analysis.comparison import ACCURACY, ECE, NLL, Comparison
 from analysis.exhibits.cells import (
-    TEST,
+    EXACT,
+    INTERVAL,
     difference,
     mean,
-    no_p,
     p_text,
     pair_count,
     sd,
     spread,
     values,
 )
-from analysis.exhibits.controls_arms import ALPHA, Arm, arms_of, control_values, full_warmup
+from analysis.exhibits.controls_arms import Arm, arms_of, control_values, full_warmup
 from analysis.exhibits.controls_plots import changes
 from analysis.exhibits.controls_words import Arms, Reference, listed, said_of
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of
+from analysis.exhibits.passing import ALPHA
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS
 
 _MEASURES = (ECE, ACCURACY, NLL)
-_COMPARED = ("pairs", "difference", "interval_low", "interval_high", "w", "z", "p", "p_holm", "r")
+_COMPARED = (
+    "pairs",
+    "difference",
+    "interval_low",
+    "interval_high",
+    "w",
+    "z",
+    "p",
+    "p_exact",
+    "p_holm",
+    "r",
+)
 _HOW = (
     "Mean ± s.d. over the networks that finished together with their control, and of the control "
     "over all that finished. Δ is the mean of arm − control, and of arm − full warm-up over the "
-    "seeds that finished in both, with its 95 % bootstrap interval. Share: mean of arm − control "
-    "over mean of full warm-up − control, over the seeds that finished in all three, with a 95 % "
-    "bootstrap interval over networks (percentiles): 100 % is as much as the full warm-up, 0 % as "
-    "the control, less than 0 % the other way. It is given where the full warm-up has an effect "
-    f"over these seeds, P < {ALPHA:g} and the interval of its Δ clear of zero. In the figure a dot "
-    "is Δ, its bar the interval, a thin mark one network, the dashed line the full warm-up. "
-    f"P: {TEST}; none is given where fewer than {MIN_PAIRS} pairs differ; Holm P is corrected over "
-    "the arms, for each measure and reference by itself."
+    f"seeds that finished in both, with its {INTERVAL}. Share: mean of arm − control over mean of "
+    "full warm-up − control, over the seeds that finished in all three, with its 95 % interval "
+    "(Fieller's, Student's t for a ratio): 100 % is as much as the full warm-up, 0 % as the "
+    "control, less than 0 % the other way. It is given where the full warm-up has an effect over "
+    f"these seeds, exact P < {ALPHA:g} and the interval of its Δ clear of zero. In the figure a "
+    "dot is Δ, its bar the interval, a thin mark one network, the dashed line the full warm-up. "
+    f"Exact P: {EXACT}; Holm P corrects it over the arms, for each measure and reference by itself."
 )
 
 
@@ -113,9 +123,8 @@ def _texts(arm: Arm) -> dict[tuple[str, str], str]:
 def _against(reference: str, row: Comparison | None) -> dict[tuple[str, str], str]:
     texts = ("—", "—", "—")
     if row:
-        p = no_p(row) if row.p_value is None else p_text(row.p_value)
-        texts = (difference(row), p, p_text(row.p_holm))
-    names = ("Δ [95 % interval]", "P", "Holm P")
+        texts = (difference(row), p_text(row.p_exact), p_text(row.p_holm))
+    names = ("Δ [95 % interval]", "Exact P", "Holm P")
     return {(reference, name): text for name, text in zip(names, texts, strict=True)}
 
 

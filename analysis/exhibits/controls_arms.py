@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from analysis.comparison import Comparison, Measure, compare_grid, corrected
 from analysis.exhibits.exhibit import label, number
+from analysis.exhibits.passing import ALPHA
 from analysis.results import StudyResults, planned_pairs
-from analysis.stats import bootstrap_interval, paired_test
-
-ALPHA = 0.05
+from analysis.stats import mean_interval, paired_test, ratio_interval
 
 Values = NDArray[np.float64]
-
-_RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _against_full(results: StudyResults, arm: str, full: str, measure: Measure) 
         without=before,
         with_=after,
         test=paired_test(before, after) if both else None,
-        interval=bootstrap_interval(after - before) if len(both) > 1 else None,
+        interval=mean_interval(after - before) if len(both) > 1 else None,
     )
 
 
@@ -145,17 +142,12 @@ def share_of(part: Values, whole: Values) -> Share | None:
     of what may be nothing may be anything.
 
     part, whole: (networks,), what each changes in the same network. The whole has an effect where
-    P < 0.05 and the interval of its mean leaves out zero. The share's interval is that of the
-    percentiles over 10,000 draws of networks, always the same ones.
+    exact P < 0.05 and the interval of its mean leaves out zero. The share's interval is Fieller's.
     """
-    p_value = paired_test(np.zeros_like(whole), whole).p_value
-    if p_value is None or p_value >= ALPHA:
+    p_exact = paired_test(np.zeros_like(whole), whole).p_exact
+    if p_exact is None or p_exact >= ALPHA:
         return None
-    low, high = bootstrap_interval(whole)
+    low, high = mean_interval(whole)
     if low <= 0 <= high:
         return None
-    drawn = np.random.default_rng(0).integers(whole.size, size=(_RESAMPLES, whole.size))
-    below = whole[drawn].mean(axis=1)
-    shares = part[drawn].mean(axis=1)[below != 0] / below[below != 0]
-    low, high = np.percentile(shares, (2.5, 97.5)).tolist()
-    return Share(float(part.mean() / whole.mean()), (low, high), whole.size)
+    return Share(float(part.mean() / whole.mean()), ratio_interval(part, whole), whole.size)

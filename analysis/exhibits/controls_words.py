@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from analysis.comparison import ACCURACY, ECE, Comparison, Measure
-from analysis.exhibits.cells import difference, mean, p_text
-from analysis.exhibits.controls_arms import ALPHA, Arm
+from analysis.exhibits.cells import difference, exact_p, mean, p_text
+from analysis.exhibits.controls_arms import Arm
 from analysis.exhibits.exhibit import label, number
+from analysis.exhibits.passing import ALPHA, none_can_pass
 from analysis.exhibits.signs import clear_of_zero
-from analysis.stats import MIN_PAIRS, smallest_p
+from analysis.stats import MIN_PAIRS
 
 Arms = Mapping[Measure, Sequence[Arm]]
 Reference = Mapping[Measure, np.ndarray]  # (networks,), of the finished controls
@@ -53,11 +54,11 @@ def _effect(full: Arm) -> str:
     if not row.n:
         return f"The {name} has no complete pair: no arm's share of its effect is known."
     found = f"Δ {difference(row)}, {row.n} {'pair' if row.n == 1 else 'pairs'}"
-    if row.p_value is None:
+    if row.p_value is None or row.p_exact is None:
         few = f"fewer than {MIN_PAIRS} pairs differ"
         return f"Whether the {name} changes ECE cannot be tested, for {few}: {found}."
-    found += f", P = {p_text(row.p_value)}, Holm P = {p_text(row.p_holm)}"
-    if row.p_value >= ALPHA:
+    found += f", {exact_p(row.p_exact)}, Holm P = {p_text(row.p_holm)}"
+    if row.p_exact >= ALPHA:
         none = "No effect on ECE was found"
         return f"{none} of the {name}, which does not show that there is none: {found}."
     return f"The {name} {'lowered' if row.difference < 0 else 'raised'} mean ECE: {found}."
@@ -80,7 +81,7 @@ def _shares(full: Arm, others: Sequence[Arm]) -> list[str]:
 def _differences(reference: str, rows: Sequence[Comparison]) -> list[str]:
     """Which arms differ from a reference, for which that is undecided, for which no difference was
     found, and which are not tested."""
-    tested = [(row, row.p_holm) for row in rows if row.p_holm is not None]
+    tested = [(row, row.p_holm) for row in rows if row.p_holm is not None and not _too_few(row)]
     differ = [row for row, p in tested if p < ALPHA]
     other = [row for row, p in tested if p >= ALPHA]
     undecided = [row for row in other if clear_of_zero(row)]
@@ -107,7 +108,7 @@ def _differences(reference: str, rows: Sequence[Comparison]) -> list[str]:
 
 
 def _not_tested(reference: str, rows: Sequence[Comparison]) -> list[str]:
-    few = [_name(row) for row in rows if row.n and row.p_holm is None]
+    few = [_name(row) for row in rows if row.n and _too_few(row)]
     absent = [_name(row) for row in rows if not row.n]
     said = []
     if few:
@@ -122,15 +123,15 @@ def _not_tested(reference: str, rows: Sequence[Comparison]) -> list[str]:
 
 def _none_can_pass(reference: str, rows: Sequence[Comparison]) -> list[str]:
     """Where even differences of one sign in every pair would not pass Holm's correction."""
-    pairs = [row.n for row in rows if row.p_value is not None]
-    if not pairs:
+    hopeless = none_can_pass(rows)
+    if not hopeless or all(map(_too_few, rows)):
         return []
-    if len(pairs) * smallest_p(max(pairs)) < ALPHA:
-        return []
-    return [
-        f"With {max(pairs)} pairs and {len(pairs)} tests against {reference} none can pass Holm's "
-        "correction."
-    ]
+    return [f"{hopeless.capitalize()} against {reference} none can pass Holm's correction."]
+
+
+def _too_few(row: Comparison) -> bool:
+    """Whether so few pairs differ that P cannot be small."""
+    return row.p_value is None
 
 
 def _accuracies(arms: Sequence[Arm], reference: np.ndarray) -> list[str]:

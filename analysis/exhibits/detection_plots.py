@@ -16,7 +16,7 @@ Scores = Sequence[Pair]  # of each network of an arm
 
 ARMS = (("without warm-up", WITHOUT, "--"), ("with warm-up", WITH, "-"))
 
-_EDGES = np.linspace(0, 1, 26).tolist()
+_EDGES = (np.arange(26) / 25).tolist()
 
 
 def draw_roc(axes: Axes, arms: Sequence[Scores]) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.comparison import ACCURACY, ECE, Measure
+from analysis.exhibits.passing import ALPHA
 from analysis.plan import Plan
 from analysis.results import StudyResults, pairs
-from analysis.stats import RankTest, bootstrap_interval, paired_test
+from analysis.stats import RankTest, mean_interval, paired_test
 
-ALPHA = 0.05
 EXAMPLES = "warmup.examples"
 
 Values = NDArray[np.float64]
@@ -107,13 +107,15 @@ class Step:
     share: float | None  # of the largest's effect; None where that has not lowered ECE
 
     @property
-    def p_value(self) -> float | None:
-        return self.test.p_value if self.test else None
+    def p_exact(self) -> float | None:
+        return self.test.p_exact if self.test else None
 
     @property
     def differs(self) -> bool | None:
-        """None: no P can be given."""
-        return None if self.p_value is None else self.p_value <= ALPHA
+        """None: too few pairs differ for P to be small."""
+        if self.test is None or self.test.p_value is None or self.test.p_exact is None:
+            return None
+        return self.test.p_exact < ALPHA
 
 
 def against_largest(dose: Dose) -> list[Step]:
@@ -130,7 +132,7 @@ def against_largest(dose: Dose) -> list[Step]:
                 pairs=more.size,
                 ece=float(np.nanmean(column)),
                 more=float(more.mean()) if more.size else float("nan"),
-                interval=bootstrap_interval(more) if more.size > 1 else None,
+                interval=mean_interval(more) if more.size > 1 else None,
                 test=paired_test(largest, here) if more.size else None,
                 share=_share(control, here, largest) if more.size else None,
             )
@@ -141,7 +143,7 @@ def against_largest(dose: Dose) -> list[Step]:
 def _share(control: Values, here: Values, largest: Values) -> float | None:
     """Of the largest's effect, over the same pairs; None where that has not lowered ECE."""
     effect = paired_test(control, largest)
-    if effect.p_value is None or effect.p_value > ALPHA or effect.z > 0:
+    if effect.p_exact is None or effect.p_exact >= ALPHA or effect.z > 0:
         return None
     return float((here - control).mean() / (largest - control).mean())
 

@@ -28,13 +28,12 @@ from analysis.exhibits.by_layer import (
     ratio,
     some_lack,
 )
-from analysis.exhibits.cells import TEST, mean, no_p, p_text, pair_count, values
+from analysis.exhibits.cells import EXACT, exact_p, mean, pair_count, values
 from analysis.exhibits.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.gradient_plots import gradient_figure
 from analysis.exhibits.layer_plots import NETWORKS
 from analysis.exhibits.methods import shown_condition
 from analysis.results import StudyResults, TrialResult
-from analysis.stats import MIN_PAIRS
 
 NORM = Measure("gradient_norm", "Norm", 0)
 VARIANCE = Measure("gradient_variance", "Variance", -1)
@@ -47,9 +46,8 @@ _HOW = (
     f"Thin: networks, {NETWORKS} of an arm at most; thick: their mean. In the tables mean ± s.d. "
     "over the pairs; ratio: with over without, geometric mean over the pairs; “fell” counts the "
     "pairs whose number is lower with warm-up; "
-    f"P: {TEST}; none is given where fewer than {MIN_PAIRS} pairs differ; Holm P is corrected over "
-    "the layers, of each measure by itself, and in the table of evenness over its rows; "
-    "r = |Z|/√pairs."
+    f"exact P: {EXACT}; Holm P corrects it over the layers, of each measure by itself, and in the "
+    "table of evenness over its rows; r = |Z|/√pairs."
 )
 
 
@@ -130,10 +128,9 @@ def _even_said(row: Comparison) -> str:
         return f"{text}: equally even over the layers."
     same = int((np.sign(row.with_ - row.without) == np.sign(row.difference)).sum())
     how, way = ("more", "smaller") if row.difference < 0 else ("less", "larger")
-    tested = "no P, " + no_p(row) if row.p_value is None else f"P = {p_text(row.p_value)}"
     return (
         f"{text}: on average {how} even over the layers; {way} in {same} of "
-        f"{counted(row.n, 'pair')} ({tested})."
+        f"{counted(row.n, 'pair')} ({exact_p(row.p_exact)})."
     )
 
 

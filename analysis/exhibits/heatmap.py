@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from analysis.comparison import ACCURACY, ECE, Comparison, Measure, compare_grid
-from analysis.exhibits.cells import TEST, difference, mean, tested, values
+from analysis.exhibits.cells import BOTH, INTERVAL, difference, mean, tested, values
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, made_of, number, paper_style
 from analysis.plan import Plan
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS
 
 MEASURES = (ECE, ACCURACY)
 SEQUENTIAL = "viridis"
@@ -42,10 +41,10 @@ _NAMES = {"data.examples": "training examples", "warmup.examples": "warm-up exam
 
 _HOW = (
     "A cell holds the mean over its complete pairs, hatched where there is none; in the tables "
-    "± s.d. Δ is the mean of with − without, with its 95 % bootstrap interval, and blue where it "
-    "is the paper's way, ECE down and accuracy up, whose pairs “As the paper” counts. W, P and "
-    f"r = |Z|/√pairs: {TEST}; no P is given where fewer than {MIN_PAIRS} pairs differ. Holm P is "
-    "corrected over the grid's cells; in the figures ★ is P < 0.001 and n.s. P > 0.05, uncorrected."
+    f"± s.d. Δ is the mean of with − without, with its {INTERVAL}, and blue where it is the "
+    "paper's way, ECE down and accuracy up, whose pairs “As the paper” counts. W, P, exact P and "
+    f"r = |Z|/√pairs: {BOTH} over the grid's cells. In the figures ★ is P < 0.001 and n.s. "
+    "P > 0.05, uncorrected."
 )
 
 Values = NDArray[np.float64]  # (rows, columns) of a plane; NaN: no complete pair

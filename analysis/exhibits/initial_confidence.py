@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import Comparison, Measure, compare, corrected
-from analysis.exhibits.cells import TEST, mean, sd, tested, values
+from analysis.exhibits.cells import BOTH, INTERVAL, mean, sd, tested, values
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of, number
 from analysis.exhibits.initial_confidence_plots import (
     LOGITS,
@@ -25,6 +25,7 @@ from analysis.exhibits.initial_confidence_plots import (
     draw_outputs,
 )
 from analysis.exhibits.methods import once
+from analysis.exhibits.passing import ALPHA
 from analysis.metrics.classification import softmax
 from analysis.plan import levels
 from analysis.records import Record
@@ -36,16 +37,13 @@ CONFIDENCE = Measure("start_confidence", "Confidence", -1)
 VARIANCE = Measure("start_logit_variance", "Logit variance", -1)
 MEASURES = (CONFIDENCE, VARIANCE)
 
-ALPHA = 0.05
-
 _HOW = (
     "Measured on the training examples before the first step of the task, in eval mode; untrained "
     "is the control and warmed up its partner, which began with the same weights. Confidence is "
     "the mean over the examples of the largest softmax probability, logit variance that of all "
     "logits of one network; both as mean ± s.d. over the complete pairs. Δ is the mean of warmed "
-    "up − untrained, with its 95 % bootstrap interval; “As the paper” counts the pairs in which "
-    f"the number fell; W, P and r = |Z|/√pairs: {TEST}, uncorrected; no P is given where fewer "
-    f"than {MIN_PAIRS} pairs differ; Holm P is corrected over the grid's conditions. Theory is "
+    f"up − untrained, with its {INTERVAL}; “As the paper” counts the pairs in which the number "
+    f"fell; W, P, exact P and r = |Z|/√pairs: {BOTH} over the grid's conditions. Theory is "
     "what random weights are expected to give for these examples, of an MLP with He's "
     "initialisation; a dash stands where the network is another. For confidence it is given at "
     "the network's own width, which the figures show, and at infinite width, where depth does not "
@@ -182,13 +180,13 @@ def _lowered(rows: Sequence[Comparison]) -> str:
     """In how many pairs, and in how many conditions a test can tell; and where it was raised."""
     moved, n = sum(row.moved for row in rows), sum(row.n for row in rows)
     text = f"Warm-up lowered {rows[0].measure.label.lower()} in {moved} of {n} pairs"
-    told = [(row, row.p_value) for row in rows if row.p_value is not None]
+    told = [(row, row.p_exact) for row in rows if row.p_value is not None and row.p_exact]
     if not told:
-        return f"{text}; no P can be given."
-    ways = [np.sign(row.difference) for row, p_value in told if p_value <= ALPHA]
+        return f"{text}; fewer than {MIN_PAIRS} pairs differ, and P cannot be small."
+    ways = [np.sign(row.difference) for row, p_exact in told if p_exact < ALPHA]
     raised = f", and raised it in {ways.count(1)}" if 1 in ways else ""
     noun = "condition" if len(told) == 1 else "conditions"
-    return f"{text}, with P < {ALPHA:g} in {ways.count(-1)} of {len(told)} {noun}{raised}."
+    return f"{text}, with exact P < {ALPHA:g} in {ways.count(-1)} of {len(told)} {noun}{raised}."
 
 
 def _agreement(starts: Sequence[Start]) -> list[str]:

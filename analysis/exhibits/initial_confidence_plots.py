@@ -183,7 +183,7 @@ def draw_outputs(grid: str, start: Start, both: Outputs) -> Drawing:
             probabilities = [softmax(found) for found in logits]
             confidence = [found.max(axis=1) for found in probabilities]
             _histogram(left, logits, edges, colour, state)
-            _histogram(middle, probabilities, np.linspace(0, 1, 51), colour)
+            _histogram(middle, probabilities, np.arange(51) / 50, colour)
             _histogram(right, confidence, np.linspace(chance, 1, 41), colour)
         if start.theory:
             middles = (edges[1:] + edges[:-1]) / 2

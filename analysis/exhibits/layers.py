@@ -29,13 +29,12 @@ from analysis.exhibits.by_layer import (
     ratio,
     some_lack,
 )
-from analysis.exhibits.cells import TEST, mean, pair_count, sd, values
+from analysis.exhibits.cells import EXACT, mean, pair_count, sd, values
 from analysis.exhibits.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.layer_plots import BARS, NETWORKS, PARTS, layer_figure
 from analysis.exhibits.methods import shown_condition
 from analysis.exhibits.overhead import percent
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS
 
 WEIGHTS = Measure("weight_std", "Weight s.d.", 0)
 OUTPUTS = Measure("output_std", "Output s.d.", -1)
@@ -48,8 +47,8 @@ _HOW = (
     "thin: pairs, {most} at most; thick: their geometric mean, as are the ratios in the table. "
     "Change of weights: the norm of their difference from the untrained ones over the norm of "
     "those. Mean ± s.d. over the pairs; “fell” counts the pairs whose outputs' s.d. is lower with "
-    f"warm-up; P: {TEST}, of the outputs' s.d.; none is given where fewer than {MIN_PAIRS} pairs "
-    "differ; Holm P is corrected over the layers; r = |Z|/√pairs."
+    f"warm-up; exact P: {EXACT}, of the outputs' s.d.; Holm P corrects it over the layers; "
+    "r = |Z|/√pairs."
 ).format(most=NETWORKS)
 
 

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import pandas as pd
 
 from analysis.comparison import Comparison, Measure, Numbers, compare, corrected
-from analysis.exhibits.cells import TEST, best_in_bold, tested, values
+from analysis.exhibits.cells import BOTH, INTERVAL, best_in_bold, tested, values
 from analysis.exhibits.exhibit import Table, label
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
@@ -21,9 +21,9 @@ Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]
 Found = TypeVar("Found")
 
 HOW = (
-    "Mean ± s.d. over the complete pairs; Δ is the mean of with − without, with its 95 % bootstrap "
-    "interval; “As the paper” counts the pairs in which warm-up was the better; "
-    f"W, P and r: {TEST}; Holm P is corrected over the methods; the best mean is bold. "
+    f"Mean ± s.d. over the complete pairs; Δ is the mean of with − without, with its {INTERVAL}; "
+    "“As the paper” counts the pairs in which warm-up was the better; "
+    f"W, P, exact P and r: {BOTH} over the methods; the best mean is bold. "
     "The random halves are the same in both arms of a pair and for every method."
 )
 

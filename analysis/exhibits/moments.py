@@ -13,28 +13,35 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import Comparison, Measure, compare, corrected
-from analysis.exhibits.cells import TEST, mean, no_p, p_text, pair_count, sd, values
+from analysis.exhibits.cells import (
+    BOTH,
+    INTERVAL,
+    effect,
+    exact_p,
+    mean,
+    p_cells,
+    pair_count,
+    sd,
+    values,
+)
 from analysis.exhibits.exhibit import Table, label, significant
 from analysis.exhibits.methods import once, shown_condition, shown_pairs
+from analysis.exhibits.passing import ALPHA, none_can_pass, passed
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
-from analysis.stats import MIN_PAIRS, smallest_p
 
 Found = Mapping[tuple[str, int], float]  # by (measure's key, epoch of the task)
 Measured = Callable[[Record], Found]
 Rows = Mapping[tuple[str, int], Comparison]  # likewise
-
-ALPHA = 0.05
 
 MOMENTS = (
     "Start is before the first step of the task: without warm-up a network is untrained there, its "
     "partner in the pair is warmed up. Where a number is not finite its pair does not count."
 )
 TABLE = (
-    "In tables mean ± s.d. over the pairs; Δ is the mean of with − without, with its 95 % "
-    "bootstrap interval; “Lower” counts the pairs whose number is lower with warm-up; W, P and r = "
-    f"|Z|/√pairs: {TEST}, P in the sentences uncorrected; no P is given where fewer than "
-    f"{MIN_PAIRS} pairs differ; Holm P is corrected over all rows of a table."
+    f"In tables mean ± s.d. over the pairs; Δ is the mean of with − without, with its {INTERVAL}; "
+    "“Lower” counts the pairs whose number is lower with warm-up; W, P, exact P and r = "
+    f"|Z|/√pairs: {BOTH} over all rows of a table."
 )
 DELTA = "Δ [95 % interval]"  # a column
 
@@ -104,7 +111,6 @@ def moments_table(name: str, title: str, rows: Rows, measures: Sequence[Measure]
 
 def _cells(row: Comparison) -> dict[str, str]:
     """A comparison as a row of texts, to three figures whatever its size."""
-    known = row.test is not None and row.p_value is not None
     reach = f" [{', '.join(map(significant, row.interval))}]" if row.interval else ""
     plus = "+" if row.difference > 0 else ""
     return {
@@ -114,9 +120,8 @@ def _cells(row: Comparison) -> dict[str, str]:
         DELTA: plus + significant(row.difference) + reach,
         "Lower": f"{_lower(row)}/{row.n}" if row.n else "—",
         "W": f"{row.test.statistic:g}" if row.test else "—",
-        "P": no_p(row) if row.p_value is None else p_text(row.p_value),
-        "Holm P": p_text(row.p_holm),
-        "r": f"{row.test.effect_size:.2f}" if row.test and known else "—",
+        **p_cells(row),
+        "r": effect(row),
     }
 
 
@@ -167,21 +172,18 @@ def _direction(row: Comparison) -> str:
 
 
 def _p(row: Comparison) -> str:
-    if row.p_value is None:
-        return "no P"
-    shown = "" if row.p_value <= ALPHA else ", no difference shown"
-    return f"P = {p_text(row.p_value)}{shown}"
+    shown = "" if row.p_exact is None or row.p_exact < ALPHA else ", no difference shown"
+    return exact_p(row.p_exact) + shown
 
 
 def passed_holm(rows: Rows) -> list[str]:
     """A sentence on how many of a table's tests pass Holm's correction, and whether any could."""
-    tested = [(row.p_holm, row.n) for row in rows.values() if row.p_holm is not None]
+    tested = [row for row in rows.values() if row.n]
     if not tested:
         return []
-    passed, most = sum(p <= ALPHA for p, _ in tested), max(n for _, n in tested)
-    impossible = smallest_p(most) * len(tested) > ALPHA
-    none = f": with {most} pairs and {len(tested)} tests none can pass" if impossible else ""
-    return [f"Holm P ≤ {ALPHA:g} in {passed} of {len(tested)} tests{none}."]
+    hopeless = none_can_pass(tested)
+    none = f": {hopeless} none can pass" if hopeless else ""
+    return [f"Holm P < {ALPHA:g} in {len(passed(tested))} of {len(tested)} tests{none}."]
 
 
 def not_measured(results: StudyResults, probes: Sequence[str]) -> str:

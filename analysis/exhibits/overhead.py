@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.comparison import ECE, Comparison, compare_grid
-from analysis.exhibits.cells import TEST, mean, p_text, tested, values
+from analysis.exhibits.cells import EXACT, INTERVAL, exact_p, mean, p_text, tested, values
 from analysis.exhibits.dose import Dose, Step, against_largest, dose_of, from_level
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of, number
 from analysis.exhibits.overhead_plots import Bar, dose_curves, stacked_bars
@@ -30,9 +30,8 @@ _HOW = (
     "Networks with the same warm-up share one that is lived once, and each carries its seconds: "
     "they are what a network warmed up by itself takes, not what the study took. "
     "Overhead is warm-up over task. ECE on the test set, mean ± s.d., without → with warm-up; Δ is "
-    "the mean of with − without, with its 95 % bootstrap interval; “As the paper” counts the pairs "
-    f"whose ECE fell; P: {TEST}, uncorrected; none is given where fewer than {MIN_PAIRS} pairs "
-    "differ."
+    f"the mean of with − without, with its {INTERVAL}; “As the paper” counts the pairs whose ECE "
+    f"fell; exact P: {EXACT}, uncorrected."
 )
 
 
@@ -116,7 +115,7 @@ def _table(
                 "Overhead in seconds": percent(known.in_seconds),
             }
             | {name: texts[name] for name in ("ECE without", "ECE with", "Δ [95 % interval]")}
-            | {name: texts[name] for name in ("As the paper", "P")}
+            | {name: texts[name] for name in ("As the paper", "Exact P")}
         )
         numbers.append(
             {"grid": grid}
@@ -181,16 +180,16 @@ def _enough(dose: Dose, steps: Sequence[Step]) -> str:
     along = f" (and {', '.join(dose.along)})" if dose.along else ""
     start, last = from_level(steps), steps[-1]
     if start is not None:
-        p_values = [s.p_value for s in steps if s.level >= start and s.p_value is not None]
+        found = [s.p_exact for s in steps if s.level >= start and s.p_exact is not None]
         text = (
             f"From {dose.at(start)}{along} on, ECE no longer differs from {top}: "
-            f"P ≥ {p_text(min(p_values))}, which does not show that they are equal."
+            f"exact P ≥ {p_text(min(found))}, which does not show that they are equal."
         )
     elif last.differs:
         how = "higher" if last.more > 0 else "lower"
         text = (
             f"At {dose.at(last.level)}{along} ECE is still {how} than {top}: "
-            f"P = {p_text(last.p_value)}."
+            f"{exact_p(last.p_exact)}."
         )
     else:
         text = (
@@ -201,7 +200,7 @@ def _enough(dose: Dose, steps: Sequence[Step]) -> str:
     if first.share is None:
         return (
             f"{text} What share of its effect the {least} ({dose.text(first.level)}) has is not "
-            f"said: over their common pairs the {most} has not lowered ECE at P < 0.05."
+            f"said: over their common pairs the {most} has not lowered ECE at exact P < 0.05."
         )
     return (
         f"{text} The {least} ({dose.text(first.level)}) has {percent(first.share)} of the {most}'s "
@@ -222,7 +221,7 @@ def _steps_table(dose: Dose, steps: Sequence[Step]) -> Table:
                 "Pairs": str(step.pairs),
                 "ECE": number(step.ece),
                 f"ECE − ECE at {top} [95 % interval]": number(step.more) + reach,
-                "P": p_text(step.p_value),
+                "Exact P": p_text(step.p_exact),
                 f"Share of the effect at {top}": "—" if step.share is None else percent(step.share),
             }
         )
@@ -237,7 +236,8 @@ def _steps_table(dose: Dose, steps: Sequence[Step]) -> Table:
                 "more_than_at_largest": step.more,
                 "interval_low": low,
                 "interval_high": high,
-                "p": step.p_value,
+                "p": step.test.p_value if step.test else None,
+                "p_exact": step.p_exact,
                 "share_of_effect": step.share,
             }
         )

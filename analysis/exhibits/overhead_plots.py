@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from analysis.comparison import ECE
 from analysis.exhibits.dose import EXAMPLES, Dose, Values
 from analysis.exhibits.exhibit import WITH, WITHOUT, Drawing, number, paper_style, wrapped
-from analysis.stats import bootstrap_interval
+from analysis.stats import mean_interval
 
 _PHASES = {"warm-up": WITH, "task": WITHOUT, "evaluation": "#dddddd"}
 _ENOUGH = "#e3eef6"
@@ -69,7 +69,7 @@ def stacked_bars(grid: str, bars: Sequence[Bar]) -> Drawing:
 
 
 def dose_curves(dose: Dose, start: float | None) -> Drawing:
-    """Each measure against the level: every pair, the mean, and its 95 % bootstrap interval.
+    """Each measure against the level: every pair, the mean, and its 95 % interval.
 
     Args:
         start: the level from which on ECE no longer differs from that at the largest.
@@ -97,7 +97,7 @@ def dose_curves(dose: Dose, start: float | None) -> Drawing:
     )
     return Drawing(
         f"overhead-{dose.grid}-curve",
-        f"ECE and accuracy by {dose.name}: every pair, mean and 95 % bootstrap interval",
+        f"ECE and accuracy by {dose.name}: every pair, mean and 95 % interval (Student's t)",
         figure,
         f"Mean ECE {number(without)} without warm-up, {described}.",
     )
@@ -127,7 +127,7 @@ def _reach(sample: Values) -> tuple[float, float]:
     """Of the mean's interval, below and above it; none for a single network."""
     if len(sample) < 2:
         return 0.0, 0.0
-    low, high = bootstrap_interval(sample)
+    low, high = mean_interval(sample)
     return max(0.0, float(sample.mean() - low)), max(0.0, float(high - sample.mean()))
 
 
@@ -165,6 +165,6 @@ def _handles(dose: Dose, start: float | None) -> list[Line2D | Patch]:
         Line2D([], [], color=WITH, marker="o", label="with warm-up"),
     ]
     if start is not None:
-        text = f"ECE no different from the {dose.ends[1]}'s, P > 0.05"
+        text = f"ECE no different from the {dose.ends[1]}'s, exact P > 0.05"
         handles.append(Patch(facecolor=_ENOUGH, label=text))
     return handles

@@ -94,7 +94,7 @@ def _legend(figure: Figure) -> None:
 
 
 def level_curves(grid: str, numbers: dict[str, float], compared: Grid) -> Drawing:
-    """The difference of each measure against the level: mean and 95 % bootstrap interval."""
+    """The difference of each measure against the level: mean and 95 % interval."""
     measured = [(m, rows) for m, rows in compared.items() if any(row.n for row in rows)]
     with paper_style():
         figure = Figure(figsize=(2.35 * max(1, len(measured)), 2.3), layout="constrained")
@@ -114,7 +114,7 @@ def level_curves(grid: str, numbers: dict[str, float], compared: Grid) -> Drawin
             axes.set_title(f"Δ {measure.label}")
     return Drawing(
         f"pairs-{grid}-curve",
-        f"Difference with − without by {grid}: mean and 95 % bootstrap interval",
+        f"Difference with − without by {grid}: mean and 95 % interval (Student's t)",
         figure,
         f"Difference that warm-up makes, against {grid}.",
     )

@@ -1,19 +1,20 @@
 """Every pair without and with warm-up: tables and box plots, a grid at a time.
 
 After Supplementary Figs 10 and 11 of Cheon & Paik, Nature Machine Intelligence (2026), DOI
-10.1038/s42256-026-01215-x. The tables add what the paper leaves out: bootstrap intervals, and
-Holm's correction over the conditions of a grid.
+10.1038/s42256-026-01215-x. The tables add what the paper leaves out: intervals by Student's
+t, exact P, and Holm's correction over the conditions of a grid.
 """
 
 import pandas as pd
 
 from analysis.comparison import MEASURES, compare_grid
-from analysis.exhibits.cells import TEST, tested, values
+from analysis.exhibits.cells import BOTH, INTERVAL, p_text, tested, values
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, label, made_of
 from analysis.exhibits.pair_plots import Grid, box_plots, level_curves
 from analysis.plan import levels
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS
+from analysis.results import pairs as complete
+from analysis.stats import MIN_PAIRS, smallest_exact_p, smallest_p
 
 
 def pairs(results: StudyResults) -> Exhibit:
@@ -29,13 +30,24 @@ def pairs(results: StudyResults) -> Exhibit:
             figures.append(level_curves(grid, numbers, compared))
     caption = (
         "On the test set, mean ± s.d. over the complete pairs, without → with warm-up. Δ is the "
-        "mean of with − without, with its 95 % bootstrap interval. “As the paper” counts the pairs "
+        f"mean of with − without, with its {INTERVAL}. “As the paper” counts the pairs "
         "that moved the paper's way: ECE and NLL down, accuracy and OOD AUROC (maximum softmax "
-        f"probability) up. W, P and r = |Z|/√pairs: {TEST}; no P is given where fewer "
-        f"than {MIN_PAIRS} pairs differ. Holm P is corrected over the grid's conditions; over the "
-        f"boxes ★ is P < 0.001 and NS P > 0.05, uncorrected. {made_of(results)}"
+        f"probability) up. W, P, exact P and r = |Z|/√pairs: {BOTH} over the grid's conditions. "
+        f"{_least(results)}Over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected. "
+        f"{made_of(results)}"
     )
     return Exhibit("pairs", "Without and with warm-up", caption, tuple(tables), tuple(figures))
+
+
+def _least(results: StudyResults) -> str:
+    """What P can be at the least: where pairs are few the approximation promises too much."""
+    n = max((len(complete(results, c)) for c in results.plan.conditions()), default=0)
+    if n < MIN_PAIRS:
+        return ""
+    return (
+        f"Of {n} pairs the least that P can be is {p_text(smallest_p(n))}, and exact P "
+        f"{p_text(smallest_exact_p(n))}. "
+    )
 
 
 def grid_tables(grid: str, compared: Grid) -> list[Table]:

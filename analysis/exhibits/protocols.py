@@ -13,11 +13,12 @@ from functools import cache
 import pandas as pd
 
 from analysis.comparison import Comparison
-from analysis.exhibits.cells import TEST, tested, values
+from analysis.exhibits.cells import BOTH, INTERVAL, tested, values
 from analysis.exhibits.detection import NO_OOD
 from analysis.exhibits.detectors import AUROC, PROTOCOLS, detections, numbers
 from analysis.exhibits.exhibit import Exhibit, Table, label, made_of
 from analysis.exhibits.methods import Measured, compare_methods, once
+from analysis.exhibits.passing import ALPHA, none_can_pass, passed
 from analysis.exhibits.protocol_plots import DRAWN, deltas, shown
 from analysis.exhibits.signs import (
     Effects,
@@ -31,12 +32,9 @@ from analysis.exhibits.signs import (
     rose,
 )
 from analysis.results import StudyResults, pairs
-from analysis.stats import MIN_PAIRS, smallest_p
 from analysis.tables import Bold
 
 Rows = Mapping[tuple[str, str], Comparison]  # by (method, condition)
-
-ALPHA = 0.05
 
 _DELTA = "Δ [95 % interval]"
 _HOW = (
@@ -45,11 +43,10 @@ _HOW = (
     "each protocol anew, on a random half of the test and of the out-of-distribution images; all "
     "methods are measured on the other halves, which are the same under both protocols, in both "
     "arms of a pair and for every method; the ROC curves and histograms on all images. Mean ± s.d. "
-    "over the complete pairs; Δ is the mean of with − without, with its 95 % bootstrap interval, "
+    f"over the complete pairs; Δ is the mean of with − without, with its {INTERVAL}, "
     "in bold where that leaves out zero, clear of zero; “Rose” counts the pairs whose AUROC rose "
     "with warm-up, and in the table of signs the conditions whose mean did; "
-    f"W, P and r = |Z|/√pairs: {TEST}; no P is given where fewer than {MIN_PAIRS} pairs differ; "
-    "Holm P is corrected over all rows of a table."
+    f"W, P, exact P and r = |Z|/√pairs: {BOTH} over all rows of a table."
 )
 
 
@@ -124,14 +121,13 @@ def _corrected(compared: Mapping[str, Rows]) -> list[str]:
     """Sentences on how many rows pass Holm's correction, and whether any could."""
     said = []
     for protocol, rows in compared.items():
-        found = [(row.p_holm, row.n) for row in rows.values() if row.p_holm is not None]
+        found = [row for row in rows.values() if row.n]
         if not found:
             continue
-        passed, most = sum(p < ALPHA for p, _ in found), max(n for _, n in found)
-        text = f"Under the {protocol} protocol Holm P < {ALPHA:g} in {passed} of {len(found)} rows"
-        if len(found) * smallest_p(most) >= ALPHA:
-            text += f": with {most} pairs and {len(found)} rows none can pass"
-        said.append(f"{text}.")
+        count = f"{len(passed(found))} of {len(found)} tests"
+        hopeless = none_can_pass(found)
+        none = f": {hopeless} none can pass" if hopeless else ""
+        said.append(f"Under the {protocol} protocol Holm P < {ALPHA:g} in {count}{none}.")
     return said
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import ACCURACY, AUROC, ECE, NLL, Comparison, Measure, Numbers, compare
-from analysis.exhibits.cells import TEST, difference, p_text, spread, values
+from analysis.exhibits.cells import EXACT, INTERVAL, difference, p_text, spread, values
 from analysis.exhibits.exhibit import Drawing, Exhibit, Table, made_of, number
 from analysis.exhibits.search_confirmed_plots import changes
 from analysis.objectives import Objective
 from analysis.results import StudyResults, TrialResult, pairs
 from analysis.search import BASE, BEST, Search, search_of
-from analysis.stats import MIN_PAIRS, bootstrap_interval, paired_test
+from analysis.stats import mean_interval, paired_test
 
 _MEASURES = (ECE, NLL, ACCURACY, AUROC)
 
@@ -54,10 +54,10 @@ def search_confirmed(results: StudyResults) -> Exhibit:
 
 
 _HOW = (
-    "Mean ± s.d. over pairs; Δ is the mean of setting − control with its 95 % bootstrap interval. "
+    f"Mean ± s.d. over pairs; Δ is the mean of setting − control with its {INTERVAL}. "
     "In the search a setting is held against the base's control, afterwards against the control of "
     "its own task and network. Best − base: pairs of the same fresh seed, test examples. "
-    f"P: {TEST}; none is given where fewer than {MIN_PAIRS} pairs differ."
+    f"Exact P: {EXACT}."
 )
 
 
@@ -138,7 +138,7 @@ def _stage_table(told: Search, stages: list[Stage]) -> Table:
             f"{label} of the control": spread(stage.row.without),
             f"{label} of the setting": spread(stage.row.with_),
             "Δ [95 % interval]": difference(stage.row),
-            "P": p_text(stage.row.p_value),
+            "Exact P": p_text(stage.row.p_exact),
         }
         for stage in stages
     ]
@@ -162,14 +162,15 @@ def _against_base(results: StudyResults) -> Table:
                 BEST: spread(both[:, 0]),
                 BASE: spread(both[:, 1]),
                 "Best − base [95 % interval]": _difference(both),
-                "P": p_text(test.p_value),
+                "Exact P": p_text(test.p_exact),
             }
         )
-        interval = bootstrap_interval(change) if len(change) > 1 else (None, None)
+        interval = mean_interval(change) if len(change) > 1 else (None, None)
         numbers.append(
             {"metric": measure.key, "seeds": len(both), "best_mean": float(both[:, 0].mean())}
             | {"base_mean": float(both[:, 1].mean()), "difference": float(change.mean())}
-            | {"interval_low": interval[0], "interval_high": interval[1], "p": test.p_value}
+            | {"interval_low": interval[0], "interval_high": interval[1]}
+            | {"p": test.p_value, "p_exact": test.p_exact}
         )
     title = "The best found against the base setting, fresh seeds, test examples"
     return Table("search-best-base", title, pd.DataFrame(shown), pd.DataFrame(numbers))
@@ -202,5 +203,5 @@ def _difference(both: np.ndarray) -> str:
     change = both[:, 0] - both[:, 1]
     text = ("+" if change.mean() > 0 else "") + number(float(change.mean()))
     if len(change) > 1:
-        text += f" [{', '.join(number(end) for end in bootstrap_interval(change))}]"
+        text += f" [{', '.join(number(end) for end in mean_interval(change))}]"
     return text

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison import Comparison, Measure
-from analysis.exhibits.cells import TEST, mean, pair_count, spread, values
+from analysis.exhibits.cells import BOTH, mean, pair_count, spread, values
 from analysis.exhibits.detection import NO_OOD
 from analysis.exhibits.detection import measured as detected
 from analysis.exhibits.detectors import AUROC, PAPERS, PROTOCOLS, own_protocol
@@ -24,7 +24,6 @@ from analysis.exhibits.methods import Measured, compare_methods
 from analysis.exhibits.posthoc import MEASURES as CALIBRATION
 from analysis.exhibits.posthoc import measured as calibrated
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS
 from analysis.tables import Bold
 
 Rows = Mapping[tuple[str, str], Comparison]  # by (method, condition)
@@ -112,8 +111,7 @@ def _marks() -> str:
     marks = " and ".join(f"{mark} P < {level:g}" for mark, level in (STAR, DAGGER))
     return (
         f"Beside the mean with warm-up, in either direction and uncorrected, as in the paper: "
-        f"{marks}; {TEST}. The CSV has every W, P and r, and P by Holm's correction over all "
-        f"conditions and methods; no P is given where fewer than {MIN_PAIRS} pairs differ."
+        f"{marks}. The CSV has every W, P, exact P and r: {BOTH} over all conditions and methods."
     )
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.comparison import Comparison, Measure, compare, corrected
-from analysis.exhibits.cells import TEST, tested, values
+from analysis.exhibits.cells import BOTH, INTERVAL, tested, values
 from analysis.exhibits.exhibit import (
     WITH,
     WITHOUT,
@@ -35,7 +35,6 @@ from analysis.exhibits.methods import shown_condition, shown_pairs
 from analysis.exhibits.pair_plots import box_plots
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult
-from analysis.stats import MIN_PAIRS
 
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)
 
@@ -183,10 +182,9 @@ def _ece_said(rows: Mapping[str, Comparison]) -> tuple[str, str]:
     lower = " and ".join(f"in {row.moved} of {row.n} at {name}" for name, row in rows.items())
     return (
         f"Of the pairs, ECE is lower with warm-up {lower}.",
-        "In the table mean ± s.d.; Δ is the mean of with − without, with its 95 % bootstrap "
-        "interval; “As the paper” counts the pairs whose ECE fell; W, P and r = |Z|/√pairs: "
-        f"{TEST}; no P is given where fewer than {MIN_PAIRS} pairs differ; Holm P is corrected "
-        "over the two; over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected.",
+        f"In the table mean ± s.d.; Δ is the mean of with − without, with its {INTERVAL}; “As the "
+        "paper” counts the pairs whose ECE fell; W, P, exact P and r = |Z|/√pairs: "
+        f"{BOTH} over the two; over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected.",
     )
 
 

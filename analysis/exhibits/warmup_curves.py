@@ -15,13 +15,24 @@ import pandas as pd
 
 from analysis.comparison import Comparison, Measure, corrected
 from analysis.exhibits.by_layer import counted
-from analysis.exhibits.cells import TEST, difference, mean, no_p, p_text, pair_count, spread, values
+from analysis.exhibits.cells import (
+    BOTH,
+    INTERVAL,
+    difference,
+    effect,
+    exact_p,
+    mean,
+    p_cells,
+    pair_count,
+    spread,
+    values,
+)
 from analysis.exhibits.exhibit import Exhibit, Table, label, made_of, number
 from analysis.exhibits.methods import shown_condition
 from analysis.exhibits.warmup_plots import SETS, warmup_figure
 from analysis.records import Record
 from analysis.results import StudyResults
-from analysis.stats import MIN_PAIRS, bootstrap_interval, paired_test
+from analysis.stats import mean_interval, paired_test
 
 MEASURES = (
     Measure("confidence", "Confidence", -1),
@@ -36,9 +47,9 @@ _HOW = (
     "on. Dotted: chance. The out-of-distribution set has labels of other classes: accuracy there "
     "says only whether it is at chance. In the table a network before its warm-up, on noise in its "
     "first epoch, against the same network after the last epoch: mean ± s.d.; Δ is the mean of "
-    "after − before, with its 95 % bootstrap interval; “Fell” counts the networks whose number is "
-    f"lower after; W, P and r = |Z|/√networks: {TEST}, a pair being a network before and after; no "
-    f"P is given where fewer than {MIN_PAIRS} differ; Holm P is corrected over the rows."
+    f"after − before, with its {INTERVAL}; “Fell” counts the networks whose number is lower after; "
+    "a pair being a network before and after, W, P, exact P and r = |Z|/√networks: "
+    f"{BOTH} over the rows."
 )
 
 Rows = Mapping[tuple[str, Measure], Comparison]  # by set
@@ -123,7 +134,7 @@ def _compared(results: StudyResults, records: Sequence[Record]) -> Rows:
                     without=before,
                     with_=after,
                     test=paired_test(before, after),
-                    interval=bootstrap_interval(after - before) if len(both) > 1 else None,
+                    interval=mean_interval(after - before) if len(both) > 1 else None,
                 )
     return dict(zip(rows, corrected(list(rows.values())), strict=True))
 
@@ -154,8 +165,7 @@ def _one_said(name: str, row: Comparison, chance: float) -> str:
         text = f"{SETS[name].where} stayed at {after}"
     if row.measure.key != "ece":
         text += f", {_from_chance(mean(row.with_) - chance)} ({number(chance)})"
-    tested = f"no P: {no_p(row)}" if row.p_value is None else f"P = {p_text(row.p_value)}"
-    return f"{text}, in {moved} of {counted(row.n, 'network')} ({tested})"
+    return f"{text}, in {moved} of {counted(row.n, 'network')} ({exact_p(row.p_exact)})"
 
 
 def _from_chance(distance: float) -> str:
@@ -192,7 +202,6 @@ def _tested(row: Comparison) -> dict[str, str]:
         "Δ [95 % interval]": difference(row),
         "Fell": f"{int((row.with_ < row.without).sum())}/{row.n}",
         "W": f"{row.test.statistic:g}" if row.test else "—",
-        "P": no_p(row) if row.p_value is None else p_text(row.p_value),
-        "Holm P": p_text(row.p_holm),
-        "r": number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—",
+        **p_cells(row),
+        "r": effect(row),
     }

@@ -3,10 +3,14 @@
 The definitions are those of Cheon & Paik, Nature Machine Intelligence 8, 602–613 (2026), DOI
 10.1038/s42256-026-01215-x: ten bins of equal width on [0, 1], each represented by the mean of the
 confidences in it, the last one closed. Every confidence counts in exactly one bin, 0.0 in the first
-and 1.0 in the last; a confidence on an inner edge counts in the bin above, as in torchmetrics
-(which gives 1.0 a bin of its own). What needs the examples in order instead of in bins, the
-equal-mass error and the AURC, lets equal confidences share their correctness: no result depends on
-the order of the examples.
+and 1.0 in the last; a confidence on an inner edge counts in the bin that starts there, as in
+torchmetrics (which gives 1.0 a bin of its own). What needs the examples in order instead of in
+bins, the equal-mass error and the AURC, lets equal confidences share their correctness: no result
+depends on the order of the examples.
+
+A confidence is placed by its exact value, against the float64 nearest to k/bins: .7 lies on an edge
+of ten bins, and float32's .7, which is 0.699999988, below it. So no cast to a wider type moves an
+example to another bin.
 
 All functions take the same two vectors, of any order: `confidence` (n,), in [0, 1], and `correct`
 (n,), boolean or 0/1; see `analysis.metrics.classification.confidence_and_correct`. They raise
@@ -18,6 +22,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from analysis.metrics import checks
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +41,20 @@ def reliability_diagram(
 ) -> ReliabilityDiagram:
     """Mean confidence and accuracy in each of `bins` equal bins [lo, hi), the last one [lo, 1]."""
     predicted, observed = _checked(confidence, correct)
-    _at_least_one(bins)
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    index = np.searchsorted(edges[1:-1], predicted, side="right")  # inner edges at or below
+    index = bin_of(predicted, bins)
     count = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):  # 0/0 is the NaN of an empty bin
         mean_confidence = np.bincount(index, weights=predicted, minlength=bins) / count
         accuracy = np.bincount(index, weights=observed, minlength=bins) / count
-    return ReliabilityDiagram(edges, mean_confidence, accuracy, count)
+    return ReliabilityDiagram(np.arange(bins + 1) / bins, mean_confidence, accuracy, count)
+
+
+def bin_of(confidence: ArrayLike, bins: int = 10) -> NDArray[np.int64]:
+    """The bin, from 0 to bins − 1, that each confidence (n,) in [0, 1] counts in: (n,)."""
+    predicted = checks.confidences(confidence, "confidence")
+    # the quotient of whole numbers is the nearest to k/bins; linspace's 3 · 0.1 lies above .3
+    edges = np.arange(1, checks.whole(bins, "bins")) / bins
+    return np.searchsorted(edges, predicted, side="right")  # the edges at or below
 
 
 def expected_calibration_error(
@@ -98,7 +110,7 @@ def equal_mass_calibration_error(
     O'Connor, EMNLP 2015; Nixon et al., CVPR workshops 2019 (arXiv 1904.01685). Where a cut parts
     equal confidences, each of them counts with the accuracy of them all.
     """
-    _at_least_one(bins)
+    checks.whole(bins, "bins")
     said, hit = _in_order(confidence, correct)
     runs = min(bins, said.size)
     first = np.arange(runs) * said.size // runs  # of each run
@@ -148,30 +160,8 @@ def _in_order(
     return np.repeat(levels, count), np.repeat(shared, count)
 
 
-def _at_least_one(bins: int) -> None:
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, not {bins}")
-
-
 def _checked(
     confidence: ArrayLike, correct: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both vectors in float64, or one line that says what is wrong with them."""
-    predicted = np.asarray(confidence, dtype=np.float64)
-    observed = np.asarray(correct, dtype=np.float64)
-    if predicted.ndim != 1 or predicted.shape != observed.shape:
-        raise ValueError(
-            "confidence and correct must be vectors of one length, "
-            f"not {predicted.shape} and {observed.shape}"
-        )
-    if predicted.size == 0:
-        raise ValueError("confidence is empty: there is nothing to calibrate")
-    if np.isnan(predicted).any():
-        raise ValueError("confidence contains NaN: the network has diverged")
-    if predicted.min() < 0 or predicted.max() > 1:
-        raise ValueError(
-            f"confidence must lie in [0, 1], not [{predicted.min()}, {predicted.max()}]"
-        )
-    if not ((observed == 0) | (observed == 1)).all():
-        raise ValueError("correct must be boolean or 0/1")
-    return predicted, observed
+    predicted = checks.confidences(confidence, "confidence")
+    return predicted, checks.hits(correct, "correct", predicted.size)

@@ -1,12 +1,14 @@
 """From logits to probabilities, confidence, accuracy and likelihood.
 
 Everything is computed in float64, and logits of 1e4 or more neither overflow nor lose their loss.
-The functions that take labels raise `ValueError` where logits and labels do not fit or a logit is
-not finite: a diverged network has no accuracy.
+All raise `ValueError` where logits and labels do not fit or a logit is not finite, infinite ones
+among them: a diverged network has no accuracy.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from analysis.metrics import checks
 
 
 def log_softmax(logits: ArrayLike) -> NDArray[np.float64]:
@@ -65,7 +67,9 @@ def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike) -> float:
 
 def _shifted(logits: ArrayLike) -> NDArray[np.float64]:
     """Logits less their row's largest, so that no exponential overflows."""
-    scores = np.asarray(logits, dtype=np.float64)
+    scores = checks.numbers(logits, "logits")
+    if scores.ndim == 0:
+        raise ValueError("logits must have an axis of classes, and are a single number")
     shifted: NDArray[np.float64] = scores - scores.max(axis=-1, keepdims=True)
     return shifted
 
@@ -74,17 +78,5 @@ def labelled(
     logits: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.integer]]:
     """Logits (n, classes) and labels (n,), checked against each other."""
-    scores, classes = np.asarray(logits, dtype=np.float64), np.asarray(labels)
-    if scores.ndim != 2 or scores.size == 0:
-        raise ValueError(f"logits must be a non-empty (n, classes) array, not {scores.shape}")
-    if classes.shape != scores.shape[:1]:
-        raise ValueError(f"labels must be ({len(scores)},) like the logits, not {classes.shape}")
-    if not np.issubdtype(classes.dtype, np.integer):
-        raise ValueError(f"labels must be integer class ids, not {classes.dtype}")
-    if classes.min() < 0 or classes.max() >= scores.shape[1]:
-        raise ValueError(
-            f"labels must lie in 0..{scores.shape[1] - 1}, not {classes.min()}..{classes.max()}"
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError("logits contain NaN or infinity: the network has diverged")
-    return scores, classes
+    scores = checks.matrix(logits, "logits")
+    return scores, checks.labels(labels, *scores.shape)

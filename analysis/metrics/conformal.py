@@ -16,7 +16,8 @@ better network buys is smaller sets.
 
 `probabilities` are (n, classes), the softmax; `labels` (n,) integer class ids; `sets` (n, classes)
 boolean. The draws u, uniform on [0, 1], one per example, are the caller's. Sets may be empty: in
-some, the exact coverage demands it. ValueError where an argument is empty, NaN, or does not fit.
+some, the exact coverage demands it. ValueError where an argument is empty, not finite, or does not
+fit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.metrics import checks
 from analysis.metrics.classification import labelled, softmax
 from analysis.metrics.ood import auroc
 
@@ -48,7 +50,7 @@ def lac_scores(probabilities: ArrayLike) -> NDArray[np.float64]:
 
     The easy inputs pay for the hard ones: see `size_stratified_violation`.
     """
-    scores: NDArray[np.float64] = 1 - _probabilities(probabilities)
+    scores: NDArray[np.float64] = 1 - checks.probabilities(probabilities)
     return scores
 
 
@@ -69,12 +71,12 @@ def raps_scores(
     rank: 1 for the most probable class. λ, the penalty, and k_reg are those of Angelopoulos et al.
     for ImageNet where they are not tuned.
     """
-    forecasts = _probabilities(probabilities)
-    draws = np.asarray(u, dtype=np.float64)
+    forecasts = checks.probabilities(probabilities)
+    draws = checks.numbers(u, "u")
     if draws.shape not in ((), forecasts.shape[:1]) or not ((draws >= 0) & (draws <= 1)).all():
         raise ValueError(f"u must be one number in [0, 1] or {len(forecasts)} of them")
-    if not penalty >= 0:
-        raise ValueError(f"penalty must be at least 0, not {penalty}")
+    checks.at_least_zero(penalty, "penalty")
+    checks.whole(k_reg, "k_reg", least=0)
     order = np.argsort(-forecasts, axis=1, kind="stable")
     descending = np.take_along_axis(forecasts, order, axis=1)
     above = np.zeros_like(descending)
@@ -103,8 +105,8 @@ def conformal_quantile(calibration_scores: ArrayLike, alpha: float) -> float:
     too. Where that exceeds 1, for n < 1/α − 1, too few examples can promise nothing: infinity, and
     the set is everything.
     """
-    calibration = _calibration(calibration_scores)
-    _between_0_and_1(alpha)
+    calibration = checks.vector(calibration_scores, "calibration_scores")
+    checks.fraction(alpha, "alpha")
     # n + 1 − ⌊α(n + 1)⌋, by quotients of integers: a product would round .29 · 100 to 28.99…
     possible = np.arange(1, calibration.size + 2) / (calibration.size + 1)
     rank = calibration.size + 1 - int(np.searchsorted(possible, alpha, side="right"))
@@ -116,9 +118,12 @@ def conformal_quantile(calibration_scores: ArrayLike, alpha: float) -> float:
 def prediction_sets(scores: ArrayLike, quantile: float) -> NDArray[np.bool_]:
     """The classes whose score is at most the quantile, of each input.
 
-    scores: (n, classes). The same classes as those whose p-value exceeds α.
+    scores: (n, classes); quantile: a number, or infinity for the set of all classes. The same
+    classes as those whose p-value exceeds α.
     """
-    sets: NDArray[np.bool_] = _without_nan(scores, "scores") <= quantile
+    if quantile != float("inf"):
+        checks.real(quantile, "quantile")
+    sets: NDArray[np.bool_] = checks.matrix(scores, "scores") <= quantile
     return sets
 
 
@@ -129,8 +134,8 @@ def p_values(calibration_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.flo
     p-value of the true label is at most any α with a probability of at most α. How well an input
     conforms to any class at all is the largest of its p-values.
     """
-    calibration = np.sort(_calibration(calibration_scores))
-    below = np.searchsorted(calibration, _without_nan(scores, "scores"), side="left")
+    calibration = np.sort(checks.vector(calibration_scores, "calibration_scores"))
+    below = np.searchsorted(calibration, checks.numbers(scores, "scores"), side="left")
     values: NDArray[np.float64] = (1 + calibration.size - below) / (calibration.size + 1)
     return values
 
@@ -152,7 +157,7 @@ def size_stratified_violation(sets: ArrayLike, labels: ArrayLike, alpha: float) 
     no set has is left out. Coverage that holds on average may hide that small sets are too sure; a
     stratum of a few sets is noisy, though.
     """
-    _between_0_and_1(alpha)
+    checks.fraction(alpha, "alpha")
     sizes, covered = _covered(sets, labels)
     stratum = np.digitize(sizes, _SIZE_STRATA)
     count = np.bincount(stratum)
@@ -180,10 +185,17 @@ def conformal_prediction(
     checked, classes = labelled(logits, labels)
     if classes.size < 2:
         raise ValueError("one example cannot be split into a half to calibrate and one to report")
-    generator = np.random.default_rng(seed)
+    if not alphas:
+        raise ValueError("alphas must hold at least one α")
+    for alpha in alphas:
+        checks.fraction(alpha, "alphas")
+    outer = None if ood_logits is None else checks.matrix(ood_logits, "ood_logits")
+    if outer is not None:
+        checks.same_classes(checked, outer, "ood_logits")
+    generator = np.random.default_rng(checks.whole(seed, "seed", least=0))
     calibrating, reporting = np.split(generator.permutation(classes.size), [classes.size // 2])
     inside, u = softmax(checked), generator.random(classes.size)
-    outside = None if ood_logits is None else softmax(ood_logits)
+    outside = None if outer is None else softmax(outer)
     ood_u = generator.random(0 if outside is None else len(outside))
 
     results = {}
@@ -223,29 +235,6 @@ def _measured(
     )
 
 
-def _probabilities(values: ArrayLike) -> NDArray[np.float64]:
-    forecasts = _without_nan(values, "probabilities")
-    if forecasts.ndim != 2 or forecasts.size == 0:
-        raise ValueError(
-            f"probabilities must be a non-empty (n, classes) array, not {forecasts.shape}"
-        )
-    return forecasts
-
-
-def _calibration(values: ArrayLike) -> NDArray[np.float64]:
-    scores = _without_nan(values, "calibration_scores")
-    if scores.ndim != 1 or scores.size == 0:
-        raise ValueError(f"calibration_scores must be a non-empty vector, not {scores.shape}")
-    return scores
-
-
-def _without_nan(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if np.isnan(array).any():
-        raise ValueError(f"{name} must not contain NaN: the network has diverged")
-    return array
-
-
 def _sets(values: ArrayLike) -> NDArray[np.bool_]:
     sets = np.asarray(values)
     if sets.ndim != 2 or sets.size == 0 or sets.dtype != np.bool_:
@@ -258,10 +247,5 @@ def _sets(values: ArrayLike) -> NDArray[np.bool_]:
 def _covered(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Size of each set, and whether it holds its label: (n,) each."""
     members = _sets(sets)
-    _, classes = labelled(members, labels)
+    classes = checks.labels(labels, *members.shape)
     return members.sum(axis=1), members[np.arange(classes.size), classes]
-
-
-def _between_0_and_1(alpha: float) -> None:
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie in (0, 1), not {alpha}")

@@ -5,9 +5,9 @@ in-distribution set is the positive class; as in Cheon & Paik, Nature Machine In
 602–613 (2026), DOI 10.1038/s42256-026-01215-x. `analysis.metrics.ood_scores` has the scores.
 
 All functions take two vectors, `id_scores` (n_id,) and `ood_scores` (n_ood,), which may differ in
-length. Only the order of the scores counts: infinite ones are ranked, and equal ones are never told
-apart, so that no result depends on the order of the inputs. They raise `ValueError` where a vector
-is empty or holds NaN.
+length. Only the order of the scores counts, and equal ones are never told apart, so that no result
+depends on the order of the inputs. They raise `ValueError` where a vector is empty or holds NaN or
+infinity: a diverged network detects nothing.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from analysis.metrics import checks
 
 #: What a score was tuned by: a temperature, say, or ODIN's (ε, T); None where nothing is tuned.
 Parameter = float | tuple[float, ...] | None
@@ -85,8 +87,7 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95) -
     >>> fpr_at_tpr([0.9, 0.8, 0.7, 0.6], [0.75, 0.7, 0.1, 0.0], tpr=0.75)
     0.5
     """
-    if not 0 < tpr <= 1:
-        raise ValueError(f"tpr must lie in (0, 1], not {tpr}")
+    checks.fraction_or_one(tpr, "tpr")
     inside, outside = _both(id_scores, ood_scores)
     hits, alarms = _accepted(inside, outside)
     # a quotient of integers rounds to the same number as the decimal that it equals: 19/20 is .95
@@ -121,6 +122,8 @@ def tuned_detection(candidates: Mapping[P, tuple[ArrayLike, ArrayLike]], seed: i
 
     ValueError where there is no candidate, they differ in length, or a set has fewer than two.
     """
+    if not candidates:
+        raise ValueError("candidates must hold at least one pair of scores")
     scores = {parameter: _both(*pair) for parameter, pair in candidates.items()}
     lengths = {(inside.size, outside.size) for inside, outside in scores.values()}
     if len(lengths) != 1:
@@ -128,7 +131,7 @@ def tuned_detection(candidates: Mapping[P, tuple[ArrayLike, ArrayLike]], seed: i
     n_id, n_ood = lengths.pop()
     if min(n_id, n_ood) < 2:
         raise ValueError("one input cannot be split into a half to tune and a half to report")
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(checks.whole(seed, "seed", least=0))
     id_tuning, id_reporting = np.split(generator.permutation(n_id), [n_id // 2])
     ood_tuning, ood_reporting = np.split(generator.permutation(n_ood), [n_ood // 2])
 
@@ -167,13 +170,4 @@ def _accepted(
 def _both(
     id_scores: ArrayLike, ood_scores: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return _scores(id_scores, "id_scores"), _scores(ood_scores, "ood_scores")
-
-
-def _scores(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.ndim != 1 or scores.size == 0:
-        raise ValueError(f"{name} must be a non-empty vector, not {scores.shape}")
-    if np.isnan(scores).any():
-        raise ValueError(f"{name} contains NaN")
-    return scores
+    return checks.vector(id_scores, "id_scores"), checks.vector(ood_scores, "ood_scores")

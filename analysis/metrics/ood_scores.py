@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
+from analysis.metrics import checks
 from analysis.metrics.classification import log_softmax, softmax
 from analysis.metrics.ood import Detection, tuned_detection
 
@@ -54,13 +55,13 @@ def energy(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
 
 def max_logit(logits: ArrayLike) -> NDArray[np.float64]:
     """The largest logit."""
-    scores: NDArray[np.float64] = _matrix(logits, "logits").max(axis=1)
+    scores: NDArray[np.float64] = checks.matrix(logits, "logits").max(axis=1)
     return scores
 
 
 def negative_entropy(logits: ArrayLike) -> NDArray[np.float64]:
     """Σ p log p of the softmax, in nats, in [−ln(classes), 0]."""
-    log_probabilities = log_softmax(_matrix(logits, "logits"))
+    log_probabilities = log_softmax(checks.matrix(logits, "logits"))
     scores: NDArray[np.float64] = (np.exp(log_probabilities) * log_probabilities).sum(axis=1)
     return scores
 
@@ -69,15 +70,23 @@ def gen(logits: ArrayLike, gamma: float = 0.1, largest: int = 100) -> NDArray[np
     """Generalised entropy, −Σ p^γ (1 − p)^γ over the `largest` probabilities (M in the paper).
 
     Liu, Lochman & Zach, CVPR 2023; γ = 0.1 and M = 100 are theirs. Where there are M classes or
-    fewer, all count. A small γ makes much of the small probabilities, which entropy neglects.
+    fewer, all count. A small γ makes much of the small probabilities, which entropy neglects: so p
+    and 1 − p are taken by their logarithms, the largest p's 1 − p as the sum of all others, for a
+    difference of 10⁻²⁰ is none between numbers near 1, and to the power of γ it is .01.
     """
-    if not 0 < gamma < 1:
-        raise ValueError(f"gamma must lie in (0, 1), not {gamma}")
-    if largest < 1:
-        raise ValueError(f"largest must be at least 1, not {largest}")
-    top = np.sort(softmax(_matrix(logits, "logits")), axis=1)[:, -largest:]
-    scores: NDArray[np.float64] = -((top * (1 - top)) ** gamma).sum(axis=1)
-    return scores
+    checks.fraction(gamma, "gamma")
+    checks.whole(largest, "largest")
+    scores = np.sort(checks.matrix(logits, "logits"), axis=1)[:, ::-1]
+    log_p = log_softmax(scores)
+    # of all but the first p is at most a half, and 1 − p loses nothing
+    log_rest = np.log1p(-np.minimum(np.exp(log_p), 0.5))
+    log_rest[:, 0] = -np.inf  # of a class that is alone
+    if scores.shape[1] > 1:
+        others = scores[:, 1:] - scores[:, 1:2]
+        log_rest[:, 0] = log_p[:, 1] + np.log(np.exp(others).sum(axis=1))
+    terms = np.exp(gamma * (log_p + log_rest)[:, :largest])
+    generalised: NDArray[np.float64] = -terms.sum(axis=1)
+    return generalised
 
 
 LOGIT_SCORES: Mapping[str, Callable[[ArrayLike], NDArray[np.float64]]] = MappingProxyType(
@@ -98,7 +107,9 @@ def ood_detection(id_logits: ArrayLike, ood_logits: ArrayLike, seed: int) -> dic
     of `TEMPERATURES` with the highest AUROC on the other halves, of 5,000 + 5,000 in the paper; how
     they are drawn is told in `analysis.metrics.ood.tuned_detection`.
     """
-    inside, outside = _matrix(id_logits, "id_logits"), _matrix(ood_logits, "ood_logits")
+    inside = checks.matrix(id_logits, "id_logits")
+    outside = checks.matrix(ood_logits, "ood_logits")
+    checks.same_classes(inside, outside, "ood_logits")
     detections = {
         name: tuned_detection({None: (score(inside), score(outside))}, seed)
         for name, score in LOGIT_SCORES.items()
@@ -117,9 +128,8 @@ def mahalanobis(
     a dead unit, does not count. training_labels: (n,) class ids; a class may be absent.
     """
     known, training = _features(features, training_features)
-    labels = np.asarray(training_labels)
-    if labels.shape != training.shape[:1]:
-        raise ValueError(f"training_labels must be ({len(training)},), not {labels.shape}")
+    no_bound = np.iinfo(np.int64).max
+    labels = checks.labels(training_labels, len(training), no_bound, "training_labels")
     classes, place = np.unique(labels, return_inverse=True)
     means = np.stack([training[place == c].mean(axis=0) for c in range(classes.size)])
     centred = training - means[place]
@@ -144,8 +154,7 @@ def nearest_neighbour(
     orthogonal to every other.
     """
     known, training = (_of_unit_length(rows) for rows in _features(features, training_features))
-    if not 1 <= k <= len(training):
-        raise ValueError(f"k must lie in 1..{len(training)}, the training examples, not {k}")
+    checks.whole(k, "k", most=len(training))
     kth_cosine = np.empty(len(known))
     for start in range(0, len(known), _BLOCK):  # all at once would take n × training of memory
         rows = slice(start, start + _BLOCK)
@@ -173,7 +182,8 @@ def vim(
     paper's, 512 and 1,000, are for widths of 768 and 2,048).
     """
     known, training = _features(features, training_features)
-    matrix, offset = _matrix(weight, "weight"), np.asarray(bias, dtype=np.float64)
+    matrix = checks.matrix(weight, "weight", "(classes, width)")
+    offset = checks.vector(bias, "bias")
     width = training.shape[1]
     if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
         raise ValueError(
@@ -181,8 +191,7 @@ def vim(
             f"not {matrix.shape} and {offset.shape}"
         )
     dimension = width // 2 if dimension is None else dimension
-    if not 1 <= dimension < width:
-        raise ValueError(f"dimension must lie in 1..{width - 1}, not {dimension}")
+    checks.whole(dimension, "dimension", most=width - 1)
     origin = -np.linalg.pinv(matrix) @ offset
     seen = training - origin
     _, axes = np.linalg.eigh(seen.T @ seen)  # by rising spread
@@ -208,11 +217,9 @@ def last_layer(
     By least squares, which is exact where the features span their space. Where they do not, as with
     a dead unit, it is the smallest layer that gives these logits.
     """
-    known, targets = _matrix(features, "features"), _matrix(logits, "logits")
-    if len(known) != len(targets):
-        raise ValueError(
-            f"features and logits must be of the same inputs, not {len(known)} and {len(targets)}"
-        )
+    known = checks.matrix(features, "features", "(n, width)")
+    targets = checks.matrix(logits, "logits")
+    checks.same_length(("features", "logits"), (len(known), len(targets)))
     with_one = np.hstack([known, np.ones((len(known), 1))])
     solution = np.linalg.lstsq(with_one, targets, rcond=None)[0].astype(np.float64)
     return solution[:-1].T, solution[-1]
@@ -225,27 +232,16 @@ def _of_unit_length(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _over(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    if not 0 < temperature < np.inf:
-        raise ValueError(f"temperature must be positive and finite, not {temperature}")
-    return _matrix(logits, "logits") / temperature
+    return checks.matrix(logits, "logits") / checks.positive(temperature, "temperature")
 
 
 def _features(
     features: ArrayLike, training_features: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    known = _matrix(features, "features")
-    training = _matrix(training_features, "training_features")
+    known = checks.matrix(features, "features", "(n, width)")
+    training = checks.matrix(training_features, "training_features", "(n, width)")
     if known.shape[1] != training.shape[1]:
         raise ValueError(
             f"features are {known.shape[1]} wide, training_features {training.shape[1]}"
         )
     return known, training
-
-
-def _matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    rows = np.asarray(values, dtype=np.float64)
-    if rows.ndim != 2 or rows.size == 0:
-        raise ValueError(f"{name} must be a non-empty matrix, one row per input, not {rows.shape}")
-    if not np.isfinite(rows).all():
-        raise ValueError(f"{name} must be finite: the network has diverged")
-    return rows

@@ -22,13 +22,15 @@ raises `ValueError`. Nothing is random but the split, by its seed. All seven tog
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.metrics.calibration import expected_calibration_error, reliability_diagram
+from analysis.metrics import checks
+from analysis.metrics.calibration import bin_of, expected_calibration_error, reliability_diagram
 from analysis.metrics.classification import (
     confidence_and_correct,
     labelled,
@@ -40,10 +42,15 @@ from analysis.metrics.classification import (
 #: The temperatures that the authors choose from.
 TEMPERATURES = (1.0, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0)
 
-_TEMPERATURE_RANGE = (1e-3, 1e3)
 _MATRIX_CLASSES = 100  # 65,792 parameters for bytes would take 10 s a trial
 _ODIR_EXAMPLES = 5000.0  # λ = μ = 1 on the half of a test set of 10,000
 _ITERATIONS = 200  # of L-BFGS; separable halves have no optimum, and would go on for ever
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a slope among numbers up to 1
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
+
+class NoOptimum(ValueError):
+    """No temperature is the most likely one, and none is made up."""
 
 
 class Calibration(ABC):
@@ -71,8 +78,11 @@ class Temperature(LogitCalibration):
 
     temperature: float
 
+    def __post_init__(self) -> None:
+        checks.positive(self.temperature, "temperature")
+
     def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(logits, dtype=np.float64) / self.temperature
+        return checks.numbers(logits, "logits") / self.temperature
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +93,7 @@ class VectorScaling(LogitCalibration):
     bias: NDArray[np.float64]  # (classes,)
 
     def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(logits, dtype=np.float64) * self.scale + self.bias
+        return checks.numbers(logits, "logits") * self.scale + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +104,7 @@ class MatrixScaling(LogitCalibration):
     bias: NDArray[np.float64]  # (classes,)
 
     def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return np.asarray(logits, dtype=np.float64) @ self.weights.T + self.bias
+        return checks.numbers(logits, "logits") @ self.weights.T + self.bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +122,10 @@ class Isotonic(Calibration):
 class Histogram(Calibration):
     """Confidence, one value for each bin of confidences."""
 
-    edges: NDArray[np.float64]  # (bins + 1,)
     values: NDArray[np.float64]  # (bins,), in [0, 1]
 
     def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
-        # inner edges at or below, as `reliability_diagram` counts
-        return self.values[np.searchsorted(self.edges[1:-1], _confidence(logits), side="right")]
+        return self.values[bin_of(_confidence(logits), self.values.size)]
 
 
 @dataclass(frozen=True)
@@ -147,25 +155,42 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
 
 
 def fit_temperature_nll(logits: ArrayLike, labels: ArrayLike) -> Temperature:
-    """The T in [1e-3, 1e3] with the highest likelihood (Guo et al., ICML 2017).
+    """The T > 0 with the highest likelihood (Guo et al., ICML 2017), to ten digits at any scale.
 
-    The likelihood has a single optimum, for it is concave in 1/T. Where that is no T at all, the
-    answer is small (all predictions right) or 1e3 (the logits say less than none would).
+    The likelihood is concave in β = 1/T, so that its optimum is where the slope in β,
+    Σ_k p_k·z_k − z_label in the mean, vanishes. `NoOptimum` where it never does: with every
+    prediction right, the likelihood rises as T → 0; where the logits say less of the labels than
+    none would, as T → ∞.
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import brentq
 
     scores, classes = labelled(logits, labels)
-    outcome = minimize_scalar(  # type: ignore[no-untyped-call]  # SciPy has no types
-        lambda log_t: negative_log_likelihood(scores / np.exp(log_t), classes),
-        bounds=np.log(_TEMPERATURE_RANGE),
-        method="bounded",
-        options={"xatol": 1e-6},
-    )
-    return Temperature(float(np.exp(outcome.x)))
+    beyond = scores - scores[np.arange(classes.size), classes][:, np.newaxis]
+    if beyond.max() <= 0:
+        raise NoOptimum("labels are all predicted right: the lower T, the higher the likelihood")
+    scale = float(np.abs(beyond).max())
+    beyond /= scale
+
+    def slope(beta: float) -> float:
+        return float((softmax(beta * beyond) * beyond).sum(axis=1).mean())
+
+    if slope(0.0) >= -_ROUNDING:
+        raise NoOptimum("logits say nothing of the labels: the higher T, the higher the likelihood")
+    low = high = 1.0
+    while slope(low) >= 0:
+        low, high = low / 2, low
+    while slope(high) < 0:
+        low, high = high, high * 2
+    beta = brentq(slope, low, high, xtol=_SMALLEST, rtol=1e-12)  # type: ignore[no-untyped-call]
+    return Temperature(scale / float(beta))
 
 
 def fit_vector(logits: ArrayLike, labels: ArrayLike) -> VectorScaling:
-    """Scale and bias per class by maximum likelihood from (1, 0), by L-BFGS (Guo et al. 2017)."""
+    """Scale and bias per class by maximum likelihood from (1, 0), by L-BFGS (Guo et al. 2017).
+
+    Where the classes can be parted without an error there is no optimum: then what is returned is
+    what 200 iterations reach, surer than any calibration should be.
+    """
     scores, classes = labelled(logits, labels)
     k = scores.shape[1]
 
@@ -188,6 +213,7 @@ def fit_matrix(logits: ArrayLike, labels: ArrayLike) -> MatrixScaling:
 
     Kull et al. penalise W itself and cross-validate λ and μ. Here T takes the logits' scale out
     and the penalty is a prior of fixed weight, so that one λ serves any network and any n.
+    `NoOptimum` where there is no such T.
     """
     scores, classes = labelled(logits, labels)
     temperature = fit_temperature_nll(scores, classes).temperature
@@ -225,7 +251,7 @@ def fit_histogram(logits: ArrayLike, labels: ArrayLike) -> Histogram:
     """
     diagram = reliability_diagram(*confidence_and_correct(logits, labels))
     middle = (diagram.edges[:-1] + diagram.edges[1:]) / 2
-    return Histogram(diagram.edges, np.where(diagram.count > 0, diagram.accuracy, middle))
+    return Histogram(np.where(diagram.count > 0, diagram.accuracy, middle))
 
 
 METHODS: Mapping[str, Callable[[ArrayLike, ArrayLike], Calibration]] = MappingProxyType(
@@ -248,20 +274,22 @@ def posthoc_calibration(
 
     The seed alone decides the split, so that both arms of a pair are parted alike; of an odd number
     the measured half has one more. Matrix scaling, of classes² + classes parameters, is left out
-    beyond 100 classes. ValueError where there are fewer than two examples.
+    beyond 100 classes, and a method that has no optimum on its half is left out too. ValueError
+    where there are fewer than two examples.
     """
     scores, classes = labelled(logits, labels)
     if classes.size < 2:
         raise ValueError("one example cannot be split into a half to fit and a half to report")
-    order = np.random.default_rng(seed).permutation(classes.size)
+    order = np.random.default_rng(checks.whole(seed, "seed", least=0)).permutation(classes.size)
     fitting, reporting = np.split(order, [classes.size // 2])
-    return {
-        name: _measured(
-            fit(scores[fitting], classes[fitting]), scores[reporting], classes[reporting]
-        )
-        for name, fit in METHODS.items()
-        if name != "matrix" or scores.shape[1] <= _MATRIX_CLASSES
-    }
+    results = {}
+    for name, fit in METHODS.items():
+        if name == "matrix" and scores.shape[1] > _MATRIX_CLASSES:
+            continue
+        with suppress(NoOptimum):
+            calibration = fit(scores[fitting], classes[fitting])
+            results[name] = _measured(calibration, scores[reporting], classes[reporting])
+    return results
 
 
 def _measured(

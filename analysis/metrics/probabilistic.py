@@ -6,13 +6,13 @@ two do not fit or a row is no distribution.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.metrics import checks
 from analysis.metrics.calibration import expected_calibration_error, reliability_diagram
-
-_ROW_SUM_TOLERANCE = 1e-4  # a float32 softmax over a thousand classes is off by less
 
 
 @dataclass(frozen=True)
@@ -97,29 +97,6 @@ def brier_decomposition(
 
 def _checked(
     probabilities: ArrayLike, labels: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.integer]]:
-    """Forecasts in float64 and labels, or one line that says what is wrong with them."""
-    forecasts, classes = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
-    if forecasts.ndim != 2 or forecasts.size == 0:
-        raise ValueError(
-            f"probabilities must be a non-empty (n, classes) array, not {forecasts.shape}"
-        )
-    if classes.shape != forecasts.shape[:1] or not np.issubdtype(classes.dtype, np.integer):
-        raise ValueError(
-            f"labels must be ({len(forecasts)},) integer class ids, "
-            f"not {classes.shape} {classes.dtype}"
-        )
-    if classes.min() < 0 or classes.max() >= forecasts.shape[1]:
-        raise ValueError(
-            f"labels must lie in 0..{forecasts.shape[1] - 1}, not {classes.min()}..{classes.max()}"
-        )
-    if np.isnan(forecasts).any():
-        raise ValueError("probabilities contain NaN: the network has diverged")
-    if forecasts.min() < 0 or forecasts.max() > 1:
-        raise ValueError(
-            f"probabilities must lie in [0, 1], not [{forecasts.min()}, {forecasts.max()}]"
-        )
-    worst = float(np.abs(forecasts.sum(axis=1) - 1).max())
-    if worst > _ROW_SUM_TOLERANCE:
-        raise ValueError(f"each row of probabilities must sum to 1, one is off by {worst:.3g}")
-    return forecasts, classes
+) -> tuple[NDArray[np.float64], NDArray[np.integer[Any]]]:
+    forecasts = checks.probabilities(probabilities)
+    return forecasts, checks.labels(labels, *forecasts.shape)

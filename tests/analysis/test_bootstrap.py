@@ -97,7 +97,7 @@ def test_of_a_calibrated_network_the_interval_lies_too_high():
         ((0.5,), {}, "one number of examples"),
         (([0.1],), {"level": 1.0}, r"level must lie in \(0, 1\), not 1.0"),
         (([0.1],), {"level": 95}, "level must lie in"),
-        (([0.1],), {"resamples": 0}, "resamples must be at least 1, not 0"),
+        (([0.1],), {"resamples": 0}, "resamples must be a whole number of at least 1, not 0"),
     ],
 )
 def test_input_without_a_truthful_answer_is_refused(arrays, settings, problem):

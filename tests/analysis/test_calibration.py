@@ -1,6 +1,7 @@
 """Calibration errors and AURC against torchmetrics, plain loops, and what happens at the edges."""
 
 import doctest
+from fractions import Fraction
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -13,6 +14,7 @@ from torchmetrics.classification import MulticlassCalibrationError
 from analysis.metrics import calibration, ood, probabilistic
 from analysis.metrics.calibration import (
     aurc,
+    bin_of,
     calibration_gap,
     equal_mass_calibration_error,
     expected_calibration_error,
@@ -22,17 +24,17 @@ from analysis.metrics.calibration import (
 )
 from analysis.metrics.classification import confidence_and_correct
 
-EDGES = np.linspace(0.0, 1.0, 11)
+EDGES = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # as decimals are read
 
 # confidences anywhere, and often on an edge
 predictions = st.lists(
-    st.tuples(st.floats(0, 1) | st.sampled_from(EDGES.tolist()), st.booleans()), min_size=1
+    st.tuples(st.floats(0, 1) | st.sampled_from(EDGES), st.booleans()), min_size=1
 )
 
 
 def ece_by_loop(confidence, correct, bins):
     """The definition, one example and one bin at a time."""
-    edges, total = np.linspace(0.0, 1.0, bins + 1), 0.0
+    edges, total = [i / bins for i in range(bins + 1)], 0.0
     for i in range(bins):
         members = [
             j
@@ -50,7 +52,7 @@ def midpoint_ece_by_loop(confidence, correct):
     """The authors' definition: ten half-open bins, each represented by its middle."""
     total, counted = 0.0, 0
     for i in range(10):
-        members = [j for j, c in enumerate(confidence) if i * 0.1 <= c < (i + 1) * 0.1]
+        members = [j for j, c in enumerate(confidence) if i / 10 <= c < (i + 1) / 10]
         if members:
             hit = sum(bool(correct[j]) for j in members) / len(members)
             total += len(members) * abs(hit - (0.1 * i + 0.05))
@@ -147,9 +149,37 @@ def test_an_inner_edge_belongs_to_the_bin_above_it(i):
     assert (count[i - 1], count[i]) == (1, 1)
 
 
+def test_three_six_and_seven_tenths_count_in_the_bins_that_start_there():
+    confidence, correct = [0.5, 0.5, 0.5, 0.6, 0.5, 0.6, 0.6, 0.6, 0.6], [0, 1, 0, 1, 0, 1, 1, 1, 0]
+    assert reliability_diagram([0.3, 0.6, 0.7], [1, 1, 1]).count.tolist() == [
+        *(0, 0, 0, 1, 0, 0, 1, 1, 0, 0)
+    ]
+    # .5: one of four is right; .6: four of five: 4/9 · .25 + 5/9 · .2
+    assert expected_calibration_error(confidence, correct) == pytest.approx(2 / 9, abs=1e-15)
+    assert maximum_calibration_error(confidence, correct) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_every_edge_is_the_fraction_it_stands_for(dtype):
+    for bins in range(1, 101):
+        # the numbers nearest to k/bins, those just above and those just below
+        edges = [Fraction(k, bins) for k in range(bins + 1)]
+        nearest = np.array([float(edge) for edge in edges], dtype=dtype)
+        beside = np.nextafter(nearest, dtype(0)), np.nextafter(nearest, dtype(1))
+        confidence = np.concatenate([nearest, *beside])
+        # what is nearest in float64 is taken for the edge itself; all else by exact comparison
+        exact = [Fraction(float(edge)) for edge in edges[1:-1]]
+        expected = [sum(edge <= Fraction(float(c)) for edge in exact) for c in confidence]
+        assert bin_of(confidence, bins).tolist() == expected
+        diagram = reliability_diagram(confidence, np.ones(confidence.size), bins)
+        assert diagram.count.tolist() == np.bincount(expected, minlength=bins).tolist()
+        assert diagram.edges.tolist() == [float(edge) for edge in edges]
+
+
 def test_a_float32_confidence_is_placed_by_its_exact_value():
     seven_tenths = np.float32(0.7)  # 0.699999988
     assert reliability_diagram([seven_tenths], [True]).count[6] == 1
+    assert reliability_diagram([np.float32(0.3)], [True]).count[3] == 1  # 0.300000012
     confidence = np.random.default_rng(1).random(1000, dtype=np.float32)
     correct = confidence > 0.5
     assert expected_calibration_error(confidence, correct) == expected_calibration_error(
@@ -331,15 +361,15 @@ class TestRiskAndCoverage:
 @pytest.mark.parametrize(
     ("confidence", "correct", "problem"),
     [
-        ([0.5, 0.5], [True], r"one length, not \(2,\) and \(1,\)"),
-        ([[0.5]], [[True]], "vectors"),
+        ([0.5, 0.5], [True], r"correct must be a vector of length 2, not \(1,\)"),
+        ([[0.5]], [[True]], "vector"),
         ([], [], "empty"),
         ([0.5, np.nan], [True, True], "NaN"),
         ([0.5, 1.0000001], [True, True], r"lie in \[0, 1\]"),
         ([-0.1, 0.5], [True, True], r"lie in \[0, 1\]"),
-        ([0.5, np.inf], [True, True], r"lie in \[0, 1\]"),
+        ([0.5, np.inf], [True, True], "infinity"),
         ([0.5, 0.5], [0, 2], "boolean or 0/1"),
-        ([0.5, 0.5], [0.0, np.nan], "boolean or 0/1"),
+        ([0.5, 0.5], [0.0, np.nan], "correct contains NaN"),
     ],
 )
 def test_input_without_a_truthful_answer_is_refused(metric, confidence, correct, problem):
@@ -352,7 +382,7 @@ def test_input_without_a_truthful_answer_is_refused(metric, confidence, correct,
     [expected_calibration_error, maximum_calibration_error, equal_mass_calibration_error],
 )
 def test_there_is_at_least_one_bin(metric):
-    with pytest.raises(ValueError, match="bins must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="bins must be a whole number of at least 1, not 0"):
         metric([0.5], [True], bins=0)
 
 

@@ -93,8 +93,7 @@ def test_each_layer_is_compared_pair_by_pair_and_corrected_over_the_layers(exhib
         for a, b in zip(before.T, after.T, strict=True)
     ]
     assert found["p"].to_numpy() == pytest.approx(tests)
-    smallest, *_ = sorted(tests)
-    assert found["p_holm"].min() == pytest.approx(3 * smallest)  # of this measure alone
+    assert found["p_holm"].min() == 3 * 2 / 2**8  # of this measure alone
 
 
 def test_evenness_is_each_networks_largest_layer_over_its_smallest(exhibit):
@@ -106,7 +105,7 @@ def test_evenness_is_each_networks_largest_layer_over_its_smallest(exhibit):
         assert row["with_mean"] == pytest.approx(ratios[1].mean())
         test = wilcoxon(*ratios, method="approx", correction=False)
         assert row["p"] == pytest.approx(test.pvalue)
-        assert row["p_holm"] == pytest.approx(2 * test.pvalue)  # equal P: all pairs fell in both
+        assert row["p_holm"] == 2 * 2 / 2**8  # all pairs fell in both
 
 
 def test_the_smallest_layer_may_be_another_in_each_network(synthetic):
@@ -141,7 +140,7 @@ def test_the_caption_says_where_gradients_fall_and_that_they_are_more_even(resul
         "higher in 1 (in 1); its variance over them is lower with warm-up in 2 of 3 layers "
         f"(Holm P < 0.05 in 2) and higher in 1 (in 1). The largest layer's norm is the "
         f"smallest's {even[0]:.0f} times without warm-up and {even[1]:.2f} times with it: on "
-        "average more even over the layers; smaller in 8 of 8 pairs (P = 0.012). "
+        "average more even over the layers; smaller in 8 of 8 pairs (exact P = 0.008). "
     )
     assert exhibit.caption.endswith(made_of(results))
 
@@ -162,9 +161,9 @@ def test_the_caption_is_right_where_nothing_changes(synthetic):
 def test_one_pair_has_no_test(synthetic):
     exhibit = gradients(study(synthetic, 1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 pair. ")
-    assert "smaller in 1 of 1 pair (no P, n < 6)." in exhibit.caption
-    assert exhibit.caption.count("(no P: fewer than 6 pairs differ)") == 2
-    assert table(exhibit).shown["Norm", "P"].tolist() == ["n < 6"] * 3
+    assert "smaller in 1 of 1 pair (exact P = 1.000)." in exhibit.caption
+    assert exhibit.caption.count("where with 1 pair and 3 tests none can pass") == 2
+    assert table(exhibit).shown["Norm", "Exact P"].tolist() == ["1.000"] * 3
 
 
 def test_one_layer_has_no_evenness(synthetic):

@@ -120,7 +120,7 @@ def test_spreads_are_compared_pair_by_pair_and_corrected_over_the_layers(exhibit
         for a, b in zip(before.T, after.T, strict=True)
     ]
     assert found["p"].to_numpy() == pytest.approx(tests)
-    assert found["p_holm"].to_numpy() == pytest.approx(closed_testing(tests))
+    assert found["p_holm"].to_numpy() == pytest.approx(closed_testing(found["p_exact"].tolist()))
     ratio = np.exp(np.log(after / before).mean(axis=0))
     assert found["ratio"].to_numpy() == pytest.approx(ratio)
 
@@ -202,10 +202,10 @@ def test_one_pair_has_no_test(synthetic):
     exhibit = layers(study(synthetic, 1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 pair. ")
     assert (
-        "lower with warm-up in 3 of 4 layers and higher in 1 (no P: fewer than 6 pairs differ);"
-        in exhibit.caption
+        "lower with warm-up in 3 of 4 layers (Holm P < 0.05 in 0) and higher in 1 (in 0), where "
+        "with 1 pair and 4 tests none can pass;" in exhibit.caption
     )
-    assert exhibit.tables[0].shown["Outputs", "P"].tolist() == ["n < 6"] * 4
+    assert exhibit.tables[0].shown["Outputs", "Exact P"].tolist() == ["1.000"] * 4
     assert "±" not in exhibit.tables[0].shown["Weights", "change"][0]
 
 

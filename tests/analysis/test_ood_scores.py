@@ -1,6 +1,7 @@
 """Scores of inputs against PyTorch, scikit-learn, SciPy, plain loops and closed forms."""
 
 import math
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -71,6 +72,39 @@ def test_gen_agrees_with_a_plain_loop(gamma, largest):
         p = sorted((e / sum(exponentials) for e in exponentials), reverse=True)
         expected = -sum(q**gamma * (1 - q) ** gamma for q in p[:largest])
         assert score == pytest.approx(expected, rel=1e-12)
+
+
+def gen_in_two_hundred_digits(row, gamma=0.1):
+    with localcontext() as context:
+        context.prec = 200
+        exponentials = [Decimal(float(z)).exp() for z in row]
+        total = sum(exponentials)
+        # a power of 0 has no logarithm: a class that is alone has no others
+        p = [(e / total, (total - e) / total) for e in exponentials]
+        terms = [(Decimal(gamma) * (q * rest).ln()).exp() for q, rest in p if rest]
+        return float(-sum(terms))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [0.0, 0.0],
+        [50.0, 0.0, -1.0],  # the largest p rounds to 1: 1 − p is 10⁻²² and counts as .006
+        [400.0, 0.0, 0.0, 0.0],  # the others are nearly as small as a float64 can be
+        [-300.0, 3.0, 2.0, -100.0],
+        [7.0, 7.0, -200.0],
+        [1.0],
+    ],
+)
+def test_gen_loses_nothing_of_what_is_left_beside_a_sure_prediction(row):
+    expected = gen_in_two_hundred_digits(row)
+    assert gen([row])[0] == pytest.approx(expected, rel=1e-13, abs=1e-300)
+    assert gen([np.add(row, 1e4)])[0] == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_gen_tells_sure_predictions_apart():
+    surer = np.arange(40.0, 300.0, 20.0)  # beyond 37 the softmax is exactly 1
+    assert (np.diff(gen(np.column_stack([surer, 0 * surer, 0 * surer]))) > 0).all()
 
 
 def test_equal_logits_score_as_known_by_hand():
@@ -145,7 +179,7 @@ def test_detection_finds_the_temperature_that_separates_best():
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        (np.zeros(3), r"must be a non-empty matrix, one row per input, not \(3,\)"),
+        (np.zeros(3), r"must be a non-empty \(n, classes\) array, not \(3,\)"),
         (np.zeros((0, 3)), "non-empty"),
         (np.array([[0.0, np.nan]]), "diverged"),
         (np.array([[0.0, np.inf]]), "diverged"),
@@ -162,7 +196,7 @@ def test_logits_without_a_truthful_score_are_refused(score, values, problem):
         (lambda z: msp(z, 0.0), "temperature must be positive"),
         (lambda z: energy(z, np.inf), "temperature must be positive and finite"),
         (lambda z: gen(z, gamma=1.0), r"gamma must lie in \(0, 1\)"),
-        (lambda z: gen(z, largest=0), "largest must be at least 1"),
+        (lambda z: gen(z, largest=0), "largest must be a whole number"),
     ],
 )
 def test_settings_without_meaning_are_refused(call, problem):
@@ -184,7 +218,7 @@ def test_mahalanobis_agrees_with_scikit_learns_covariance(features):
 
 
 def test_mahalanobis_does_not_depend_on_the_features_scale_or_on_absent_classes(features):
-    known, training, labels = (array.astype(np.float64) for array in features)
+    known, training, labels = features
     mixing = np.random.default_rng(1).normal(size=(7, 7))
     alive = np.arange(8) != 5
     expected = mahalanobis(known, training, labels)
@@ -270,20 +304,24 @@ ONE, TWO = np.ones((2, 1)), np.ones((2, 2))
     ("call", "problem"),
     [
         (lambda: mahalanobis(TWO, ONE, [0, 1]), "features are 2 wide, training_features 1"),
-        (lambda: mahalanobis(TWO, TWO, [0]), r"training_labels must be \(2,\), not \(1,\)"),
+        (
+            lambda: mahalanobis(TWO, TWO, [0]),
+            r"training_labels must be \(2,\), one for each row, not \(1,\)",
+        ),
         (lambda: mahalanobis(TWO, TWO, [0, 1]), "do not vary within any class"),
-        (lambda: mahalanobis(TWO * np.nan, TWO, [0, 1]), "features must be finite"),
-        (lambda: nearest_neighbour(TWO, TWO, k=3), r"k must lie in 1\.\.2"),
-        (lambda: nearest_neighbour(TWO, TWO * np.inf, k=1), "training_features must be finite"),
+        (lambda: mahalanobis(TWO * np.nan, TWO, [0, 1]), "features contains NaN"),
+        (lambda: nearest_neighbour(TWO, TWO, k=3), r"k must be a whole number in 1\.\.2"),
+        (lambda: nearest_neighbour(TWO, TWO * np.inf, k=1), "training_features contains NaN"),
         (lambda: vim(TWO, TWO, np.ones((3, 1)), np.ones(3)), r"weight must be \(classes, 2\)"),
         (lambda: vim(TWO, TWO, np.ones((3, 2)), np.ones(2)), r"and bias \(classes,\)"),
         (
             lambda: vim(TWO, TWO, np.eye(2), np.ones(2), dimension=2),
-            r"dimension must lie in 1\.\.1",
+            r"dimension must be a whole number in 1\.\.1",
         ),
         (lambda: vim(TWO, TWO, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
         (lambda: vim(TWO, TWO * 0, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
-        (lambda: last_layer(TWO, np.ones((3, 1))), "of the same inputs, not 2 and 3"),
+        (lambda: ood_detection(TWO, ONE, seed=0), "ood_logits must have 2 classes .* not 1"),
+        (lambda: last_layer(TWO, np.ones((3, 1))), "of one length, not 2 and 3"),
     ],
 )
 def test_features_without_a_truthful_score_are_refused(call, problem):

@@ -11,11 +11,11 @@ from scipy.stats import wilcoxon
 from analysis.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.exhibit import made_of, number
-from analysis.findings import findings, pairs_needed
+from analysis.exhibits.passing import pairs_needed
+from analysis.findings import findings
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results import ResultsError, pairs
-from analysis.stats import smallest_p
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,10 @@ def test_the_numbers_are_those_of_the_pairs(study, metric):
 
 
 def test_holm_runs_over_the_conditions_of_one_grid(study):
-    # all pairs fell: equal P values, so Holm multiplies each by the number of conditions
+    # all pairs fell: equal exact P values, so Holm multiplies each by the number of conditions
     for grid, conditions in study.plan.grids.items():
         for row in compare_grid(study, grid, ECE):
-            assert row.p_holm == pytest.approx(len(conditions) * row.p_value)
+            assert row.p_holm == len(conditions) * 2 / 2**8
 
 
 def test_a_condition_may_stand_in_two_grids(study):
@@ -80,8 +80,8 @@ def test_lost_pairs_are_said_and_counted_out(broken):
     row = shown(broken, "pairs-distribution-ece", "gaussian")
     assert row["Pairs"] == "3 of 6 (1 diverged, 1 missing, 1 control failed)"
     assert row["As the paper"] == "3/3"
-    assert row["P"] == "n < 6"
-    assert (row["Holm P"], row["r"]) == ("—", "—")
+    assert (row["P"], row["Exact P"]) == ("n < 6", "0.250")
+    assert (row["Holm P"], row["r"]) == ("0.250", "—")
     numbers = values(broken, "pairs-distribution-ece", "gaussian")
     assert (numbers["pairs"], numbers["pairs_planned"]) == (3, 6)
     assert "fewer than 6" in numbers["note"]
@@ -111,7 +111,15 @@ def test_captions_say_what_they_are_made_of(broken):
     assert "0–5 of 6 pairs a condition" in said
     assert "of 30 trials 1 diverged, 7 failed, 1 missing" in said
     assert "commit 0123456789abcdef" in said
-    assert "Wilcoxon" in EXHIBITS["pairs"](broken).caption
+    caption = EXHIBITS["pairs"](broken).caption
+    assert "Wilcoxon" in caption
+    assert "95 % interval (Student's t)" in caption
+    assert "Of 5 pairs" not in caption
+
+
+def test_the_caption_says_what_p_can_be_at_the_least(study):
+    said = "Of 8 pairs the least that P can be is 0.005, and exact P 0.008."
+    assert said in EXHIBITS["pairs"](study).caption
 
 
 @pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
@@ -130,11 +138,13 @@ def test_findings_count_what_the_tables_show(study, broken):
     distribution, std = findings(study)
     assert "lowered the mean expected calibration error (ECE) in 2 of 2 noise distr" in distribution
     assert "in every single pair in 2" in distribution
-    assert "P < .05 in 2 of 2." in distribution
+    assert "Holm-adjusted exact P < .05 in 2 of 2." in distribution
+    assert "nothing can pass" not in distribution
     assert "3 of 3 noise strengths" in std
     distribution, _ = findings(broken)
     assert "1 of 1 noise distributions" in distribution
-    assert "fewer than 6 pairs a condition, no P is given" in distribution
+    assert "With 3 pairs and 1 test nothing can pass this correction" in distribution
+    assert "those would pass with 6 pairs." in distribution
     assert "1 more have no complete pair" in distribution
 
 
@@ -144,7 +154,7 @@ def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
     said, _ = findings(results)
     assert f"{row.without.mean():.3f} without and {row.with_.mean():.3f} with it" in said
     assert "gaussian: warm-up lowered the mean expected calibration error (ECE), " in said
-    assert f"lower in {row.moved} of 6 pairs (P = {row.p_value:.3f})" in said
+    assert f"lower in {row.moved} of 6 pairs (exact P = {row.test.p_exact:.3f})" in said
     accuracy = compare_grid(results, "distribution", ACCURACY)[0]
     assert f"Test accuracy changed by {accuracy.difference:+.3f}".replace("-", "−") in said
     few = synthetic.results(
@@ -153,7 +163,7 @@ def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
         )
     )
     said, _ = findings(few)
-    assert "of 5 pairs (no P, fewer than 6 pairs)" in said
+    assert "of 5 pairs (exact P = 0.06" in said
     assert "1 of 6 pairs are lost." in said
 
 
@@ -170,14 +180,13 @@ def test_findings_without_a_task_are_of_confidence_alone(study):
     assert f"in {sum(row.difference < 0 for row in rows)} of 3 noise strengths" in second
 
 
-@pytest.mark.parametrize("n", [6, 10, 30])
-def test_the_least_possible_p_is_that_of_differences_of_one_sign(n):
-    outcome = wilcoxon(np.arange(1, n + 1), method="approx", correction=False)
-    assert smallest_p(n) == pytest.approx(outcome.pvalue)
-
-
-def test_pairs_needed_is_the_least_number_that_passes():
-    assert smallest_p(pairs_needed(13)) * 13 < 0.05 <= smallest_p(pairs_needed(13) - 1) * 13
+@pytest.mark.parametrize(("tests", "pairs"), [(1, 6), (2, 7), (13, 10), (100, 12)])
+def test_pairs_needed_is_the_least_number_that_passes(tests, pairs):
+    # differences of one sign have an exact P of 2/2ⁿ, and Holm's first step multiplies by the tests
+    assert pairs_needed(tests) == pairs
+    for n, passes in ((pairs, True), (pairs - 1, False)):
+        p_exact = wilcoxon(np.arange(1, n + 1), method="exact").pvalue
+        assert (p_exact * tests < 0.05) == passes
 
 
 def test_box_plots_show_every_pair(study):

@@ -36,7 +36,7 @@ def sample(classes=10, n=3000):
 
 def members_of(forecast, bins):
     """The indices of each bin's examples, one example at a time."""
-    edges, found = np.linspace(0.0, 1.0, bins + 1), [[] for _ in range(bins)]
+    edges, found = [i / bins for i in range(bins + 1)], [[] for _ in range(bins)]
     for i, p in enumerate(forecast):
         found[sum(edge <= p for edge in edges[1:-1])].append(i)
     return [members for members in found if members]
@@ -164,8 +164,8 @@ class TestDecomposition:
     [
         ([0.5, 0.5], [0], "non-empty"),
         (np.empty((0, 2)), [], "non-empty"),
-        ([[0.5, 0.5]], [0, 1], r"labels must be \(1,\) integer class ids, not \(2,\)"),
-        ([[0.5, 0.5]], [0.0], "integer class ids, not .* float64"),
+        ([[0.5, 0.5]], [0, 1], r"labels must be \(1,\), one for each row, not \(2,\)"),
+        ([[0.5, 0.5]], [0.0], "integer class ids, not float64"),
         ([[0.5, 0.5]], [2], r"lie in 0\.\.1, not 2\.\.2"),
         ([[0.5, 0.5]], [-1], r"lie in 0\.\.1"),
         ([[0.5, np.nan]], [0], "NaN"),

@@ -174,19 +174,19 @@ def test_the_numbers_are_those_of_scikit_learn_pair_by_pair(mixed, exhibit, prot
 
 def test_holm_runs_over_all_rows_of_a_table(exhibit):
     for protocol in (NORMALISED, RAW):
-        rows = table(exhibit, protocol).values.sort_values("p")
-        steps = np.arange(len(rows), 0, -1) * rows["p"].to_numpy()
+        rows = table(exhibit, protocol).values.sort_values("p_exact")
+        steps = np.arange(len(rows), 0, -1) * rows["p_exact"].to_numpy()
         assert rows["p_holm"].to_numpy() == pytest.approx(
             np.minimum(1, np.maximum.accumulate(steps))
         )
         assert len(rows) == 4 * 8  # methods without features
-    said = "Holm P < 0.05 in 0 of 32 rows: with 7 pairs and 32 rows none can pass."
+    said = "Holm P < 0.05 in 0 of 32 tests: with 7 pairs and 32 tests none can pass."
     assert exhibit.caption.count(said) == 2
 
 
 def test_with_enough_pairs_it_is_not_said_that_none_can_pass():
     caption = protocols(study({DEEP_FEW: (1, 1)}, replicates=12)).caption
-    assert "Under the raw protocol Holm P < 0.05 in 8 of 8 rows. Both protocols show" in caption
+    assert "Under the raw protocol Holm P < 0.05 in 8 of 8 tests. Both protocols show" in caption
 
 
 def test_the_trial_s_own_protocol_does_not_matter_where_both_are_measured(exhibit):

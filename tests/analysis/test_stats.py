@@ -1,6 +1,6 @@
 """The tests against the paper's printed values, SciPy and hand-worked examples."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.stats import bootstrap_interval, holm, paired_test, unpaired_test
+from analysis.stats import (
+    EXACT_PAIRS,
+    MIN_PAIRS,
+    holm,
+    mean_interval,
+    paired_test,
+    ratio_interval,
+    smallest_exact_p,
+    smallest_p,
+    unpaired_test,
+)
 
 
 def differences_with_w(n, w):
@@ -128,7 +138,7 @@ class TestPaired:
     @pytest.mark.parametrize(
         ("without", "with_", "problem"),
         [
-            ([1, 2], [1], "pair up, not 2 and 1"),
+            ([1, 2], [1], "without and with_ must be of one length, not 2 and 1"),
             ([], [], "without must be a non-empty vector"),
             ([[1.0]], [[1.0]], "without must be a non-empty vector"),
             ([1, np.nan], [1, 2], "without contains NaN"),
@@ -227,66 +237,164 @@ class TestHolm:
             holm(np.array([[0.1, 0.2]]))
 
 
-class TestBootstrap:
-    def test_covers_the_true_mean_about_as_often_as_it_says(self):
-        generator = np.random.default_rng(0)
-        intervals = [
-            bootstrap_interval(generator.normal(2.0, size=30), resamples=500) for _ in range(400)
-        ]
-        coverage = np.mean([low <= 2.0 <= high for low, high in intervals])
-        assert 0.90 <= coverage <= 0.98
+class TestExact:
+    @pytest.mark.parametrize("n", range(1, 9))
+    @pytest.mark.parametrize("levels", [1, 3, 1000], ids=lambda k: f"{k} levels")
+    def test_counts_the_sign_patterns_whose_statistic_is_as_small(self, n, levels):
+        generator = np.random.default_rng(n)
+        for _ in range(5):
+            differences = generator.integers(-levels, levels, size=n, endpoint=True).astype(float)
+            result = paired_test(np.zeros(n), differences)
+            ranks = stats.rankdata(np.abs(differences[differences != 0]))
+            patterns = [
+                min(np.dot(ranks, signs), ranks.sum() - np.dot(ranks, signs))
+                for signs in product((0, 1), repeat=ranks.size)
+            ]
+            expected = sum(w <= result.statistic for w in patterns) / len(patterns)
+            assert result.p_exact == expected
 
-    def test_is_near_the_t_interval_for_normal_differences(self):
-        sample = np.random.default_rng(1).normal(0.3, size=200)
-        expected = stats.t.interval(0.95, 199, sample.mean(), stats.sem(sample))
-        assert bootstrap_interval(sample) == pytest.approx(expected, abs=0.02)
+    @pytest.mark.parametrize(("n", "w"), [(6, 0), (10, 8), (20, 64), (30, 100), (50, 500)])
+    def test_agrees_with_scipy_where_nothing_ties(self, n, w):
+        differences = differences_with_w(n, w)
+        reference = stats.wilcoxon(differences, method="exact")
+        assert paired_test(np.zeros(n), differences).p_exact == pytest.approx(reference.pvalue)
 
-    def test_leans_to_the_long_tail(self):
-        sample = np.random.default_rng(2).exponential(size=40)
-        low, high = bootstrap_interval(sample)
-        percentile = stats.bootstrap(
-            (sample,), np.mean, method="percentile", random_state=np.random.default_rng(0)
-        ).confidence_interval
-        assert low > percentile.low
-        assert high > percentile.high
+    def test_stands_beside_the_approximation_with_few_pairs(self):
+        # five of six rose, the one that fell is the smallest: 2 · 2 of 64 patterns
+        result = paired_test(np.zeros(6), [-1, 2, 3, 4, 5, 6])
+        assert (result.p_exact, round(result.p_value, 3)) == (0.0625, 0.046)
+        assert paired_test(np.zeros(3), [1, 2, 3]).p_exact == 0.25
+        assert paired_test([0.0], [1.0]).p_exact == 1
+        assert paired_test([0.0], [0.0]).p_exact == 1
 
-    def test_the_same_seed_gives_the_same_interval(self):
-        sample = np.random.default_rng(3).normal(size=20)
-        assert bootstrap_interval(sample) == bootstrap_interval(sample, seed=0)
-        assert bootstrap_interval(sample) != bootstrap_interval(sample, seed=1)
+    def test_pairs_without_a_difference_do_not_count(self):
+        changed = differences_with_w(10, 7)
+        alone = paired_test(np.zeros(10), changed)
+        padded = paired_test(np.zeros(15), np.concatenate([changed, np.zeros(5)]))
+        assert padded.p_exact == alone.p_exact < 0.05
 
-    @pytest.mark.parametrize("pairs", [6, 30, 526])
-    def test_asked_again_it_is_what_scipy_computes_to_the_bit(self, pairs):
-        sample = np.random.default_rng(pairs).normal(0.1, size=pairs)
-        direct = stats.bootstrap(
-            (sample,), np.mean, n_resamples=10_000, random_state=np.random.default_rng(0)
-        ).confidence_interval
-        first = bootstrap_interval(sample)
-        assert first == (direct.low, direct.high)
-        assert bootstrap_interval(sample.tolist()) == first
-        sample += 1
-        assert bootstrap_interval(sample) != first
+    def test_of_many_pairs_is_near_the_approximation_and_beyond_them_is_that(self):
+        for n in (EXACT_PAIRS, EXACT_PAIRS + 1):
+            result = paired_test(np.zeros(n), np.random.default_rng(0).normal(0.1, size=n))
+            assert 0.01 < result.p_value < 0.1
+            assert result.p_exact == pytest.approx(result.p_value, rel=0.01)
+            assert (result.p_exact == result.p_value) == (n > EXACT_PAIRS)
 
-    def test_exchanging_the_arms_mirrors_the_interval(self):
-        sample = np.random.default_rng(4).exponential(size=20)
-        low, high = bootstrap_interval(sample)
-        assert bootstrap_interval(-sample) == pytest.approx((-high, -low), rel=1e-9)
+    def test_of_independent_samples_there_is_none(self):
+        assert unpaired_test([1, 2], [3, 4]).p_exact is None
 
-    def test_more_confidence_is_wider_and_another_statistic_is_used(self):
-        sample = np.random.default_rng(5).normal(size=30)
-        sample[0] = 100.0
-        narrow, wide = bootstrap_interval(sample, confidence=0.8), bootstrap_interval(sample)
-        assert wide[0] < narrow[0] < narrow[1] < wide[1]
-        assert bootstrap_interval(sample, np.median)[1] < 2 < wide[1]
+
+class TestSmallestP:
+    @pytest.mark.parametrize("n", range(MIN_PAIRS, 15))
+    def test_is_the_least_over_all_ties(self, n):
+        least = {"p_value": 1.0, "p_exact": 1.0}
+        for sizes in partitions(n):
+            result = paired_test(np.zeros(n), np.repeat(np.arange(1.0, len(sizes) + 1), sizes))
+            least = {name: min(p, getattr(result, name)) for name, p in least.items()}
+        assert smallest_p(n) == pytest.approx(least["p_value"], rel=1e-12)
+        assert smallest_exact_p(n) == least["p_exact"] == 2 / 2**n
+
+    def test_of_six_equal_differences(self):
+        assert smallest_p(6) == pytest.approx(paired_test(np.zeros(6), np.ones(6)).p_value)
+        assert round(smallest_p(6), 4) == 0.0143
+
+    @given(st.lists(st.integers(-3, 3), min_size=1, max_size=12))
+    def test_no_test_gives_less(self, differences):
+        result = paired_test(np.zeros(len(differences)), differences)
+        assert result.p_value is None or result.p_value >= smallest_p(result.n) * (1 - 1e-9)
+        assert result.p_exact >= smallest_exact_p(result.n)
+
+    def test_the_exact_one_underflows_to_the_smallest_number(self):
+        assert smallest_exact_p(5000) == np.nextafter(0, 1)
+
+
+def partitions(n, most=None):
+    """All ways to write n as a sum: the sizes of the groups of ties."""
+    if n == 0:
+        yield []
+    for first in range(min(n, most or n), 0, -1):
+        yield from ([first, *rest] for rest in partitions(n - first, first))
+
+
+SKEWED = {
+    "exponential": (1.0, lambda random, shape: random.exponential(size=shape)),
+    "log-normal": (np.exp(0.5), lambda random, shape: random.lognormal(size=shape)),
+    "one in ten": (0.1, lambda random, shape: (random.random(shape) < 0.1).astype(float)),
+}
+
+
+def coverage(samples, mean):
+    ends = np.array([mean_interval(sample) for sample in samples])
+    return ((ends[:, 0] <= mean) & (mean <= ends[:, 1])).mean()
+
+
+class TestMeanInterval:
+    @pytest.mark.parametrize("pairs", [2, 3, 4, 6, 10, 30])
+    def test_covers_the_mean_of_normal_differences_as_often_as_it_says(self, pairs):
+        samples = np.random.default_rng(pairs).normal(2.0, 0.3, size=(5000, pairs))
+        assert coverage(samples, 2.0) == pytest.approx(0.95, abs=0.01)
+
+    @pytest.mark.parametrize(
+        ("law", "least"),
+        [
+            ("exponential", {3: 0.86, 10: 0.88, 30: 0.92}),
+            ("log-normal", {3: 0.82, 10: 0.81, 30: 0.86}),
+            # of three, 73 % are all 0, which says nothing of the one in ten
+            ("one in ten", {3: 0.26, 10: 0.63, 30: 0.94}),
+        ],
+    )
+    def test_of_skewed_differences_it_covers_less_as_measured(self, law, least):
+        mean, draw = SKEWED[law]
+        for pairs, share in least.items():
+            found = coverage(draw(np.random.default_rng(pairs), (3000, pairs)), mean)
+            assert share <= found <= share + 0.04
+
+    @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+    @pytest.mark.parametrize("pairs", [2, 6, 200])
+    def test_agrees_with_scipy(self, pairs, confidence):
+        sample = np.random.default_rng(1).exponential(size=pairs)
+        expected = stats.t.interval(confidence, pairs - 1, sample.mean(), stats.sem(sample))
+        assert mean_interval(sample, confidence) == pytest.approx(expected, rel=1e-10)
+
+    def test_leaves_out_zero_where_the_t_test_says_that_it_is_none(self):
+        for seed in range(20):
+            sample = np.random.default_rng(seed).normal(0.7, size=6)
+            low, high = mean_interval(sample)
+            assert (low > 0 or high < 0) == (stats.ttest_1samp(sample, 0).pvalue < 0.05)
 
     @pytest.mark.filterwarnings("error")
-    def test_equal_differences_have_an_interval_of_no_width(self):
-        assert bootstrap_interval([-0.25] * 10) == (-0.25, -0.25)
+    @pytest.mark.parametrize("value", [-0.25, 0.1, 0.0])
+    def test_equal_differences_have_an_interval_of_no_width(self, value):
+        assert mean_interval([value] * 3) == (value, value)
 
+    @pytest.mark.filterwarnings("error")
     def test_one_pair_has_no_interval(self):
-        assert np.isnan(bootstrap_interval([0.5])).all()
+        assert np.isnan(mean_interval([0.5])).all()
 
-    @pytest.mark.parametrize("differences", [[], [0.1, np.nan], [0.1, np.inf], [[0.1, 0.2]]])
-    def test_input_without_a_truthful_answer_is_refused(self, differences):
-        with pytest.raises(ValueError, match="differences"):
-            bootstrap_interval(differences)
+
+class TestRatioInterval:
+    def test_covers_the_ratio_as_often_as_it_says(self):
+        random, covered = np.random.default_rng(0), 0
+        for _ in range(3000):
+            whole = random.normal(2.0, 0.5, size=6)
+            part = 0.4 * whole + random.normal(0, 0.3, size=6)  # the means' ratio is .4
+            low, high = ratio_interval(part, whole)
+            covered += low <= 0.4 <= high
+        assert covered / 3000 == pytest.approx(0.95, abs=0.015)
+
+    def test_ends_where_part_less_ratio_times_whole_is_no_longer_clear_of_zero(self):
+        random = np.random.default_rng(1)
+        whole, part = random.normal(3, 1, size=(2, 8))
+        for end in ratio_interval(part, whole):
+            low, high = mean_interval(part - end * whole)
+            assert min(abs(low), abs(high)) == pytest.approx(0, abs=1e-12)
+
+    def test_of_a_whole_that_may_be_nothing_it_has_no_bounds(self):
+        assert mean_interval([-1, 2, 3])[0] < 0
+        assert ratio_interval([1, 2, 3], [-1, 2, 3]) == (-np.inf, np.inf)
+
+    def test_of_the_whole_itself_and_of_a_fixed_share_it_has_no_width(self):
+        whole = np.array([1.0, 2.0, 1.5, 1.2])
+        assert ratio_interval(whole, whole) == pytest.approx((1, 1), abs=1e-7)
+        assert ratio_interval(0.3 * whole, whole) == pytest.approx((0.3, 0.3), abs=1e-7)
+        assert np.isnan(ratio_interval([1.0], [2.0])).all()

@@ -159,8 +159,8 @@ def test_r_is_z_over_the_root_of_the_pairs_and_holm_runs_over_all_tables(exhibit
     for exhibit in exhibits.values():
         values = all_values(exhibit)
         assert values["r"].to_numpy() == pytest.approx(values["z"].abs().to_numpy() / 7**0.5)
-        ordered = values.sort_values("p", kind="stable")
-        steps = np.arange(len(values), 0, -1) * ordered["p"].to_numpy()
+        ordered = values.sort_values("p_exact", kind="stable")
+        steps = np.arange(len(values), 0, -1) * ordered["p_exact"].to_numpy()
         holm = np.minimum(1, np.maximum.accumulate(steps))
         assert ordered["p_holm"].to_numpy() == pytest.approx(holm)
 
@@ -234,7 +234,10 @@ def test_the_caption_counts_what_the_tables_show(exhibits):
         name = "ECE" if exhibit.name.startswith("posthoc") else "AUROC"
         expected = f"Of {len(values)} means over the pairs of a condition and method, {name} with "
         assert exhibit.caption.startswith(f"{expected}warm-up is {' and '.join(said)}.")
-        assert "★ P < 0.001 and † P < 0.05; Wilcoxon's signed-rank test" in exhibit.caption
+        assert (
+            "★ P < 0.001 and † P < 0.05. The CSV has every W, P, exact P and r: Wilcoxon's"
+            in exhibit.caption
+        )
 
 
 def test_the_best_of_all_methods_is_named_with_its_arm(exhibits):

@@ -106,7 +106,7 @@ def test_holms_correction_runs_over_all_rows(exhibit):
     assert len(values) == 9
     fell = values[values["metric"] != "accuracy"]
     assert len(set(fell["p"])) == 1  # all networks fell in all six
-    assert fell["p_holm"].to_numpy() == pytest.approx(9 * fell["p"].iloc[0])
+    assert fell["p_holm"].to_numpy() == pytest.approx(9 * 2 / 2**8)
 
 
 def test_the_curves_are_means_over_the_networks_epoch_by_epoch(exhibit):
@@ -152,7 +152,7 @@ def test_the_caption_says_that_confidence_falls_to_where_relative_to_chance(resu
         before, after = known(split, "confidence").mean(axis=0)[[0, -1]]
         said.append(
             f"on the {where} fell from {before:.3f} to {after:.3f}, {after - 0.1:.3f} above chance "
-            "(0.100), in 8 of 8 networks (P = 0.012)"
+            "(0.100), in 8 of 8 networks (exact P = 0.008)"
         )
     assert f"Over the warm-up mean confidence {'; '.join(said)}; on the noise" in exhibit.caption
     assert "Over the warm-up mean ECE on the test set fell from" in exhibit.caption
@@ -181,7 +181,7 @@ def test_the_caption_is_right_where_nothing_changes(synthetic, level, said):
     exhibit = warmup_curves(study(synthetic, histories=lambda r, w: history_of(r, w, path=still)))
     assert (
         f"confidence on the test set stayed at {level:.3f}, {said} (0.100), in 8 of 8 networks "
-        "(P = 1.000)" in exhibit.caption
+        "(exact P = 1.000)" in exhibit.caption
     )
 
 
@@ -217,7 +217,7 @@ def test_a_single_epoch_leaves_noise_without_a_before(synthetic):
 def test_one_network_has_no_test(synthetic):
     exhibit = warmup_curves(study(synthetic, 1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 network with warm-up. ")
-    assert "in 1 of 1 network (no P: n < 6)" in exhibit.caption
+    assert "in 1 of 1 network (exact P = 1.000)" in exhibit.caption
     assert "±" not in exhibit.tables[0].shown["Before"][0]
 
 

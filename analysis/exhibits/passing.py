@@ -1,0 +1,37 @@
+"""Which of several comparisons pass Holm's correction, and whether any could.
+
+The correction is of the exact P, whose least value, where all differences are of one sign, is 2/2ⁿ
+for n pairs. No multiple of it is .05 itself: it does not matter on which side that would count.
+"""
+
+from collections.abc import Sequence
+
+from analysis.comparison import Comparison
+from analysis.stats import smallest_exact_p
+
+ALPHA = 0.05
+
+
+def passed(rows: Sequence[Comparison]) -> list[Comparison]:
+    return [row for row in rows if row.p_holm is not None and row.p_holm < ALPHA]
+
+
+def none_can_pass(rows: Sequence[Comparison]) -> str:
+    """Where not even differences of one sign in every pair would pass: with how many pairs, and of
+    how many tests. Such as: “with 6 pairs and 13 tests”; empty where one could pass.
+
+    rows: all that were corrected together.
+    """
+    pairs = [row.n for row in rows if row.p_exact is not None]
+    if not pairs or smallest_exact_p(max(pairs)) * len(pairs) < ALPHA:
+        return ""
+    return f"with {_counted(max(pairs), 'pair')} and {_counted(len(pairs), 'test')}"
+
+
+def pairs_needed(tests: int) -> int:
+    """Pairs from which a difference of one sign in every pair passes Holm's correction."""
+    return next(n for n in range(1, 1000) if smallest_exact_p(n) * tests < ALPHA)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,294 @@
+"""Every public function of the metrics and the statistics refuses what has no truthful answer.
+
+`RIGHT` has a call of each that works. Each of its arguments is replaced, by turns, by what must not
+be taken: `WRONG` says by name what that is, and `OF_ITS_OWN` of which function it is another. The
+functions and their parameters are found by looking: a new one fails here until it has its line, and
+its checks.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import time
+
+import numpy as np
+import pytest
+
+import analysis.metrics
+from analysis import comparison, stats, theory
+from analysis.comparison import ECE
+from analysis.metrics import calibration, classification, ood_scores, probabilistic
+
+LOGITS = np.random.default_rng(0).normal(size=(8, 3))
+LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+PROBABILITIES = classification.softmax(LOGITS)
+CONFIDENCE = PROBABILITIES.max(axis=1)
+CORRECT = np.array([1, 0, 1, 1, 0, 1, 0, 1])
+FEATURES = np.random.default_rng(1).normal(size=(8, 4))
+SCORES = np.random.default_rng(2).normal(size=8)
+SETS = PROBABILITIES > 0.3
+
+HITS = {"confidence": CONFIDENCE, "correct": CORRECT}
+LABELLED = {"logits": LOGITS, "labels": LABELS}
+FORECAST = {"probabilities": PROBABILITIES, "labels": LABELS}
+DETECTED = {"id_scores": SCORES, "ood_scores": SCORES - 1}
+BINNED = HITS | {"bins": 10}
+MLP = {"mean_square": [0.5, 1.0], "classes": 3, "depth": 3, "width": 16}
+
+RIGHT = {
+    "bootstrap.bootstrap_metric_interval": {
+        "metric": lambda values: float(np.mean(values)), "arrays": SCORES,
+        "level": 0.95, "resamples": 10, "seed": 0,
+    },
+    "calibration.reliability_diagram": BINNED,
+    "calibration.bin_of": {"confidence": CONFIDENCE, "bins": 10},
+    "calibration.expected_calibration_error": BINNED | {"representative": "mean"},
+    "calibration.maximum_calibration_error": BINNED,
+    "calibration.equal_mass_calibration_error": BINNED,
+    "calibration.calibration_gap": HITS,
+    "calibration.risk_coverage_curve": HITS,
+    "calibration.aurc": HITS,
+    "classification.log_softmax": {"logits": LOGITS},
+    "classification.softmax": {"logits": LOGITS},
+    "classification.confidence_and_correct": LABELLED,
+    "classification.accuracy": LABELLED,
+    "classification.negative_log_likelihood": LABELLED,
+    "classification.labelled": LABELLED,
+    "conformal.lac_scores": {"probabilities": PROBABILITIES},
+    "conformal.aps_scores": {"probabilities": PROBABILITIES, "u": 1.0},
+    "conformal.raps_scores": {
+        "probabilities": PROBABILITIES, "u": np.full(8, 0.5), "penalty": 0.01, "k_reg": 5,
+    },
+    "conformal.conformal_quantile": {"calibration_scores": SCORES, "alpha": 0.2},
+    "conformal.prediction_sets": {"scores": LOGITS, "quantile": 0.2},
+    "conformal.p_values": {"calibration_scores": SCORES, "scores": SCORES},
+    "conformal.coverage": {"sets": SETS, "labels": LABELS},
+    "conformal.mean_set_size": {"sets": SETS},
+    "conformal.size_stratified_violation": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
+    "conformal.conformal_prediction": LABELLED
+    | {"ood_logits": LOGITS, "alphas": (0.2, 0.4), "seed": 0},
+    "ood.auroc": DETECTED,
+    "ood.aupr_in": DETECTED,
+    "ood.aupr_out": DETECTED,
+    "ood.fpr_at_tpr": DETECTED | {"tpr": 0.95},
+    "ood.roc_curve": DETECTED,
+    "ood.tuned_detection": {"candidates": {None: (SCORES, SCORES)}, "seed": 0},
+    "ood_scores.msp": {"logits": LOGITS, "temperature": 2.0},
+    "ood_scores.energy": {"logits": LOGITS, "temperature": 2.0},
+    "ood_scores.max_logit": {"logits": LOGITS},
+    "ood_scores.negative_entropy": {"logits": LOGITS},
+    "ood_scores.gen": {"logits": LOGITS, "gamma": 0.1, "largest": 2},
+    "ood_scores.ood_detection": {"id_logits": LOGITS, "ood_logits": LOGITS, "seed": 0},
+    "ood_scores.mahalanobis": {
+        "features": FEATURES, "training_features": FEATURES, "training_labels": LABELS,
+    },
+    "ood_scores.nearest_neighbour": {
+        "features": FEATURES, "training_features": FEATURES, "k": 2,
+    },
+    "ood_scores.vim": {
+        "features": FEATURES, "training_features": FEATURES,
+        "weight": np.ones((3, 4)), "bias": np.ones(3), "dimension": 2,
+    },
+    "ood_scores.last_layer": {"features": FEATURES, "logits": LOGITS},
+    "posthoc.fit_none": LABELLED,
+    "posthoc.fit_temperature": LABELLED,
+    "posthoc.fit_temperature_nll": LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)},
+    "posthoc.fit_vector": LABELLED,
+    "posthoc.fit_matrix": LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)},
+    "posthoc.fit_isotonic": LABELLED,
+    "posthoc.fit_histogram": LABELLED,
+    "posthoc.posthoc_calibration": LABELLED | {"seed": 0},
+    "probabilistic.classwise_calibration_error": FORECAST | {"bins": 10},
+    "probabilistic.brier_score": FORECAST,
+    "probabilistic.brier_decomposition": FORECAST | {"bins": 10},
+    "stats.paired_test": {"without": SCORES, "with_": SCORES + CORRECT},
+    "stats.unpaired_test": {"first": SCORES, "second": SCORES + 1},
+    "stats.smallest_p": {"pairs": 6},
+    "stats.smallest_exact_p": {"pairs": 6},
+    "stats.holm": {"p_values": [0.1, None, 0.2]},
+    "stats.mean_interval": {"differences": SCORES, "confidence": 0.95},
+    "stats.ratio_interval": {"part": SCORES, "whole": SCORES + 9, "confidence": 0.95},
+    "theory.uniform_confidence": {"classes": 3},
+    "theory.uniform_loss": {"classes": 3},
+    "theory.predict": MLP,
+    "theory.initial_confidence": MLP,
+    "theory.expected_confidence": {"variances": [0.5, 1.0], "classes": 3},
+    "theory.logit_probability": {
+        "below": [0.0, 1.0], "mean_square": [0.5, 1.0], "depth": 3, "width": 16,
+    },
+    "theory.width_factors": {"depth": 3, "width": 16},
+    "theory.logit_variance_bounds": {"mean_square": [0.5], "classes": 3, "depth": 3},
+}  # fmt: skip
+
+NO_ARRAY = ([], [np.nan], [np.inf], ["a"], [1j], [[1.0], [1.0, 2.0]], None)
+NO_VECTOR = (*NO_ARRAY, [[0.5]], 0.5)
+NO_MATRIX = (*NO_ARRAY, [0.5], [[np.nan, 0.0]], [[0.0, -np.inf]], np.empty((0, 3)))
+NO_DISTRIBUTION = (*NO_MATRIX, LOGITS, [[0.5, 0.4]], [[1.5, -0.5]], [[1, 1]])
+NO_LABELS = ([], [0], LABELS + 0.0, LABELS + 1, LABELS - 1, LABELS[:, None], ["a"] * 8, None)
+NO_COUNT = (0, -1, 2.5, 10.0, np.nan, np.inf, True, "3", None)
+NO_FRACTION = (0, 1, -0.1, 95, np.nan, np.inf, True, "0.5", None)
+NO_SEED = (-1, 0.5, np.nan, "1", None)
+NO_SQUARES = (*NO_VECTOR, [-0.5])
+
+WRONG = {
+    "metric": ("mean", 3),
+    "arrays": ([], [np.nan], [np.inf], ["a"], 0.5),
+    "level": NO_FRACTION,
+    "confidence": (*NO_VECTOR, [1.1] * 8, [-0.1] * 8),
+    "correct": (*NO_VECTOR, [1, 0], CORRECT + 1, CORRECT / 2),
+    "bins": NO_COUNT,
+    "representative": ("median", None),
+    "logits": (*NO_MATRIX,),
+    "labels": NO_LABELS,
+    "probabilities": NO_DISTRIBUTION,
+    "u": ([0.5] * 7, 1.5, -0.1, np.nan, None, "a"),
+    "penalty": (-0.1, np.nan, np.inf, "1", None),
+    "k_reg": (-1, 2.5, np.nan, True),
+    "calibration_scores": NO_VECTOR,
+    "alpha": NO_FRACTION,
+    "alphas": ((), (0.1, 95), (0.0,), (np.nan,)),
+    "scores": (*NO_ARRAY, [[np.nan]]),
+    "quantile": (np.nan, -np.inf, "1", None),
+    "sets": (SETS[:0], SETS[0], SETS.astype(float), [], None),
+    "ood_logits": (*NO_MATRIX[:-1], LOGITS[:, :2], np.ones((4, 4))),
+    "id_logits": (*NO_MATRIX, LOGITS[:, :2]),
+    "resamples": NO_COUNT,
+    "seed": NO_SEED,
+    "id_scores": NO_VECTOR,
+    "ood_scores": NO_VECTOR,
+    "tpr": (0, 1.01, 95, np.nan, "1", None),
+    "candidates": ({}, {1.0: ([1.0, 2.0], [0.0, np.nan])}, {1.0: (SCORES, [])}),
+    "temperature": (0, -1.0, np.nan, np.inf, True, "2", None),
+    "gamma": NO_FRACTION,
+    "largest": NO_COUNT,
+    "features": (*NO_MATRIX, FEATURES[:, :2]),
+    "training_features": (*NO_MATRIX, FEATURES[:, :2]),
+    "training_labels": (*NO_LABELS[:3], LABELS - 1, LABELS[:, None], None),
+    "k": (*NO_COUNT, 9),
+    "weight": (*NO_MATRIX, np.ones((3, 5))),
+    "bias": (*NO_VECTOR, np.ones(4)),
+    "dimension": (*NO_COUNT[:-1], 4),
+    "without": (*NO_VECTOR, [1.0]),
+    "with_": (*NO_VECTOR, [1.0]),
+    "first": NO_VECTOR,
+    "second": NO_VECTOR,
+    "pairs": NO_COUNT,
+    "p_values": ([1.1], [-0.1], [np.inf], [[0.1]], ["a"], [[0.1], [0.1, 0.2]]),
+    "differences": NO_VECTOR,
+    "part": (*NO_VECTOR, [1.0]),
+    "whole": (*NO_VECTOR, [1.0]),
+    "classes": NO_COUNT,
+    "depth": NO_COUNT,
+    "width": NO_COUNT[:-1],
+    "mean_square": NO_SQUARES,
+    "variances": (*NO_ARRAY, [-0.5]),
+    "below": NO_ARRAY,
+}
+
+OF_ITS_OWN = {
+    # of any shape that has an axis of classes
+    ("classification.softmax", "logits"): (*NO_ARRAY, 0.5, [[0.0, -np.inf]]),
+    ("classification.log_softmax", "logits"): (*NO_ARRAY, 0.5, [[0.0, -np.inf]]),
+    ("ood_scores.last_layer", "features"): (*NO_MATRIX, FEATURES[:3]),
+    ("stats.mean_interval", "confidence"): NO_FRACTION,
+    ("stats.ratio_interval", "confidence"): NO_FRACTION,
+    ("conformal.conformal_prediction", "ood_logits"): (LOGITS[:, :2], [[np.nan] * 3], [], [0.5]),
+}
+
+#: What an argument that must fit another is told by: the check names both, or the one that is off.
+NAMED_BY = {
+    "arrays": "arrays", "candidates": "candidates|id_scores|ood_scores",
+    "logits": "logits|labels|features", "confidence": "confidence|correct",
+    "id_logits": "id_logits|ood_logits", "probabilities": "probabilities|labels|u",
+    "sets": "sets|labels", "features": "features", "weight": "weight|bias",
+}  # fmt: skip
+
+MODULES = {
+    name: importlib.import_module(f"analysis.metrics.{name}")
+    for _, name, _ in pkgutil.iter_modules(analysis.metrics.__path__)
+    if name != "checks"
+} | {"stats": stats, "theory": theory}
+
+
+def public_functions():
+    return {
+        f"{module}.{name}": function
+        for module, found in MODULES.items()
+        for name, function in vars(found).items()
+        if not name.startswith("_")
+        and callable(function)
+        and not inspect.isclass(function)
+        and getattr(function, "__module__", "") == found.__name__
+    }
+
+
+FUNCTIONS = public_functions()
+
+
+def called(function, arguments):
+    rest = dict(arguments)
+    if "arrays" in rest:
+        return function(rest.pop("metric"), rest.pop("arrays"), **rest)
+    return function(**rest)
+
+
+def test_every_public_function_and_every_argument_of_it_is_tried():
+    assert FUNCTIONS.keys() == RIGHT.keys()
+    for name, function in FUNCTIONS.items():
+        assert inspect.signature(function).parameters.keys() == RIGHT[name].keys(), name
+        assert WRONG.keys() >= RIGHT[name].keys(), name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.filterwarnings("ignore")
+def test_what_has_no_truthful_answer_is_refused_by_the_argument_s_name(name):
+    function, right = FUNCTIONS[name], RIGHT[name]
+    called(function, right)
+    for argument in right:
+        default = inspect.signature(function).parameters[argument].default
+        for value in OF_ITS_OWN.get((name, argument), WRONG[argument]):
+            if value is None is default:
+                continue
+            with pytest.raises(ValueError, match=NAMED_BY.get(argument, argument)):
+                called_with(function, right, argument, value)
+
+
+def called_with(function, right, argument, value):
+    called(function, right | {argument: value})
+    pytest.fail(f"{function.__name__} took {argument} = {value!r}")
+
+
+@pytest.fixture
+def results(synthetic):
+    return synthetic.results(synthetic.Spec())
+
+
+def test_a_grid_that_is_not_the_study_s_is_refused(results):
+    assert comparison.compare_grid(results, next(iter(results.plan.grids)), ECE)
+    with pytest.raises(ValueError, match="grid must be one of the study's, not 'none'"):
+        comparison.compare_grid(results, "none", ECE)
+
+
+def test_a_number_that_is_none_is_not_compared(results):
+    condition = results.plan.conditions()[0]
+    with pytest.raises(ValueError, match="differences contains NaN"):
+        comparison.compare(results, condition, ECE, lambda trial: {ECE.key: np.nan})
+
+
+def test_what_lies_at_the_edge_is_taken():
+    sure = [[1.0, 0.0], [0.0, 1.0]]
+    assert probabilistic.brier_score(sure, [0, 1]) == 0
+    assert calibration.expected_calibration_error([0.0, 1.0], [False, True]) == 0
+    float32 = classification.softmax(LOGITS).astype(np.float32)
+    assert probabilistic.brier_score(float32, LABELS) > 0
+    assert classification.softmax([[1e4, -1e4]]).tolist() == [[1, 0]]
+    assert stats.mean_interval([1, 2, 4], np.float32(0.95))[0] < 7 / 3
+    assert calibration.expected_calibration_error(CONFIDENCE, CORRECT, np.int64(5)) >= 0
+
+
+def test_checks_are_cheap():
+    logits = np.random.default_rng(0).normal(size=(10_000, 100))
+    started = time.process_time()
+    for _ in range(10):
+        ood_scores.max_logit(logits)
+    assert (time.process_time() - started) / 10 < 0.05  # seconds; measured: 0.002
