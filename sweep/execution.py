@@ -17,6 +17,7 @@ from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study, read_plan
 from sweep.commit import code_commit
 from sweep.errors import InputError
+from sweep.failures import what_happened
 from sweep.grouping import grouped, in_words
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
@@ -28,7 +29,7 @@ from sweep.outbox import Outbox, Parcel
 from sweep.outcome import Outcome
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
-from sweep.publishing import Publisher, last_line
+from sweep.publishing import Publisher
 from sweep.storing import check_writable
 from sweep.tracking import AWAY, connect
 from sweep.worklist import Worklist, sort_out
@@ -306,13 +307,13 @@ class _Watch:
         self._outbox.put(self._launch.stored_parcel(trial_id))
 
     def retried(self, trial_id: str, error: str) -> None:
-        self._log("retried", trial_id, error=without_passwords(last_line(error)))
-        self._display.retried(trial_id, self._name(trial_id), last_line(error))
+        self._log("retried", trial_id, error=without_passwords(what_happened(error)))
+        self._display.retried(trial_id, self._name(trial_id), what_happened(error))
 
     def failed(self, trial_id: str, error: str, node: str) -> None:
         where = {"node": node} if node else {}
-        self._log("failed", trial_id, error=without_passwords(last_line(error)), **where)
-        self._display.failed(trial_id, self._name(trial_id), last_line(error))
+        self._log("failed", trial_id, error=without_passwords(what_happened(error)), **where)
+        self._display.failed(trial_id, self._name(trial_id), what_happened(error))
         self._launch.failed.append(trial_id)
         planned = self._launch.plan.by_id[trial_id]
         self._outbox.put(Parcel(planned, bytes, error=error, node=node))

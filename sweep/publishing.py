@@ -22,6 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFL
 
 from analysis.records import read_record
 from analysis.store import RECORD, RECORD_DIGEST, running_children
+from sweep.failures import what_happened
 from sweep.ledger import Ledger
 from sweep.mlflow_rows import (
     data_sets,
@@ -88,7 +89,7 @@ class Publisher:
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
         run_id = self._run(planned, time.time()).info.run_id
-        tags = {"error": last_line(error)[:1000], "commit": self._commit, "outcome": "failed"}
+        tags = {"error": what_happened(error)[:1000], "commit": self._commit, "outcome": "failed"}
         tags |= {"node": node} if node else {}
         self._client.log_batch(run_id, params=parameters(planned.trial), tags=_run_tags(tags))
         self._client.log_text(run_id, error, "error.txt")
@@ -172,12 +173,6 @@ class Publisher:
         run_id = self._begun[planned.trial_id].info.run_id
         self._client.set_terminated(run_id, status, end_time=milliseconds(end))
         del self._begun[planned.trial_id]
-
-
-def last_line(text: str) -> str:
-    """Of a traceback, the line that says what happened."""
-    lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else "unknown"
 
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:

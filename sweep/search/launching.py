@@ -20,6 +20,7 @@ from analysis.records import Record, read_record
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.execution import execute, log_of, tell_parcel
+from sweep.failures import what_happened
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
 from sweep.lock import using
@@ -29,7 +30,7 @@ from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
 from sweep.outcome import Outcome
 from sweep.planning import StudyPlan
-from sweep.publishing import Publisher, last_line
+from sweep.publishing import Publisher
 from sweep.search.asking import Asked
 from sweep.search.plans import confirmed, confirming, controls_of, planned_trial, searched
 from sweep.search.proposals import Proposal
@@ -260,7 +261,7 @@ class _Watch:
         self._telling.finished(proposal)
 
     def retried(self, number: int, error: str) -> None:
-        self._log.write("retried", number=number, error=without_passwords(last_line(error)))
+        self._log.write("retried", number=number, error=without_passwords(what_happened(error)))
         self._telling.retried(number, error)
 
     def recorded(self, live: Live, trial: Trial) -> None:
@@ -275,7 +276,7 @@ class _Watch:
 
     def failed(self, number: int, error: str) -> None:
         self._launch.failed += 1
-        self._log.write("failed", number=number, error=without_passwords(last_line(error)))
+        self._log.write("failed", number=number, error=without_passwords(what_happened(error)))
         self._telling.failed(number, error)
 
     def _stored(self, trial_id: str) -> bytes:
