@@ -146,6 +146,15 @@ def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
         console.print(f"left out: {reason}", soft_wrap=True)
 
 
+def _incomplete(outbox: Outbox, no_report: bool) -> str:
+    """What the launch has left to be done, with no trial failed; "": nothing."""
+    if outbox.refused:
+        return f"{len(outbox.refused)} trials are refused, the first: {outbox.refused[0]}"
+    if outbox.waiting:
+        return f"{len(outbox.waiting)} trials are not published: {outbox.reason}"
+    return "there is no report, for MLflow was away or has no record" if no_report else ""
+
+
 @dataclass
 class _Launch:
     plan: StudyPlan
@@ -178,26 +187,29 @@ class _Launch:
         self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str
     ) -> Outcome:
         outbox = Outbox(self.publisher, partial(tell_parcel, self.log))
-        status = "FAILED"
+        status, ended_by = "FAILED", ""
         try:
             self._publish_what_is_there(work, outbox)
             if to_run:
                 self._run(work, outbox)
             outbox.close()
             page = self._report() if report else None
-            good = not (self.failed or outbox.waiting or outbox.refused)
-            good &= not report or page is not None
+            ended_by = _incomplete(outbox, report and page is None)
+            good = not (self.failed or ended_by)
             status = unfinished or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)
         except KeyboardInterrupt:
             status = "KILLED"
             raise
+        except BaseException as error:
+            ended_by = one_line(error)
+            raise
         finally:
             outbox.close()
             for parcel in outbox.waiting:
                 tell_parcel(self.log, parcel, outbox.reason)
-            self._end(status)
+            self._end(status, ended_by)
 
     def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
         for planned, run in work.adopted:
@@ -276,9 +288,9 @@ class _Launch:
             return without_passwords(uri).rstrip("/") + path
         return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"
 
-    def _end(self, status: str) -> None:
+    def _end(self, status: str, ended_by: str) -> None:
         try:
-            self.publisher.close(status)
+            self.publisher.close(status, ended_by)
         except AWAY as error:
             self._say(f"MLflow was not told of the end: {one_line(error)}")
 

@@ -95,11 +95,17 @@ class Publisher:
         self._client.log_text(run_id, error, "error.txt")
         self._end(planned, "FAILED", time.time())
 
-    def close(self, status: str) -> None:
-        """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED."""
+    def close(self, status: str, ended_by: str = "") -> None:
+        """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED.
+
+        Args:
+            ended_by: what ended it, in one line, where that is no trial's failure.
+        """
         parent = self._client.get_run(self.parent_id)
         for run in running_children(self._client, parent):
             self._client.set_terminated(run.info.run_id, "KILLED")
+        if ended_by:
+            self._client.set_tag(self.parent_id, "ended_by", ended_by[:1000])
         self._client.set_terminated(self.parent_id, status)
 
     def _open(self, parent: Run | None, launched: bool) -> tuple[str, str]:
@@ -115,6 +121,7 @@ class Publisher:
             "data": data,
             "launched_at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
             "commit": self._commit,
+            "ended_by": "",  # an earlier launch may have said
         }
         if parent is not None:
             run_id = parent.info.run_id

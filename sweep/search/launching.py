@@ -138,7 +138,7 @@ class _Launch:
             raise InputError(f"nothing was searched: {one_line(error)}") from error
         log = log_of(self.options, plan)
         outbox = Outbox(publisher, partial(tell_parcel, log))
-        status = "KILLED"
+        status, ended_by = "FAILED", ""
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
             try:
                 watch = _Watch(self, Telling(self.console, proposer), outbox, log)
@@ -153,12 +153,18 @@ class _Launch:
                     watch,
                 )
                 status = "FINISHED"
+            except KeyboardInterrupt:
+                status = "KILLED"
+                raise
+            except BaseException as error:
+                ended_by = one_line(error)
+                raise
             finally:
                 outbox.close()
                 for parcel in outbox.waiting:
                     tell_parcel(log, parcel, outbox.reason)
                 try:
-                    publisher.close(status)
+                    publisher.close(status, ended_by)
                 except AWAY as error:
                     self.say(f"MLflow was not told of the end: {one_line(error)}")
 
