@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from analysis.errors import one_line, without_passwords
+from analysis.errors import one_line
 from sweep.errors import InputError
 
 INSTEAD = "give http://HOST:PORT, sqlite:///FILE or postgresql://HOST/DATABASE"
@@ -23,22 +23,26 @@ def check_address(uri: str) -> None:
     """
     reason = _misspelt(uri) or _folder(uri)
     if reason:
-        raise InputError(f"--tracking-uri {without_passwords(uri)}: {reason}")
+        raise InputError(f"--tracking-uri {_shown(uri)}: {reason}")
 
 
 def no_answer(uri: str, error: Exception) -> str:
     """What has come of asking there, with the remedy for it."""
-    said = one_line(error)
+    said = one_line(error).replace(uri, _shown(uri))
+    host = urlparse(uri).netloc.rpartition("@")[2]
     for pattern, remedy in _REMEDIES.items():
-        found = re.search(pattern, said)
-        if found:
-            said = re.sub(r" ?\[SQL: .*|\(Background on this error.*", "", said)[:LONGEST]
-            text = remedy.format(host=urlparse(uri).netloc.rpartition("@")[2], said=said.strip())
-            return f"--tracking-uri {without_passwords(uri)}: {text}"
+        if re.search(pattern, said):
+            said = re.sub(r" ?(\[SQL: |\(Background on this error).*", "", said)[:LONGEST].strip()
+            return f"--tracking-uri {_shown(uri)}: {remedy.format(host=host, said=said)}"
     return (
-        f"--tracking-uri {without_passwords(uri)}: MLflow does not answer "
-        f"({said[:LONGEST]}); start it, or give another"
+        f"--tracking-uri {_shown(uri)}: MLflow does not answer ({said[:LONGEST]}); start it, or "
+        "give another"
     )
+
+
+def _shown(uri: str) -> str:
+    """Without user and password, however misspelt the address is."""
+    return re.sub(r"^(\w[\w+.-]*:/*|[\w.-]*//|/*).*@", r"\1…@", uri)
 
 
 def _misspelt(uri: str) -> str:
@@ -46,10 +50,12 @@ def _misspelt(uri: str) -> str:
         return f"says no scheme; give http://{uri}"
     web = re.match(r"(https?)(?::/?|//?)(?=[^/])(.*)", uri)
     if web:
-        return f"give {web[1]}://{without_passwords('//' + web[2]).removeprefix('//')}"
+        return f"give {web[1]}://{_shown(web[2])}"
     file = re.match(r"(sqlite(?:\+\w+)?):/{0,2}([^/].*)", uri)
     if file and file[2] != ":memory:":
-        return f"give {file[1]}:///{file[2]} for a file here, or {file[1]}:////… for a full path"
+        return (
+            f"give {file[1]}:///{_shown(file[2])} for a file here, {file[1]}:////… for a full path"
+        )
     if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?/*", uri):
         return "is in memory, and gone with the launch; give sqlite:///FILE"
     if uri.startswith("postgres:"):
@@ -59,7 +65,7 @@ def _misspelt(uri: str) -> str:
 
 def _folder(uri: str) -> str:
     parsed = urlparse(uri)
-    if parsed.scheme not in ("", "file"):
+    if parsed.scheme not in ("", "file") or uri.startswith("databricks"):
         return ""
     path = Path(uri if not parsed.scheme else unquote(parsed.path))
     if path.suffix in SQLITE_NAMES or _is_sqlite(path):
@@ -102,7 +108,8 @@ _REMEDIES = {
     "MLFLOW_TRACKING_SERVER_CERT_PATH to the one that signs it",
     r"Failed to resolve|Name or service not known": "there is no host of that name ({said}); give "
     "another",
-    r"unsupported URI|Invalid url|Could not parse": f"MLflow cannot read that address; {INSTEAD}",
+    r"unsupported URI|Invalid url|Could not parse|Can't load plugin": "MLflow cannot read that "
+    f"address; {INSTEAD}",
     r"No module named": "a package for that kind of database is not installed ({said}); install "
     "it, or name another in the address, such as postgresql+psycopg://",
     r"file is not a database": "is a file, and no SQLite database; give another",

@@ -75,8 +75,6 @@ def test_an_address_that_cannot_be_meant_so_is_refused_with_the_one_that_is(uri,
     ],
 )
 def test_an_address_that_mlflow_can_read_is_left_to_it(uri):
-    if uri == "databricks":  # a word, and no folder
-        return
     check_address(uri)
 
 
@@ -87,8 +85,15 @@ def test_a_database_is_known_by_its_first_bytes(tmp_path):
 
 
 def test_no_password_is_repeated():
-    for uri in ("http:/me:secret@there:5000", "postgres://me:secret@there/x"):
+    for uri in (
+        "http:/me:secret@there:5000",
+        "http//me:secret@there:5000",
+        "postgres://me:secret@there/x",
+        "sqlite:/me:secret@there",
+    ):
         assert "secret" not in refusal(check_address, uri)
+    for uri in ("me:secret@there:5000", "htp://me:secret@there", "http://me:secret@there:99999"):
+        assert "secret" not in no_answer(uri, MlflowException(f"unknown: {uri}"))
 
 
 def test_older_runs_in_a_folder_are_brought_over_by_the_command_that_is_named(tmp_path):
