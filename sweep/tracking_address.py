@@ -26,17 +26,24 @@ def check_address(uri: str) -> None:
         raise InputError(f"--tracking-uri {_shown(uri)}: {reason}")
 
 
-def no_answer(uri: str, error: Exception) -> str:
-    """What has come of asking there, with the remedy for it."""
+def no_answer(
+    uri: str, error: Exception, option: str = "--tracking-uri", who: str = "MLflow"
+) -> str:
+    """What has come of asking there, with the remedy for it.
+
+    Args:
+        option: by which the address may have been given.
+        who: is asked there.
+    """
     said = one_line(error).replace(uri, _shown(uri))
     host = urlparse(uri).netloc.rpartition("@")[2]
     for pattern, remedy in _REMEDIES.items():
         if re.search(pattern, said):
             said = re.sub(r" ?(\[SQL: |\(Background on this error).*", "", said)[:LONGEST].strip()
-            return f"--tracking-uri {_shown(uri)}: {remedy.format(host=host, said=said)}"
+            return f"{option} {_shown(uri)}: {remedy.format(host=host, said=said)}"
     return (
-        f"--tracking-uri {_shown(uri)}: MLflow does not answer ({said[:LONGEST]}); start it, or "
-        "give another"
+        f"{option} {_shown(uri)}: {who} does not answer ({said[:LONGEST]}); start it, or give "
+        "another"
     )
 
 
