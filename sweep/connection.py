@@ -140,13 +140,15 @@ def _refusal(address: str, error: Exception) -> str:
 
 
 def _does_not_start(folder: RayFolder, error: Exception) -> str:
-    memory = psutil.virtual_memory().available
-    room = shutil.disk_usage(folder.path).free
+    memory = psutil.virtual_memory().available / 1e9
+    room = shutil.disk_usage(folder.path).free / 1e9
+    busy = psutil.getloadavg()[0]
     return (
-        f"Ray does not start on this machine ({_cause(error)}), with {memory / 1e9:.1f} GB of "
-        f"memory and {room / 1e9:.1f} GB of room in {folder.path.parent} free, of which it takes 1 "
-        f"and 0.01; what it says itself is in {folder.temp_dir}/session_latest/logs until the next "
-        "launch; or give a cluster's --address"
+        f"Ray does not start on this machine ({_cause(error)}); it takes 1 GB of memory, of which "
+        f"{memory:.1f} are free, 0.01 of room in {folder.path.parent}, of which {room:.1f} are, and "
+        f"20 seconds of a CPU: {busy:.0f} processes want the {cpus()} here. What it says itself is "
+        f"in {folder.temp_dir}/session_latest/logs until the next launch; or give a cluster's "
+        "--address"
     )
 
 

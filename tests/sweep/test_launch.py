@@ -16,6 +16,7 @@ from support import same_numbers
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
 from analysis.records import read_record
+from sweep.capacity import cpus
 from sweep.fields import flat
 from sweep.planning import make_plan
 from sweep.sources import Sources
@@ -242,7 +243,7 @@ def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(plac
     study = place.write("sized", grids=sizes, scales={"laptop": {"replicates": 1}})
     # four workers, and when the three controls are done nothing is left but what waits for the
     # warm-up: it takes seconds, a control a tenth of one
-    share = str((os.cpu_count() or 1) / 4)
+    share = str(cpus() / 4)
     place.launch(study, "--cpus-per-trial", share, "--set", "warmup.examples=102400")
     warmed = [trial for trial in place.results("sized").trials if trial.arm == "warmup"]
     phases = [trial.record.history.query("phase == 'warmup'") for trial in warmed]

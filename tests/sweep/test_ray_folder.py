@@ -137,8 +137,8 @@ def test_what_a_ray_that_does_not_start_says_is_kept_until_the_next_launch(rays,
         pass
     said = str(raised.value)
     (kept,) = rays.iterdir()
-    assert said.startswith("Ray does not start on this machine (the raylet is gone), with ")
-    assert f"GB of room in {rays} free" in said
+    assert said.startswith("Ray does not start on this machine (the raylet is gone); it takes ")
+    assert f"of room in {rays}, of which " in said
     assert f"{kept}/r/session_latest/logs until the next launch" in said
     with ray_folder():
         assert not kept.exists()
