@@ -145,10 +145,10 @@ def _does_not_start(folder: RayFolder, error: Exception) -> str:
     busy = psutil.getloadavg()[0]
     return (
         f"Ray does not start on this machine ({_cause(error)}); it takes 1 GB of memory, of which "
-        f"{memory:.1f} are free, 0.01 of room in {folder.path.parent}, of which {room:.1f} are, and "
-        f"20 seconds of a CPU: {busy:.0f} processes want the {cpus()} here. What it says itself is "
-        f"in {folder.temp_dir}/session_latest/logs until the next launch; or give a cluster's "
-        "--address"
+        f"{memory:.1f} are free, 0.01 of room in {folder.path.parent}, of which {room:.1f} are, "
+        f"and some seconds of a CPU: {busy:.0f} processes want the {cpus()} here. What it says "
+        f"itself is in {folder.temp_dir}/session_latest/logs until the next launch; or give a "
+        "cluster's --address"
     )
 
 

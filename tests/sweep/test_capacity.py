@@ -129,6 +129,14 @@ def test_this_process_may_use_no_more_than_the_kernel_lets_it():
     assert 1 <= cpus() <= MINE
 
 
+def test_affinity_is_asked_for_where_the_system_knows_one(tmp_path, monkeypatch, eight):
+    monkeypatch.delattr(os, "process_cpu_count")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3, 9}, raising=False)
+    assert cpus(tmp_path, {}) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cpus(tmp_path, {}) == 64
+
+
 def test_python_counts_where_it_can(tmp_path, monkeypatch, eight):
     monkeypatch.setattr(os, "process_cpu_count", lambda: 3, raising=False)  # 3.13's own setting
     assert cpus(tmp_path, {}) == 3
