@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from sweep.errors import InputError
+from sweep.yaml_text import GivenTwice, read_yaml
 
 
 class Parser(argparse.ArgumentParser):
@@ -97,20 +98,11 @@ def assignment(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise InputError(f"--set {text}: write FIELD=VALUE, such as --set task.epochs=60")
     try:
-        return name, _value(value)
+        return name, read_yaml(value)
+    except GivenTwice as error:
+        raise InputError(f"--set {text}: {error}") from error
     except yaml.YAMLError as error:
         raise InputError(f"--set {text}: the value is not YAML") from error
-
-
-def _value(text: str) -> Any:
-    """As YAML reads it, and 1e-4 as a number, which YAML takes for a text."""
-    value = yaml.safe_load(text)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
 
 
 def at_least_one(text: str) -> int:

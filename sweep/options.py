@@ -103,12 +103,8 @@ def parse_options(
     asked = (parser or launch_parser()).parse_args(arguments)
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
-    overrides = dict(assignment(text) for text in asked.set)
+    overrides = _overrides(asked)
     workers, fuse = _counts(overrides, asked.workers_per_trial)
-    if asked.data is not None:
-        overrides["data.source"] = asked.data
-    if asked.ood is not None:
-        overrides["data.ood"] = None if asked.ood == "none" else asked.ood
     return Options(
         study=asked.study,
         list_studies=asked.list,
@@ -133,6 +129,21 @@ def parse_options(
         search_storage=asked.search_storage,
         log=asked.log and asked.log.expanduser().absolute(),
     )
+
+
+def _overrides(asked: argparse.Namespace) -> dict[str, Any]:
+    """What --set, --data and --ood change: dotted field → value."""
+    said = [(f"--set {name}", name, value) for name, value in map(assignment, asked.set)]
+    if asked.data is not None:
+        said.append(("--data", "data.source", asked.data))
+    if asked.ood is not None:
+        said.append(("--ood", "data.ood", None if asked.ood == "none" else asked.ood))
+    overrides: dict[str, Any] = {}
+    for option, name, value in said:
+        if name in overrides:
+            raise InputError(f"{option}: {name} is given twice; keep one of them")
+        overrides[name] = value
+    return overrides
 
 
 def _counts(overrides: dict[str, Any], workers: int | None) -> tuple[int, int]:

@@ -44,6 +44,7 @@ from pydantic import (
 
 from analysis.exhibits import EXHIBITS
 from sweep.errors import InputError, choices, complaint, explain
+from sweep.yaml_text import GivenTwice, read_yaml
 
 STUDIES = Path(__file__).with_name("studies")
 DEFAULT_SCALE = "laptop"
@@ -196,11 +197,13 @@ def _check_exhibits(path: Path, study: Study) -> None:
 
 def _read(path: Path) -> Study | Collection:
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        content = read_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: cannot be read ({type(error).__name__}); check the path"
         ) from error
+    except GivenTwice as error:
+        raise InputError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: is not YAML: {reason}") from error

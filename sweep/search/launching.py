@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import mlflow
-import yaml
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
@@ -43,6 +42,7 @@ from sweep.search.told import told
 from sweep.sources import Sources
 from sweep.study import Study
 from sweep.tracking import AWAY, connect
+from sweep.yaml_text import write_yaml
 from trainables.life import record_key
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -193,7 +193,7 @@ class _Launch:
         """The best as a study file, beside the report and among its artifacts."""
         path = folder / BEST_STUDY
         content = confirm.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
-        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+        path.write_text(write_yaml(content), "utf-8")
         try:
             client = connect()
             parent = read_ledger(client, self.base).parent

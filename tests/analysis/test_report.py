@@ -1,15 +1,18 @@
 """The page needs nothing but itself, shows names as they are, and the command errs in one line."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from analysis.plan import parse_plan
 from analysis.report import default_folder, main, publish_report, write_report
 from analysis.results import load_study
 
@@ -61,6 +64,23 @@ def test_the_page_says_what_it_found_and_what_was_lost(report):
     }
     for said in ("0123456789abcdef", "torch 2.14", "2027-01-15", "<dd>cpu</dd>"):
         assert said in page
+
+
+def test_the_page_says_at_its_head_what_was_found_in_the_data(synthetic, tmp_path):
+    results = synthetic.results(synthetic.Spec(replicates=2))
+    says = ("Data folder:<pets>: 40 training images", "5 of 12 test images are in training too")
+    results = replace(results, plan=replace(results.plan, found=says))
+    page = write_report(results, tmp_path).read_text("utf-8")
+    head = page[: page.index('<p class="finding">')]
+    assert "<li>Data folder:&lt;pets&gt;: 40 training images</li>" in head
+    assert "<li>5 of 12 test images are in training too</li>" in head
+
+
+def test_a_plan_says_once_what_several_data_sets_have_in_common(synthetic):
+    plan = synthetic.plan(synthetic.Spec())
+    assert parse_plan(json.dumps(plan)).found == ()  # of a launch before this was said
+    both = [{"sentences": ["one", "two"]}, {"sentences": ["two", "three"]}]
+    assert parse_plan(json.dumps(plan | {"found": both})).found == ("one", "two", "three")
 
 
 def test_reports_of_other_data_never_share_a_folder():
