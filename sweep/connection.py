@@ -170,9 +170,11 @@ def _shut_down() -> None:
     finally:
         gc.enable()
     # what has only just begun as Ray ends may miss it, and go on for ever
-    for process in psutil.wait_procs(begun, timeout=LAST_SECONDS)[1]:
+    late = psutil.wait_procs(begun, timeout=LAST_SECONDS)[1]
+    for process in late:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(late, timeout=LAST_SECONDS)
 
 
 def _rays_own() -> list[psutil.Process]:
