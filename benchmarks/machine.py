@@ -1,12 +1,12 @@
 """What the numbers of a run are of: processor, memory, versions. `python -m benchmarks.machine`"""
 
-import os
 import platform
 from importlib.metadata import version
 
 import psutil
 import torch
 
+from sweep.capacity import cpus
 from sweep.commit import code_commit
 from trainables.models.linear import cpuinfo
 
@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchvision", "ray", "mlflow", "optuna", "numpy")
 def main() -> None:
     processor = cpuinfo("model name") or platform.machine()
     kernels, memory = torch.backends.cpu.get_cpu_capability(), psutil.virtual_memory().total
-    print(f"{processor} ({kernels}), {os.cpu_count()} CPUs, {memory / 2**30:.0f} GB")
+    print(f"{processor} ({kernels}), {cpus()} CPUs, {memory / 2**30:.0f} GB")
     print(f"Python {platform.python_version()}", end="")
     print("".join(f", {name} {version(name)}" for name in PACKAGES))
     print(f"commit {code_commit()}")

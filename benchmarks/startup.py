@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.records import read_record
+from sweep.capacity import cpus
 from trainables.storage import RECORDS, Storage
 
 HERE = Path(__file__).parents[1]
@@ -109,7 +110,7 @@ def main() -> None:
         cells = [_cell([run[row] for run in runs[name]]) for name in roots]
         print("| " + " | ".join([row, *cells]) + " |")
     load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
-    print(f"\nMedian (range) of {asked.rounds}; load {load} on {os.cpu_count()} CPUs")
+    print(f"\nMedian (range) of {asked.rounds}; load {load} on {cpus()} CPUs")
 
 
 def _cell(seconds: list[float]) -> str:

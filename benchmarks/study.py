@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from analysis.records import Record, read_record
+from sweep.capacity import cpus
 from sweep.options import Options, parse_options
 from sweep.planning import StudyPlan, make_plan
 from sweep.preparing import looking
@@ -41,7 +42,7 @@ from trainables.storage import RECORDS, Storage
 
 HERE = Path(__file__).parents[1]
 STUDIES = ("noise_ablation", "depth_and_data")
-WORKERS = os.cpu_count() or 1
+WORKERS = cpus()
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ import gc
 import logging
 import os
 import re
+import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -15,7 +16,9 @@ import psutil
 import ray
 
 from analysis.errors import one_line
+from sweep.capacity import cpus
 from sweep.errors import InputError
+from sweep.ray_folder import OWN, RayFolder, own_token, ray_folder
 from sweep.resources import Resources
 
 # Tune writes CSV, JSON and TensorBoard files for each trial unless told not to, answers Ctrl-C by
@@ -31,13 +34,12 @@ TUNE_SETTINGS = {
 # takes seconds to import is there before the first trial is.
 WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1", "RAY_preload_python_modules": "torch,ray.tune"}
 LAST_SECONDS = 2.0  # for what is left of Ray once it has been shut down
-MOST = 1000  # workers that are started at a time
 
 
 def node_of(error: str) -> str:
     """The host that a traceback comes from, "" where that cannot be known: Ray gives its address
     with what a worker raises, or with the worker that died."""
-    address = re.search(r"\bip[=:] ?([\w.]+)", error)
+    address = re.search(r"\bip[=:] ?([\w.]+)", error, re.IGNORECASE)
     hosts = {node["NodeManagerAddress"]: node["NodeManagerHostname"] for node in _nodes()}
     return str(hosts.get(address[1], "")) if address else ""
 
@@ -48,7 +50,8 @@ def _nodes() -> list[dict[str, Any]]:
 
 @contextmanager
 def connected(resources: Resources) -> Iterator[None]:
-    """Connected to Ray; a local instance ends with the context, a cluster goes on.
+    """Connected to Ray; a local instance ends with the context, and what it has written goes with
+    it. A cluster goes on.
 
     Within another such context it is that one's connection.
 
@@ -60,21 +63,39 @@ def connected(resources: Resources) -> Iterator[None]:
         return
     os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
     logging.getLogger("ray").setLevel(logging.ERROR)
-    address = resources.address or os.environ.get("RAY_ADDRESS")
+    address = resources.cluster
+    if address:
+        with _joined(lambda error: _refusal(address, error), address=address):
+            yield
+        return
+    os.environ |= own_token()
+    with ray_folder() as folder:
+
+        def refused(error: Exception) -> str:
+            folder.keep = True
+            return _does_not_start(folder, error)
+
+        with _joined(
+            refused,
+            address="local",
+            num_cpus=cpus(),
+            include_dashboard=False,
+            _temp_dir=folder.temp_dir,
+        ):
+            yield
+
+
+@contextmanager
+def _joined(refusal: Callable[[Exception], str], **where: Any) -> Iterator[None]:
     with _later() as asked_to_end:
         try:
-            ray.init(
-                address=address or "local",
-                include_dashboard=None if address else False,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-            )
+            ray.init(**where, logging_level=logging.ERROR, log_to_driver=False)
         except SystemExit:  # Ray's own answer to SIGTERM
             asked_to_end.append(signal.SIGTERM)
         except Exception as error:  # bare ones, as where Ray's processes start too slowly
             _shut_down()
             if not asked_to_end:
-                raise InputError(_refusal(address, error)) from error
+                raise InputError(refusal(error)) from error
     if asked_to_end:
         _shut_down()
         raise KeyboardInterrupt
@@ -110,18 +131,29 @@ def _later() -> Iterator[list[int]]:
             signal.signal(number, answer)
 
 
-def _refusal(address: str | None, error: Exception) -> str:
-    cause = one_line(error)[:300].rstrip(".")
-    if address:
-        return (
-            f"--address {address}: Ray does not connect ({cause}); is it the HOST:PORT of a head "
-            "node, with the same versions of Ray and Python, and are RAY_AUTH_MODE and "
-            "RAY_AUTH_TOKEN_PATH as there?"
-        )
+def _refusal(address: str, error: Exception) -> str:
     return (
-        f"Ray does not start on this machine ({cause}); see that there is memory, and room for its "
-        f"files in {os.environ.get('RAY_TMPDIR', '/tmp/ray')}, or give a cluster's --address"
+        f"--address {address}: Ray does not connect ({_cause(error)}); is it the HOST:PORT of a "
+        "head node, with the same versions of Ray and Python, and are RAY_AUTH_MODE and "
+        "RAY_AUTH_TOKEN_PATH as there?"
     )
+
+
+def _does_not_start(folder: RayFolder, error: Exception) -> str:
+    memory = psutil.virtual_memory().available / 1e9
+    room = shutil.disk_usage(folder.path).free / 1e9
+    busy = psutil.getloadavg()[0]
+    return (
+        f"Ray does not start on this machine ({_cause(error)}); it takes 1 GB of memory, of which "
+        f"{memory:.1f} are free, 0.01 of room in {folder.path.parent}, of which {room:.1f} are, "
+        f"and some seconds of a CPU: {busy:.0f} processes want the {cpus()} here. What it says "
+        f"itself is in {folder.temp_dir}/session_latest/logs until the next launch; or give a "
+        "cluster's --address"
+    )
+
+
+def _cause(error: Exception) -> str:
+    return one_line(error)[:300].rstrip(".")
 
 
 def _shut_down() -> None:
@@ -132,24 +164,26 @@ def _shut_down() -> None:
     """
     gc.collect()
     gc.disable()
-    begun = _raylets_own()
+    begun = _rays_own()
     try:
         ray.shutdown()
     finally:
         gc.enable()
     # what has only just begun as Ray ends may miss it, and go on for ever
-    for process in psutil.wait_procs(begun, timeout=LAST_SECONDS)[1]:
+    late = psutil.wait_procs(begun, timeout=LAST_SECONDS)[1]
+    for process in late:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    psutil.wait_procs(late, timeout=LAST_SECONDS)
 
 
-def _raylets_own() -> list[psutil.Process]:
-    """The agents and workers of a local instance."""
+def _rays_own() -> list[psutil.Process]:
+    """The processes of a local instance."""
     found: list[psutil.Process] = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
-            if child.name() == "raylet":
-                found += child.children(recursive=True)
+            if any(f"/{OWN}/session_" in word for word in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
     return found
 
 
@@ -166,20 +200,20 @@ def check_feasible(resources: Resources) -> None:
         )
 
 
-def _slots(resources: Resources) -> int:
+def slots_now(resources: Resources) -> int:
     """How many trials can run at once on the nodes there are now."""
-    return min(resources.slots(_alive()), resources.concurrency or MOST, MOST)
+    return resources.slots(_alive())
 
 
 def let_start_together(resources: Resources) -> None:
     """As many workers as fit. Tune would start one, wait until it runs, and only then the next; and
     an autoscaling cluster sees from those that are waited for that there is more to do."""
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_slots(resources))
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots_now(resources))
 
 
 def at_a_time(resources: Resources) -> int | None:
     """Trials at a time; None: Tune sees how many fit. It does not see the workers of a trial."""
-    return resources.concurrency if resources.workers == 1 else _slots(resources)
+    return resources.concurrency if resources.workers == 1 else slots_now(resources)
 
 
 def _alive() -> list[dict[str, float]]:

@@ -17,6 +17,7 @@ from analysis.report import default_folder, publish_report, write_report
 from analysis.results import ResultsError, load_study, read_plan
 from sweep.commit import code_commit
 from sweep.errors import InputError
+from sweep.failures import what_happened
 from sweep.grouping import grouped, in_words
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
@@ -28,7 +29,7 @@ from sweep.outbox import Outbox, Parcel
 from sweep.outcome import Outcome
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
-from sweep.publishing import Publisher, last_line
+from sweep.publishing import Publisher
 from sweep.storing import check_writable
 from sweep.tracking import AWAY, connect
 from sweep.worklist import Worklist, sort_out
@@ -145,6 +146,15 @@ def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
         console.print(f"left out: {reason}", soft_wrap=True)
 
 
+def _incomplete(outbox: Outbox, no_report: bool) -> str:
+    """What the launch has left to be done, with no trial failed; "": nothing."""
+    if outbox.refused:
+        return f"{len(outbox.refused)} trials are refused, the first: {outbox.refused[0]}"
+    if outbox.waiting:
+        return f"{len(outbox.waiting)} trials are not published: {outbox.reason}"
+    return "there is no report, for MLflow was away or has no record" if no_report else ""
+
+
 @dataclass
 class _Launch:
     plan: StudyPlan
@@ -177,26 +187,29 @@ class _Launch:
         self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str
     ) -> Outcome:
         outbox = Outbox(self.publisher, partial(tell_parcel, self.log))
-        status = "FAILED"
+        status, ended_by = "FAILED", ""
         try:
             self._publish_what_is_there(work, outbox)
             if to_run:
                 self._run(work, outbox)
             outbox.close()
             page = self._report() if report else None
-            good = not (self.failed or outbox.waiting or outbox.refused)
-            good &= not report or page is not None
+            ended_by = _incomplete(outbox, report and page is None)
+            good = not (self.failed or ended_by)
             status = unfinished or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)
         except KeyboardInterrupt:
             status = "KILLED"
             raise
+        except BaseException as error:
+            ended_by = one_line(error)
+            raise
         finally:
             outbox.close()
             for parcel in outbox.waiting:
                 tell_parcel(self.log, parcel, outbox.reason)
-            self._end(status)
+            self._end(status, ended_by)
 
     def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
         for planned, run in work.adopted:
@@ -275,9 +288,9 @@ class _Launch:
             return without_passwords(uri).rstrip("/") + path
         return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"
 
-    def _end(self, status: str) -> None:
+    def _end(self, status: str, ended_by: str) -> None:
         try:
-            self.publisher.close(status)
+            self.publisher.close(status, ended_by)
         except AWAY as error:
             self._say(f"MLflow was not told of the end: {one_line(error)}")
 
@@ -306,13 +319,13 @@ class _Watch:
         self._outbox.put(self._launch.stored_parcel(trial_id))
 
     def retried(self, trial_id: str, error: str) -> None:
-        self._log("retried", trial_id, error=without_passwords(last_line(error)))
-        self._display.retried(trial_id, self._name(trial_id), last_line(error))
+        self._log("retried", trial_id, error=without_passwords(what_happened(error)))
+        self._display.retried(trial_id, self._name(trial_id), what_happened(error))
 
     def failed(self, trial_id: str, error: str, node: str) -> None:
         where = {"node": node} if node else {}
-        self._log("failed", trial_id, error=without_passwords(last_line(error)), **where)
-        self._display.failed(trial_id, self._name(trial_id), last_line(error))
+        self._log("failed", trial_id, error=without_passwords(what_happened(error)), **where)
+        self._display.failed(trial_id, self._name(trial_id), what_happened(error))
         self._launch.failed.append(trial_id)
         planned = self._launch.plan.by_id[trial_id]
         self._outbox.put(Parcel(planned, bytes, error=error, node=node))

@@ -1,18 +1,19 @@
 """What a launch would do: for reading before anything runs."""
 
-import os
 from collections.abc import Mapping
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from sweep.capacity import this_machine
 from sweep.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.grouping import grouped, in_words
 from sweep.ledger import Ledger, read_ledger
 from sweep.options import Options
 from sweep.planning import StudyPlan
 from sweep.progress import duration
+from sweep.resources import Resources
 from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
 from trainables.data.examples import Source
@@ -35,8 +36,7 @@ def show_plan(
     ledger = read_ledger(client, plan) if client else Ledger()
     work = sort_out(plan, ledger, Storage(options.storage), torch.device(options.resources.device))
     groups = grouped([planned.trial for planned in work.to_run], options.resources.fuse)
-    slots = options.resources.concurrency or local_slots(options)
-    at_a_time = max(1, min(slots, len(groups)))
+    at_a_time = max(1, min(slots(options.resources), len(groups)))
     seconds = seconds_from_runs(work, ledger.done.values(), options.resources.device)
     source = "at the pace of the finished trials"
     if seconds is None:
@@ -80,6 +80,16 @@ def _pairs(plan: StudyPlan) -> str:
     return ", ".join(f"{count} a condition of {grid}" for grid, count in plan.replicates.items())
 
 
-def local_slots(options: Options) -> int:
-    cpus = options.resources.cpus * options.resources.workers
-    return max(1, int((os.cpu_count() or 1) / max(cpus, 1e-9)))
+def slots(resources: Resources) -> int:
+    """How many trials run at once where they will run; a cluster is asked what it has.
+
+    Raises:
+        InputError: the cluster does not take us, or none of its nodes can ever run a trial.
+    """
+    if resources.cluster is None:
+        return resources.slots([this_machine(gpus=bool(resources.gpus))])
+    from sweep.connection import check_feasible, connected, slots_now  # late: Ray is slow to import
+
+    with connected(resources):
+        check_feasible(resources)
+        return slots_now(resources)

@@ -22,6 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFL
 
 from analysis.records import read_record
 from analysis.store import RECORD, RECORD_DIGEST, running_children
+from sweep.failures import what_happened
 from sweep.ledger import Ledger
 from sweep.mlflow_rows import (
     data_sets,
@@ -88,17 +89,23 @@ class Publisher:
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
         run_id = self._run(planned, time.time()).info.run_id
-        tags = {"error": last_line(error)[:1000], "commit": self._commit, "outcome": "failed"}
+        tags = {"error": what_happened(error)[:1000], "commit": self._commit, "outcome": "failed"}
         tags |= {"node": node} if node else {}
         self._client.log_batch(run_id, params=parameters(planned.trial), tags=_run_tags(tags))
         self._client.log_text(run_id, error, "error.txt")
         self._end(planned, "FAILED", time.time())
 
-    def close(self, status: str) -> None:
-        """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED."""
+    def close(self, status: str, ended_by: str = "") -> None:
+        """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED.
+
+        Args:
+            ended_by: what ended it, in one line, where that is no trial's failure.
+        """
         parent = self._client.get_run(self.parent_id)
         for run in running_children(self._client, parent):
             self._client.set_terminated(run.info.run_id, "KILLED")
+        if ended_by:
+            self._client.set_tag(self.parent_id, "ended_by", ended_by[:1000])
         self._client.set_terminated(self.parent_id, status)
 
     def _open(self, parent: Run | None, launched: bool) -> tuple[str, str]:
@@ -114,6 +121,7 @@ class Publisher:
             "data": data,
             "launched_at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
             "commit": self._commit,
+            "ended_by": "",  # an earlier launch may have said
         }
         if parent is not None:
             run_id = parent.info.run_id
@@ -172,12 +180,6 @@ class Publisher:
         run_id = self._begun[planned.trial_id].info.run_id
         self._client.set_terminated(run_id, status, end_time=milliseconds(end))
         del self._begun[planned.trial_id]
-
-
-def last_line(text: str) -> str:
-    """Of a traceback, the line that says what happened."""
-    lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else "unknown"
 
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:

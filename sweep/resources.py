@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from sweep.capacity import this_machine
 from sweep.errors import InputError
+from sweep.ray_folder import ray_folder
 
 CONNECT_SECONDS = 5.0
+MOST = 1000  # workers that are started at a time
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,37 @@ class Resources:
         each = f"{self.cpus:g} CPUs and {self.gpus:g} GPUs"
         return each if self.workers == 1 else f"{self.workers} times {each}"
 
+    @property
+    def cluster(self) -> str | None:
+        """The address of the cluster that is to be used; None: an instance of this launch's own."""
+        address = self.address or os.environ.get("RAY_ADDRESS")
+        return None if address == "local" else address or None
+
     def slots(self, nodes: Iterable[Mapping[str, float]]) -> int:
-        """How many trials can run at once on nodes that have so many CPUs and GPUs."""
+        """How many trials run at once on nodes that have so many CPUs and GPUs; 0: none, ever.
+
+        All that has to be counted in trials is counted here: a trial, or each of its workers, has
+        its place on one node, and what is left over on two nodes makes no place.
+        """
         need = {"CPU": self.cpus, "GPU": self.gpus}
         places = [
-            min((int(node.get(k, 0.0) // v) for k, v in need.items() if v), default=2**31)
+            min((_times(node.get(k, 0.0), v) for k, v in need.items() if v), default=2**31)
             for node in nodes
         ]
-        return sum(places) // self.workers
+        return min(sum(places) // self.workers, self.concurrency or MOST, MOST)
+
+
+def _times(there: float, share: float) -> int:
+    """How often a share fits: 0.1 ten times in 1, and 0.3 three times in 0.9."""
+    return int(there / share + 1e-9)
 
 
 def check_resources(asked: Resources) -> None:
     """What can be said before Ray starts.
 
     Raises:
-        InputError: the cluster does not answer, or this machine cannot give what a trial needs.
+        InputError: the cluster does not answer, or this machine cannot give what a trial or Ray
+            needs.
     """
     if asked.workers > 1 and asked.fuse > 1:
         raise InputError(
@@ -59,25 +78,32 @@ def check_resources(asked: Resources) -> None:
             f"--gpus-per-trial {asked.gpus:g}: with resources.workers={asked.workers} each worker "
             "needs GPUs of its own; give 0 or a whole number"
         )
-    address = asked.address or os.environ.get("RAY_ADDRESS")
-    if address and address not in ("auto", "local"):
-        _knock(address)
-    if not address or address == "local":
-        there = os.cpu_count() or 1
-        if asked.cpus > there:
-            raise InputError(f"--cpus-per-trial {asked.cpus:g}: this machine has {there}")
-        local = {"CPU": float(there), "GPU": float(_local_gpus() if asked.gpus else 0)}
-        if asked.workers > 1 and not asked.slots([local]):
-            raise InputError(
-                f"resources.workers: {asked.workers} is refused: {asked.taken} are needed, and "
-                f"this machine has {local['CPU']:g} CPUs and {local['GPU']:g} GPUs; lower it, "
-                "or give a cluster's --address"
-            )
-        if asked.gpus > _local_gpus():
-            raise InputError(
-                f"--gpus-per-trial {asked.gpus:g}: this machine has {_local_gpus()}; "
-                "leave it out, or give a cluster's --address"
-            )
+    if asked.cluster is None:
+        with ray_folder():  # that there can be one
+            pass
+        _check_machine(asked, this_machine(gpus=bool(asked.gpus)))
+    elif asked.cluster != "auto":
+        _knock(asked.cluster)
+
+
+def _check_machine(asked: Resources, here: Mapping[str, float]) -> None:
+    cpus, gpus = here["CPU"], here["GPU"]
+    if asked.cpus > cpus:
+        raise InputError(
+            f"--cpus-per-trial {asked.cpus:g}: this process may use {cpus:g} here; "
+            "lower it, or give a cluster's --address"
+        )
+    if asked.gpus > gpus:
+        raise InputError(
+            f"--gpus-per-trial {asked.gpus:g}: this machine has {gpus:g}; "
+            "leave it out, or give a cluster's --address"
+        )
+    if not asked.slots([here]):
+        raise InputError(
+            f"resources.workers: {asked.workers} is refused: {asked.taken} are needed, and this "
+            f"process may use {cpus:g} CPUs and {gpus:g} GPUs here; lower it, or give a cluster's "
+            "--address"
+        )
 
 
 def _knock(address: str) -> None:
@@ -91,9 +117,3 @@ def _knock(address: str) -> None:
             f"--address {address}: no Ray cluster answers there ({reason}); "
             "give HOST:PORT of its head node"
         ) from error
-
-
-def _local_gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count()

@@ -56,6 +56,7 @@ class Standing:
     trials: tuple[TrialStanding, ...]
     process: str | None = None  # that holds its lock
     note: str = ""  # why there are no trials
+    ended_by: str = ""  # what ended the last launch, where that is no trial's failure
 
     @property
     def running(self) -> bool:
@@ -160,6 +161,7 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
         trials=tuple(_trials(plan.trials if plan else (), runs, shelf)),
         process=_process(study, plan, shelf),
         note=note,
+        ended_by=tags.get("ended_by", ""),
     )
 
 

@@ -38,7 +38,7 @@ exit codes: 0 nothing has failed, 1 some trial failed or waits to be published, 
 STATUSES = {
     "RUNNING": "running",
     "FINISHED": "finished",
-    "FAILED": "ended with failures",
+    "FAILED": "not complete",
     "KILLED": "interrupted",
 }
 NAMES = 6  # trials named of a group
@@ -156,6 +156,10 @@ def _state(standing: "Standing", shelf: "Shelf | None" = None) -> str:
         return f"running (process {standing.process})"
     if standing.running and shelf is not None:
         said += " as MLflow has it, and no process here holds its lock"
+    if standing.status == "FAILED" and standing.counts["failed"]:
+        said = "ended with failures"
+    if standing.ended_by and not standing.running:
+        said += f": {standing.ended_by}"
     return said
 
 

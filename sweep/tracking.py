@@ -12,9 +12,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.errors import one_line, without_passwords
+from analysis.errors import one_line
 from analysis.store import absent_database
 from sweep.errors import InputError
+from sweep.tracking_address import check_address, no_answer
 from trainables.errors import StorageError
 
 AWAY = (MlflowException, SQLAlchemyError, OSError)  # what is raised where MLflow does not answer
@@ -54,14 +55,12 @@ def connect() -> MlflowClient:
     # a line about every run that ends, for which the server is asked again
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     uri = mlflow.get_tracking_uri()
+    check_address(uri)
     try:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
-    except AWAY as error:
-        raise InputError(
-            f"--tracking-uri {without_passwords(uri)}: MLflow does not answer "
-            f"({one_line(error)[:300]}); start it, or give another"
-        ) from error
+    except (*AWAY, ImportError) as error:  # a database's driver may not be installed
+        raise InputError(no_answer(uri, error)) from error
     return client
 
 

@@ -19,6 +19,7 @@ from analysis.records import Record, read_record
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.execution import execute, log_of, tell_parcel
+from sweep.failures import what_happened
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
 from sweep.lock import using
@@ -28,7 +29,7 @@ from sweep.options import Options
 from sweep.outbox import Outbox, Parcel
 from sweep.outcome import Outcome
 from sweep.planning import StudyPlan
-from sweep.publishing import Publisher, last_line
+from sweep.publishing import Publisher
 from sweep.search.asking import Asked
 from sweep.search.plans import confirmed, confirming, controls_of, planned_trial, searched
 from sweep.search.proposals import Proposal
@@ -137,7 +138,7 @@ class _Launch:
             raise InputError(f"nothing was searched: {one_line(error)}") from error
         log = log_of(self.options, plan)
         outbox = Outbox(publisher, partial(tell_parcel, log))
-        status = "KILLED"
+        status, ended_by = "FAILED", ""
         with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
             try:
                 watch = _Watch(self, Telling(self.console, proposer), outbox, log)
@@ -152,12 +153,18 @@ class _Launch:
                     watch,
                 )
                 status = "FINISHED"
+            except KeyboardInterrupt:
+                status = "KILLED"
+                raise
+            except BaseException as error:
+                ended_by = one_line(error)
+                raise
             finally:
                 outbox.close()
                 for parcel in outbox.waiting:
                     tell_parcel(log, parcel, outbox.reason)
                 try:
-                    publisher.close(status)
+                    publisher.close(status, ended_by)
                 except AWAY as error:
                     self.say(f"MLflow was not told of the end: {one_line(error)}")
 
@@ -260,7 +267,7 @@ class _Watch:
         self._telling.finished(proposal)
 
     def retried(self, number: int, error: str) -> None:
-        self._log.write("retried", number=number, error=without_passwords(last_line(error)))
+        self._log.write("retried", number=number, error=without_passwords(what_happened(error)))
         self._telling.retried(number, error)
 
     def recorded(self, live: Live, trial: Trial) -> None:
@@ -275,7 +282,7 @@ class _Watch:
 
     def failed(self, number: int, error: str) -> None:
         self._launch.failed += 1
-        self._log.write("failed", number=number, error=without_passwords(last_line(error)))
+        self._log.write("failed", number=number, error=without_passwords(what_happened(error)))
         self._telling.failed(number, error)
 
     def _stored(self, trial_id: str) -> bytes:

@@ -10,7 +10,7 @@ from rich.table import Table
 from analysis.objectives import OBJECTIVES
 from sweep.estimate import seconds_by_measuring
 from sweep.ledger import Ledger
-from sweep.listing import local_slots
+from sweep.listing import slots
 from sweep.options import Options
 from sweep.progress import duration
 from sweep.search.asking import Asked
@@ -38,9 +38,9 @@ def show_search(
     device = torch.device(options.resources.device)
     work = sort_out(base, Ledger(), Storage(options.folder / "none"), device)
     one = seconds_by_measuring(work, sources, weights) / max(1, search.seeds)
-    slots = options.resources.concurrency or local_slots(options)
+    at_a_time = slots(options.resources)
     confirming = 2 * asked.replicates
-    seconds = one * (search.seeds * search.trials + confirming) / slots
+    seconds = one * (search.seeds * search.trials + confirming) / at_a_time
     drop = search.accuracy_drop
     stopping = f"{search.stopping}, from {search.stop_after} seeds on"
     rows = {
@@ -60,8 +60,9 @@ def show_search(
         "  left out": "; ".join(asked.space.left_out) or "none",
         "Confirmed": f"the best and the base on {asked.replicates} fresh seeds",
         "History": f"{asked.name}, {_done(asked, options)}",
-        "Time": f"about {duration(seconds)} from the start, without stopping, {slots} trials at a "
-        "time (by a short measurement on this CPU, at the base's length of warm-up)",
+        "Time": f"about {duration(seconds)} from the start, without stopping, "
+        f"{at_a_time} trials at a time (by a short measurement on this CPU, at the base's length "
+        "of warm-up)",
     }
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in rows.items():

@@ -30,6 +30,7 @@ from analysis.errors import one_line, without_passwords
 from sweep.errors import InputError
 from sweep.lock import exclusive
 from sweep.search.proposals import AGAIN
+from sweep.tracking_address import no_answer
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 15, 60
 SQLITE = "search.db"  # in the launch's folder
@@ -165,8 +166,7 @@ def _patiently(url: str, make: Callable[[], Made]) -> Made:
         except (*AWAY, ImportError) as error:
             if attempt == _ATTEMPTS - 1 or isinstance(error, ImportError):
                 raise InputError(
-                    f"--search-storage {without_passwords(url)}: does not answer "
-                    f"({one_line(error)[:300]}); start it, or give another"
+                    no_answer(url, error, "--search-storage", "the database")
                 ) from error
             time.sleep(0.5 * (attempt + 1))
     raise AssertionError("unreachable")

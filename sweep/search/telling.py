@@ -5,8 +5,8 @@ import time
 from rich.console import Console
 
 from analysis.objectives import OBJECTIVES
+from sweep.failures import what_happened
 from sweep.progress import duration
-from sweep.publishing import last_line
 from sweep.search.proposals import Proposal
 from sweep.search.proposing import Proposer
 from sweep.search.space import one_line_of
@@ -45,11 +45,11 @@ class Telling:
         self._say(f"{text} ({one_line_of(proposal.params)})\n  {self._state()}")
 
     def retried(self, number: int, error: str) -> None:
-        self._say(f"#{number}: failed, tried again from its checkpoint: {last_line(error)}")
+        self._say(f"#{number}: failed, tried again from its checkpoint: {what_happened(error)}")
 
     def failed(self, number: int, error: str) -> None:
         self._ended += 1
-        self._say(f"#{number}: failed for good: {last_line(error)}")
+        self._say(f"#{number}: failed for good: {what_happened(error)}")
 
     def _state(self) -> str:
         """`8/50 proposals, 2 running, best ECE 0.064 (#3) · 6 min left`."""

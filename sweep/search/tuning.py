@@ -5,18 +5,16 @@ is NaN running for ever, knows no constraints, cannot tell a dead launcher's pro
 and its draws depend on how often it was asked. The searcher here passes Tune's questions on.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from sweep.connection import check_feasible, connected, let_start_together
+from sweep.connection import check_feasible, connected, let_start_together, slots_now
 from sweep.resources import Resources
 from sweep.running import bound, scratch, traceback_of
 from sweep.search.proposals import Proposal
@@ -88,7 +86,7 @@ class _Asks(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """No more than can run at once: what is asked ahead of time is asked with less known."""
         self._proposer.alive()
-        if len(self._proposer.running) >= _slots(self._resources):
+        if len(self._proposer.running) >= max(1, slots_now(self._resources)):
             return None
         live = self._proposer.ask()
         if live is None:
@@ -159,13 +157,3 @@ class _Tells(tune.Callback):
 
 def _number(trial: TuneTrial) -> int:
     return int(trial.config["work"]["id"])
-
-
-def _slots(resources: Resources) -> int:
-    """How many proposals can run at once on the nodes there are now."""
-    most = resources.concurrency or math.inf
-    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    for kind, share in (("CPU", resources.cpus), ("GPU", resources.gpus)):
-        if share:
-            most = min(most, there.get(kind, 0.0) // (share * resources.workers))
-    return max(1, int(min(most, 2**31)))

@@ -174,6 +174,14 @@ def finished(new_place: Callable[[str], Place]) -> SimpleNamespace:
 
 
 @pytest.fixture
+def rays() -> Iterator[Path]:
+    """An empty folder for Ray's, with the short path that its sockets need."""
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
 def copied_place(
     finished: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Place:

@@ -60,7 +60,7 @@ def here(tmp_path, monkeypatch, tiny):
         (["tiny.yaml", "--data", "folder:absent"], "folder:absent: no such folder"),
         (["tiny.yaml", "--set", "data.examples=4001"], "4001 asked for, photos has 4000"),
         (["tiny.yaml", "--set", "data.test=5000"], "5000 asked for, photos has 2000"),
-        (["tiny.yaml", "--cpus-per-trial", "1000"], "--cpus-per-trial 1000: this machine has"),
+        (["tiny.yaml", "--cpus-per-trial", "1000"], "--cpus-per-trial 1000: this process may use"),
         (["tiny.yaml", "--cpus-per-trial", "-1"], "give 0 or more"),
         (["tiny.yaml", "--gpus-per-trial", "64"], "--gpus-per-trial 64: this machine has"),
         (["tiny.yaml", "--address", "nonsense"], "--address nonsense"),

@@ -276,8 +276,8 @@ MOMENTS: dict[str, Callable] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, number, moment):
-    launch = place.start(place.write("tiny"), "--scale", "long")
+def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, rays, number, moment):
+    launch = place.start(place.write("tiny"), "--scale", "long", RAY_TMPDIR=str(rays))
     time.sleep(1)
     place.wait_for(lambda: MOMENTS[moment](place, launch), 200)
     left = below(launch)
@@ -289,6 +289,7 @@ def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, number, moment):
     assert err.splitlines() == ["launch: interrupted; the same command goes on from here"]
     assert "Traceback" not in out
     place.wait_for(lambda: not [process for process in left if alive(process)], 30)
+    assert not os.listdir(rays)
 
 
 def alive(process: psutil.Process) -> bool:

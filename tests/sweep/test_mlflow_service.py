@@ -104,7 +104,7 @@ def test_a_launch_is_published_by_password_and_in_few_requests(service, place, m
         MLFLOW_TRACKING_PASSWORD="wrong",
     )
     assert len(refused.splitlines()) == 1
-    assert refused.startswith(f"launch: --tracking-uri {service}: MLflow does not answer (")
+    assert refused.startswith(f"launch: --tracking-uri {service}: MLflow refuses the user or the ")
     assert "wrong" not in refused
     assert not place.stored("records")
 

@@ -48,6 +48,24 @@ def test_a_finished_study_stands_as_it_was_left(copied_place, capsys):
     assert f"nodes       {HOST} 8" in page
 
 
+def test_what_ended_a_launch_in_which_no_trial_has_failed_is_said(copied_place, capsys):
+    client = copied_place.client
+    experiment = client.get_experiment_by_name("tiny")
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
+    client.set_terminated(parent.info.run_id, "FAILED")
+    assert "photos: not complete · 8/8 done" in told(capsys)  # as an earlier version left it
+    client.set_tag(parent.info.run_id, "ended_by", "8 trials are not published: it is full")
+    assert "photos: not complete: 8 trials are not published: it is full · 8/8" in told(capsys)
+
+    (trial, *_) = children(copied_place)
+    client.set_tag(trial.info.run_id, "outcome", "failed")
+    client.set_terminated(trial.info.run_id, "FAILED")
+    (copied_place.folder / "sweep_storage/records" / trial.data.tags["trial_id"]).unlink()
+    assert "ended with failures: 8 trials are not published" in told(capsys, code=1)
+    client.update_run(parent.info.run_id, status="RUNNING")
+    assert "it is full" not in told(capsys, code=1)
+
+
 def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place, capsys):
     runs = {run.info.run_name: run for run in children(copied_place)}
     client = copied_place.client

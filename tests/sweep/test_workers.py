@@ -3,12 +3,11 @@
 The launch is real, and so are Ray Tune and Ray Train in it.
 """
 
-import os
-
 import numpy as np
 import pytest
 import yaml
 
+from sweep.capacity import cpus
 from sweep.errors import InputError
 from sweep.launch import main
 from sweep.options import parse_options
@@ -18,7 +17,7 @@ from trainables.storage import Storage
 
 GRID = {"distribution": {"warmup.noise.distribution": ["gaussian"]}}
 PAIR = {"grids": GRID, "scales": {"laptop": {"replicates": 1}}, "exhibits": ["pairs"]}
-MOST = os.cpu_count() or 1
+MOST = cpus()
 
 BATCH_NORM = """
 from torch import nn

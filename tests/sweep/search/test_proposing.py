@@ -339,6 +339,22 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(bench):
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite:////no/such/folder/search.db", "cannot be opened or made"),
+        ("mysql+nosuchdriver://there/db", "nosuchdriver"),
+    ],
+)
+def test_a_database_that_cannot_answer_is_not_told_to_be_started(bench, url, says):
+    one = bench()
+    one.url = url
+    with pytest.raises(InputError) as raised, one.proposer():
+        pass
+    assert says in str(raised.value)
+    assert "start it" not in str(raised.value)
+
+
 def test_two_launchers_on_one_postgresql(bench, driver, postgres):
     one = bench(trials=7)
     one.url = database(postgres.url, one.folder)

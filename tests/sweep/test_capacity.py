@@ -1,0 +1,212 @@
+"""The CPUs are those that the process may use, and everything that counts trials counts alike."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from ray.cluster_utils import Cluster
+
+from sweep.capacity import cpus
+from sweep.connection import connected, slots_now
+from sweep.launch import main
+from sweep.resources import Resources
+from sweep.search import tuning
+
+MINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+V1 = "4:memory:/here\n1:cpu,cpuacct:/docker/abc\n0::/\n"
+
+
+def machine(root: Path, files: dict[str, str]) -> Path:
+    """A folder with some of the files that the kernel shows."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+@pytest.fixture
+def eight(monkeypatch):
+    """A process that no affinity holds to fewer than 8 CPUs."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 8, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+
+
+def v1(base: str, quota: int, period: int = 100_000) -> dict[str, str]:
+    return {f"{base}/cpu.cfs_quota_us": f"{quota}\n", f"{base}/cpu.cfs_period_us": f"{period}\n"}
+
+
+QUOTAS = {
+    "version 2, of the container": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "300000 100000\n"},
+        3,
+    ),
+    "version 2, no limit": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"},
+        8,
+    ),
+    "version 2, of a group above": (
+        {
+            "proc/self/cgroup": "0::/user.slice/job.scope\n",
+            "sys/fs/cgroup/user.slice/cpu.max": "200000 100000\n",
+            "sys/fs/cgroup/user.slice/job.scope/cpu.max": "max 100000\n",
+        },
+        2,
+    ),
+    "version 2, named as the host sees it": (
+        {
+            "proc/self/cgroup": "0::/kubepods/pod1/abc\n",
+            "sys/fs/cgroup/cpu.max": "50000 10000\n",
+        },
+        5,
+    ),
+    "version 2 beside version 1": (
+        {"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/unified/a/cpu.max": "400000 100000\n"},
+        4,
+    ),
+    "one and a half": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"},
+        1,
+    ),
+    "half a CPU": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"},
+        1,
+    ),
+    "version 1, of the container": (
+        {"proc/self/cgroup": V1} | v1("sys/fs/cgroup/cpu,cpuacct", 600_000),
+        6,
+    ),
+    "version 1, by its short name": (
+        {"proc/self/cgroup": V1} | v1("sys/fs/cgroup/cpu/docker/abc", 20_000, 10_000),
+        2,
+    ),
+    "version 1, no limit": ({"proc/self/cgroup": V1} | v1("sys/fs/cgroup/cpu", -1), 8),
+    "more than there are": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "1600000 100000\n"},
+        8,
+    ),
+    "unreadable": (
+        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "what?\n"},
+        8,
+    ),
+    "no control groups": ({}, 8),
+}
+
+
+@pytest.mark.parametrize("name", QUOTAS)
+def test_a_quota_counts_in_whole_cpus_and_at_least_one(tmp_path, eight, name):
+    files, wanted = QUOTAS[name]
+    assert cpus(machine(tmp_path, files), {}) == wanted
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({"SLURM_CPUS_ON_NODE": "4"}, 4),
+        ({"SLURM_CPUS_ON_NODE": "6", "SLURM_CPUS_PER_TASK": "2"}, 6),  # the batch script has all
+        ({"SLURM_CPUS_ON_NODE": "6", "SLURM_CPUS_PER_TASK": "2", "SLURM_STEP_ID": "0"}, 2),
+        ({"SLURM_CPUS_ON_NODE": "6", "SLURM_STEP_ID": "0"}, 6),
+        ({"SLURM_CPUS_ON_NODE": "64"}, 8),
+        ({"SLURM_CPUS_ON_NODE": ""}, 8),
+        ({"SLURM_CPUS_ON_NODE": "0"}, 8),
+        ({"SLURM_CPUS_ON_NODE": "many"}, 8),
+    ],
+)
+def test_what_slurm_has_given_counts(tmp_path, eight, environment, wanted):
+    assert cpus(tmp_path, environment) == wanted
+
+
+def test_the_smallest_limit_counts(tmp_path, eight):
+    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "500000 100000\n"}
+    assert cpus(machine(tmp_path, files), {"SLURM_CPUS_ON_NODE": "3"}) == 3
+    assert cpus(tmp_path, {"SLURM_CPUS_ON_NODE": "7"}) == 5
+
+
+def test_this_process_may_use_no_more_than_the_kernel_lets_it():
+    assert 1 <= cpus() <= MINE
+
+
+def test_affinity_is_asked_for_where_the_system_knows_one(tmp_path, monkeypatch, eight):
+    monkeypatch.delattr(os, "process_cpu_count")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 3, 9}, raising=False)
+    assert cpus(tmp_path, {}) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cpus(tmp_path, {}) == 64
+
+
+def test_python_counts_where_it_can(tmp_path, monkeypatch, eight):
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 3, raising=False)  # 3.13's own setting
+    assert cpus(tmp_path, {}) == 3
+
+
+# Counted in trials
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "wanted"),
+    [
+        ({"cpus": 2}, [3, 3], 2),  # 6 CPUs, and no third place
+        ({"cpus": 2}, [4, 2, 1], 3),
+        ({"cpus": 0.1}, [1], 10),
+        ({"cpus": 0.3}, [0.9], 3),
+        ({"cpus": 1.5}, [3, 2], 3),
+        ({"cpus": 2, "concurrency": 1}, [4, 4], 1),
+        ({"cpus": 2, "concurrency": 9}, [4], 2),
+        ({"cpus": 2, "workers": 2}, [3, 3], 1),
+        ({"cpus": 4}, [3, 3], 0),
+        ({"cpus": 0}, [1], 1000),
+    ],
+)
+def test_a_trial_has_its_place_on_one_node(asked, nodes, wanted):
+    assert Resources(**asked).slots([{"CPU": cpus} for cpus in nodes]) == wanted
+
+
+def test_gpus_count_as_cpus_do():
+    nodes = [{"CPU": 16.0, "GPU": 1.0}, {"CPU": 16.0}]
+    assert Resources(cpus=1, gpus=0.25).slots(nodes) == 4
+    assert Resources(cpus=8, gpus=0.25).slots(nodes) == 2
+
+
+def test_everything_counts_a_cluster_alike(tmp_path, monkeypatch, capsys, tiny):
+    """Two nodes of 3 CPUs, at 2 a trial: two places, in the launch, the search and the dry run."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
+    try:
+        cluster.add_node(num_cpus=3)
+        cluster.wait_for_nodes()
+        resources = Resources(address=cluster.address, cpus=2)
+        with connected(resources):
+            assert slots_now(resources) == 2
+            assert proposals_at_once(resources) == 2
+        words = ["tiny.yaml", "--dry-run", "--address", cluster.address, "--cpus-per-trial"]
+        assert main([*words, "2"]) == 0
+        assert ", 2 trials at a time" in capsys.readouterr().out
+        assert main([*words, "4"]) == 2
+        assert "a trial needs 4 CPUs and 0 GPUs on one node" in capsys.readouterr().err
+    finally:
+        cluster.shutdown()
+
+
+def proposals_at_once(resources: Resources) -> int:
+    """How many proposals a search hands out before it waits."""
+
+    class Endless:
+        def __init__(self) -> None:
+            self.running: list[int] = []
+
+        def alive(self) -> None: ...
+
+        def ask(self) -> SimpleNamespace:
+            self.running.append(len(self.running))
+            return SimpleNamespace(number=self.running[-1], members=())
+
+    endless = Endless()
+    asks = tuning._Asks(endless, resources, SimpleNamespace(proposed=lambda live: None))
+    while asks.suggest("t") is not None:
+        assert len(endless.running) < 100
+    return len(endless.running)

@@ -1,0 +1,199 @@
+"""A local Ray starts wherever there is a folder for it, and leaves nothing there."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import ray
+
+from sweep import ray_folder as module
+from sweep.connection import connected
+from sweep.errors import InputError
+from sweep.ray_folder import ENDING, LOCK, LONGEST, own_token, ray_folder
+from sweep.resources import Resources, check_resources
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch):
+    for name in ("RAY_TMPDIR", "TMPDIR", "RAY_ADDRESS", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def long(folder: Path, length: int = LONGEST) -> Path:
+    """A folder within, whose path has so many characters."""
+    path = folder / ("x" * (length - len(str(folder)) - 1))
+    path.mkdir()
+    return path
+
+
+def test_the_longest_folder_is_as_long_as_a_socket_can_be(rays):
+    for length in (LONGEST, LONGEST + 1):
+        path = Path(f"{long(rays, length)}{ENDING}")
+        path.parent.mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX) as one:
+            if length == LONGEST:
+                one.bind(str(path))
+            else:
+                with pytest.raises(OSError, match="AF_UNIX path too long"):
+                    one.bind(str(path))
+
+
+def test_the_folder_is_where_ray_would_have_it_and_goes_with_what_is_in_it(rays, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(long(rays)))
+    with ray_folder() as folder:
+        assert folder.path.parent == long_of(rays)
+        assert folder.path.stat().st_mode & 0o777 == 0o700
+        Path(folder.temp_dir).mkdir()
+        Path(folder.temp_dir, "log").write_text("said")
+    assert not os.listdir(long_of(rays))
+
+
+def long_of(folder: Path) -> Path:
+    return next(folder.glob("x*"))
+
+
+@pytest.mark.parametrize("unfit", ["too long", "a file", "not there", "without room"])
+def test_where_the_usual_folder_will_not_do_there_is_another(rays, monkeypatch, unfit):
+    usual = {
+        "too long": long(rays, LONGEST + 1),
+        "a file": rays / "file",
+        "not there": rays / "nowhere",
+        "without room": rays,
+    }[unfit]
+    (rays / "file").touch()
+    room = shutil.disk_usage
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda p: SimpleNamespace(free=0) if p == str(rays) else room(p)
+    )
+    monkeypatch.setenv("TMPDIR", str(usual))
+    with ray_folder() as folder:
+        assert folder.path.parent == Path("/tmp")
+    assert not folder.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("too long", f"has {LONGEST + 1} characters, and with more than {LONGEST} the paths of"),
+        ("a file", "Not a directory; give another folder, or unset it"),
+        ("nowhere", "No such file or directory; give another folder"),
+    ],
+)
+def test_a_folder_that_is_asked_for_and_will_not_do_is_refused(rays, monkeypatch, asked, says):
+    (rays / "a file").touch()
+    path = long(rays, LONGEST + 1) if asked == "too long" else rays / asked
+    monkeypatch.setenv("RAY_TMPDIR", str(path))
+    with pytest.raises(InputError) as raised:
+        check_resources(Resources())
+    assert str(raised.value).startswith(f"RAY_TMPDIR {path}: ")
+    assert says in str(raised.value)
+    check_resources(Resources(cpus=0.5, address="auto"))  # a cluster has folders of its own
+
+
+def test_where_there_is_none_at_all_each_says_why(rays, monkeypatch):
+    monkeypatch.setattr(module, "_unfit", lambda place: "has no room")
+    monkeypatch.setenv("TMPDIR", str(rays))
+    with (
+        pytest.raises(InputError, match="there is no folder for Ray's files") as raised,
+        ray_folder(),
+    ):
+        pass
+    assert f"{rays}: has no room; /tmp: has no room; " in str(raised.value)
+    assert "set RAY_TMPDIR to one" in str(raised.value)
+
+
+def test_what_a_killed_launch_has_left_goes_and_what_another_uses_stays(rays, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(rays))
+    for name in ("ray-killed", "ray-another", "ray-starting", "session_2026", "elsewhere"):
+        (rays / name).mkdir()
+        if name not in ("ray-starting", "elsewhere"):
+            (rays / name / LOCK).touch()
+    (rays / "elsewhere" / LOCK).touch()
+    (rays / "ray-link").symlink_to(rays / "elsewhere")
+    with (rays / "ray-another" / LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with ray_folder() as folder:
+            left = {path.name for path in rays.iterdir()}
+            with ray_folder() as second:  # two launches at a time
+                assert folder.path.is_dir()
+                assert second.path.is_dir()
+    expected = {"ray-another", "ray-starting", "session_2026", "elsewhere", "ray-link"}
+    assert left == expected | {folder.path.name}
+    assert {path.name for path in rays.iterdir()} == expected
+
+
+def test_what_a_ray_that_does_not_start_says_is_kept_until_the_next_launch(rays, monkeypatch):
+    def init(**_):
+        raise RuntimeError("the raylet\nis gone.")
+
+    monkeypatch.setenv("RAY_TMPDIR", str(rays))
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(InputError) as raised, connected(Resources()):
+        pass
+    said = str(raised.value)
+    (kept,) = rays.iterdir()
+    assert said.startswith("Ray does not start on this machine (the raylet is gone); it takes ")
+    assert f"of room in {rays}, of which " in said
+    assert f"{kept}/r/session_latest/logs until the next launch" in said
+    with ray_folder():
+        assert not kept.exists()
+
+
+@pytest.mark.parametrize("name", ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"])
+def test_a_token_is_made_where_the_user_has_said_nothing_of_one(tmp_path, monkeypatch, name):
+    for other in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    assert len(own_token()["RAY_AUTH_TOKEN"]) == 64
+    assert own_token() != own_token()
+    monkeypatch.delenv("HOME")
+    assert own_token()
+    monkeypatch.setenv(name, "as the user says")
+    assert not own_token()
+    monkeypatch.delenv(name)
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text("secret")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not own_token()
+
+
+# In all adversities at once
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux holds processes to CPUs")
+def test_a_launch_held_to_one_cpu_with_no_home_and_a_long_temporary_folder(place, monkeypatch):
+    temporary = place.folder / ("long" * 30)
+    temporary.mkdir()
+    (place.folder / "file").touch()
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):  # as an earlier test of this process left it
+        monkeypatch.delenv(name, raising=False)
+    settings = {"TMPDIR": str(temporary), "HOME": str(place.folder / "file/home")}
+    study = place.write("tiny", scales={"laptop": {"replicates": 1}})
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})  # which the launch inherits
+    try:
+        refused = place.launch(study, "--cpus-per-trial", "2", code=2, **settings)
+        assert "--cpus-per-trial 2: this process may use 1 here" in refused
+        assert "1 trials at a time" in place.launch(study, "--dry-run", **settings)
+        said = place.launch(study, "--log", "log", **settings)
+    finally:
+        os.sched_setaffinity(0, mine)
+    assert "Traceback" not in said
+    assert place.results("tiny").count("finished") == 4
+    assert at_once(place.folder / "log") == 1
+    assert not list(temporary.glob("ray*"))
+
+
+def at_once(log: Path) -> int:
+    """The most trials that ran at a time, by the log."""
+    running = most = 0
+    for line in log.read_text("utf-8").splitlines():
+        event = json.loads(line)["event"]
+        running += {"started": 1, "finished": -1}.get(event, 0)
+        most = max(most, running)
+    return most
