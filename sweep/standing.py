@@ -148,7 +148,8 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
     except ResultsError as error:
         note = str(error)
     runs = best_runs(children(client, parent))
-    ended = [run.info.end_time for run in runs.values() if is_done(run) and run.info.end_time]
+    done = (run for run in runs.values() if is_done(client, run))
+    ended = [run.info.end_time for run in done if run.info.end_time]
     return Standing(
         study=study,
         scale=tags.get("scale", ""),
@@ -157,19 +158,22 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
         status=parent.info.status,
         launched_at=tags.get("launched_at", ""),
         last_finished=max(ended) / 1000 if ended else None,
-        trials=tuple(_trials(plan.trials if plan else (), runs, shelf)),
+        trials=tuple(_trials(client, plan.trials if plan else (), runs, shelf)),
         process=_process(study, plan, shelf),
         note=note,
     )
 
 
 def _trials(
-    planned: Sequence[PlannedTrial], runs: Mapping[str, Run], shelf: Shelf | None
+    client: MlflowClient,
+    planned: Sequence[PlannedTrial],
+    runs: Mapping[str, Run],
+    shelf: Shelf | None,
 ) -> list[TrialStanding]:
     found = []
     for trial in planned:
         run = runs.get(trial.trial_id)
-        outcome = _outcome(run)
+        outcome = _outcome(client, run)
         tags = run.data.tags if run else {}
         left = outcome in ("failed", "missing")
         found.append(
@@ -188,10 +192,10 @@ def _trials(
     return found
 
 
-def _outcome(run: Run | None) -> str:
+def _outcome(client: MlflowClient, run: Run | None) -> str:
     """As a report has it, and as the next launch: without its record a trial is run again."""
     outcome = "missing" if run is None else outcome_of(run)
-    lost = run is not None and outcome in ("finished", "diverged") and not is_done(run)
+    lost = run is not None and outcome in ("finished", "diverged") and not is_done(client, run)
     return "missing" if lost else outcome
 
 
