@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from analysis.places import ARTIFACTS, database_file, same_folder
+from analysis.places import ARTIFACTS, database_file, is_here, same_folder
 
 # table → (its key, its column with an address)
 ADDRESSES = {
@@ -66,7 +66,7 @@ def outside(database: Path) -> list[Address]:
 def refusal(uri: str) -> str | None:
     """Why the MLflow at `uri`, a database in the working directory, cannot be used as it is."""
     database = database_file(uri)
-    if database is None or database.parent != Path() or not database.is_file():
+    if database is None or not is_here(uri) or not database.is_file():
         return None
     found: list[Address] = []
     with suppress(sqlite3.Error):  # MLflow tells of a database that it cannot read

@@ -1,9 +1,8 @@
 """Where MLflow's database and artifacts lie, so that what lies in a folder belongs to that folder.
 
-A database in the working directory is addressed relative to it, and so are the artifacts beside it:
-the folder can be copied, moved or called whatever a folder can be called, and its MLflow is its
-own. MLflow's own default is absolute, by an URI that MLflow does not read as it writes it. An
-artifact root that is relative counts from the folder of its database.
+Artifacts are addressed relative to the folder of a database that is a file in the working
+directory: it can be copied, moved or called whatever a folder can be called, and its MLflow is its
+own. MLflow's own default is an absolute path, which it does not read as it writes it.
 """
 
 import os
@@ -16,7 +15,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.tracking import DEFAULT_TRACKING_URI
 from mlflow.utils.file_utils import local_file_uri_to_path
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 ARTIFACTS = "mlruns"  # the folder that MLflow keeps artifacts in, by an experiment's id
@@ -27,15 +26,19 @@ class ArtifactsError(OSError):
 
 
 def tracking_uri() -> str:
-    """Of the MLflow in force; relative, where its database is in the working directory."""
+    """Of the MLflow in force; of its own default the relative form, where no other reaches it."""
     uri = mlflow.get_tracking_uri()
     asked_for = mlflow.is_tracking_uri_set()  # type: ignore[no-untyped-call]
-    if not asked_for and uri.startswith("sqlite:"):
-        return DEFAULT_TRACKING_URI
+    as_it_is = f"sqlite:///{Path.cwd()}/mlflow.db"
+    # MLflow writes a space or an é of the folder as a code, and makes a folder of that name
+    spelt = not asked_for and uri.startswith("sqlite:") and uri != as_it_is
+    return DEFAULT_TRACKING_URI if spelt else uri
+
+
+def is_here(uri: str) -> bool:
+    """Whether the database of the MLflow at `uri` is a file in the working directory."""
     file = database_file(uri)
-    if file is None or "?" in uri or not same_folder(file.parent, Path()):
-        return uri
-    return URL.create("sqlite", database=file.name).render_as_string()
+    return file is not None and same_folder(file.parent, Path())
 
 
 @lru_cache
@@ -63,9 +66,9 @@ def artifact_root(uri: str) -> str | None:
     """
     if uri.startswith("http"):
         return None
-    file = database_file(uri)
-    if file is not None and file.parent == Path():
+    if is_here(uri):
         return ARTIFACTS
+    file = database_file(uri)
     folder = (Path() if file is None else file.parent).absolute() / ARTIFACTS
     # MLflow reads a percent sign of a plain path as the beginning of a code
     return folder.as_uri() if "%" in str(folder) else str(folder)

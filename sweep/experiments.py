@@ -4,9 +4,7 @@ import shlex
 import tempfile
 from pathlib import Path
 
-import mlflow
 from mlflow.entities import Experiment, LifecycleStage
-from mlflow.store.tracking import DEFAULT_TRACKING_URI
 from mlflow.tracking import MlflowClient
 
 from analysis.errors import without_passwords
@@ -61,10 +59,7 @@ def _unwritable(client: MlflowClient, experiment: Experiment) -> str:
 def _command(client: MlflowClient, words: str) -> str:
     """Of MLflow's own, for the MLflow in force."""
     uri = client.tracking_uri
-    plain = mlflow.get_tracking_uri() in (uri, f"sqlite:///{Path.cwd()}/mlflow.db")
-    where = "" if uri == DEFAULT_TRACKING_URI and plain else _setting(uri)
+    where = ""
+    if uri != f"sqlite:///{Path.cwd()}/mlflow.db":  # which that takes itself
+        where = f"MLFLOW_TRACKING_URI={shlex.quote(without_passwords(uri))} "
     return f"{where}mlflow experiments {words}"
-
-
-def _setting(uri: str) -> str:
-    return f"MLFLOW_TRACKING_URI={shlex.quote(without_passwords(uri))} "
