@@ -56,7 +56,8 @@ def artifact_bytes(client: MlflowClient, run: Run, name: str) -> bytes:
     local = local_artifact(client, run, name)
     if local is not None:
         return local.read_bytes()
-    if not urlparse(run.info.artifact_uri).scheme:  # in the folder of the server's database
+    relative = not urlparse(run.info.artifact_uri).scheme
+    if relative and client.tracking_uri.startswith("http"):  # in the folder of the database there
         return _from_server(client, run, name)
     with tempfile.TemporaryDirectory() as folder:
         # by the address that the run has told, or the server is asked for it each time

@@ -19,6 +19,7 @@ from pathlib import Path
 from mlflow.entities import Run, RunTag
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from analysis.places import artifact_store
 from analysis.records import read_record
@@ -36,6 +37,7 @@ from sweep.mlflow_rows import (
     version_tags,
 )
 from sweep.mlflow_view import experiment_tags
+from sweep.names import shortened
 from sweep.planning import PlannedTrial, StudyPlan
 from sweep.tracking import AWAY, naming_artifacts
 from trainables.data.examples import Source
@@ -166,8 +168,8 @@ class Publisher:
             "trial_id": planned.trial_id,
             "arm": planned.trial.arm,
             "pair": planned.pair,
-            "condition": planned.condition,
-            "cell": json.dumps(dict(planned.cell)),
+            "condition": shortened(planned.condition, MAX_TAG_VAL_LENGTH),
+            "cell": shortened(json.dumps(dict(planned.cell)), MAX_TAG_VAL_LENGTH),
             "replicate": str(planned.replicate),
         }
         run = self._client.create_run(
