@@ -87,4 +87,4 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
         store.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
         client.set_terminated(run.info.run_id, "FINISHED")
     except (InputError, *AWAY) as error:
-        console.print(f"the index is not in MLflow: {one_line(error)}")
+        console.print(f"the index is not in MLflow: {one_line(error)}", soft_wrap=True)

@@ -21,12 +21,7 @@ def experiment_of(client: MlflowClient, name: str) -> Experiment:
     found = client.get_experiment_by_name(name)
     if found is None:
         found = client.get_experiment(client.create_experiment(name))
-    if found.lifecycle_stage == LifecycleStage.DELETED:
-        restore = _command(client, f"restore --experiment-id {found.experiment_id}")
-        raise InputError(
-            f"{name}: its MLflow experiment was deleted, and keeps the name until it is gone for "
-            f"good; `{restore}` brings it back with its runs"
-        )
+    refuse_deleted(client, found)
     reason = _unwritable(client, found)
     if reason:
         rename = _command(
@@ -39,6 +34,19 @@ def experiment_of(client: MlflowClient, name: str) -> Experiment:
             f"name to a new experiment: `{rename}`"
         )
     return found
+
+
+def refuse_deleted(client: MlflowClient, experiment: Experiment | None) -> None:
+    """
+    Raises:
+        InputError: it is there, and was deleted.
+    """
+    if experiment is not None and experiment.lifecycle_stage == LifecycleStage.DELETED:
+        restore = _command(client, f"restore --experiment-id {experiment.experiment_id}")
+        raise InputError(
+            f"{experiment.name}: its MLflow experiment was deleted, and keeps the name until it is "
+            f"gone for good; `{restore}` brings it back with its runs"
+        )
 
 
 def _unwritable(client: MlflowClient, experiment: Experiment) -> str:

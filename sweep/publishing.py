@@ -63,8 +63,8 @@ class Publisher:
         self._done = set(ledger.done)  # trial ids
         self._begun = dict(ledger.cut_short)  # trial id → run, not ended yet
         self._closed = False
-        before = ledger.parent.info.status if ledger.parent and not launched else "RUNNING"
-        self._failed = "FAILED" if before == "RUNNING" else before
+        kept = ledger.parent.info.status if ledger.parent and not launched else "RUNNING"
+        self._before = None if kept == "RUNNING" else kept  # that a launch has left, to be kept
         for run in ledger.stale:  # of a launch that died; those of this plan are completed below
             client.set_terminated(run.info.run_id, "KILLED")
         self.experiment_id = experiment_of(client, plan.study.name).experiment_id
@@ -121,9 +121,9 @@ class Publisher:
             yield
         except BaseException as error:
             if not self._closed:
-                status = "KILLED" if isinstance(error, KeyboardInterrupt) else self._failed
+                status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
                 with suppress(*AWAY):
-                    self._client.set_terminated(self.parent_id, status)
+                    self._client.set_terminated(self.parent_id, self._before or status)
             raise
 
     def _open(self, parent: Run | None, launched: bool) -> Run:

@@ -14,6 +14,7 @@ from analysis.plan import Plan, PlannedTrial
 from analysis.results import OUTCOMES, ResultsError, best_runs, children, outcome_of, read_plan
 from analysis.store import all_runs
 from sweep.errors import InputError, choices
+from sweep.experiments import refuse_deleted
 from sweep.ledger import is_done
 from sweep.lock import holders
 from sweep.stored import checkpoint_ages, recorded
@@ -116,10 +117,11 @@ def standings(
     """Of every study that was launched, or of the one; last launched first.
 
     Raises:
-        InputError: MLflow has no such study.
+        InputError: MLflow has no such study, or it was deleted there.
     """
     experiments = {e.name: e.experiment_id for e in client.search_experiments()}
     if study is not None and study not in experiments:
+        refuse_deleted(client, client.get_experiment_by_name(study))
         known = [name for name in experiments if name != "Default"]
         raise InputError(f"no study {study!r} in MLflow; {choices(study, known)}")
     chosen = list(experiments.values()) if study is None else [experiments[study]]

@@ -41,9 +41,9 @@ def live(folder: Path, studies: Sequence[str], replicates: int) -> None:
             run_trial(planned.trial, *images, storage, torch.device("cpu"))
 
 
-def write(folder: Path, name: str, **changes: object) -> None:
+def write(folder: Path, stem: str, **changes: object) -> None:
     """A study file in the folder."""
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(SMALL | changes), "utf-8")
+    (folder / f"{stem}.yaml").write_text(yaml.safe_dump(SMALL | changes), "utf-8")
 
 
 def forget_databases() -> None:

@@ -330,3 +330,24 @@ def test_a_database_of_another_folder_keeps_its_artifacts_there(
     assert len(list(tmp_path.glob("50%20A/mlruns/1/*/artifacts/record.npz"))) == 4
     assert not (tmp_path / "B/mlruns").exists()
     assert not (tmp_path / "50 A").exists()
+
+
+@pytest.mark.slow
+def test_through_a_server_artifacts_beside_its_database_are_read_and_not_written(
+    stored, server, tmp_path, monkeypatch, capsys
+):
+    server.stop()
+    shutil.copytree(stored, server.folder, dirs_exist_ok=True)
+    enter(server.folder, monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{server.folder}/server.db")
+    assert launch(["small.yaml"]) == 0
+    server.start()
+    shutil.copytree(stored, tmp_path / "elsewhere")
+    enter(tmp_path / "elsewhere", monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    assert load_study(MlflowClient(server.uri), "small").count("finished") == 2
+    capsys.readouterr()
+    assert launch(["small.yaml", "--replicates", "2"]) == 2
+    assert "in the folder of the server's database" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere/mlruns").exists()
+    forget_databases()
