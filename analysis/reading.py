@@ -12,10 +12,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import mlflow.artifacts
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
 
 from analysis.cache import Cache, sha256
 from analysis.records import Record, RecordError, array_names, fields, read_record, stored_record
@@ -50,9 +53,12 @@ def read_run(client: MlflowClient, run: Run, cache: Cache) -> tuple[Record, Mapp
 
 def artifact_bytes(client: MlflowClient, run: Run, name: str) -> bytes:
     """An artifact's content, read where it lies or downloaded."""
-    local = local_artifact(run, name)
-    if local is not None and local.is_file():
+    local = local_artifact(client, run, name)
+    if local is not None:
         return local.read_bytes()
+    relative = not urlparse(run.info.artifact_uri).scheme
+    if relative and client.tracking_uri.startswith("http"):  # in the folder of the database there
+        return _from_server(client, run, name)
     with tempfile.TemporaryDirectory() as folder:
         # by the address that the run has told, or the server is asked for it each time
         found = mlflow.artifacts.download_artifacts(
@@ -63,9 +69,21 @@ def artifact_bytes(client: MlflowClient, run: Run, name: str) -> bytes:
         return Path(found).read_bytes()
 
 
+def _from_server(client: MlflowClient, run: Run, name: str) -> bytes:
+    """As MLflow's pages have it, for the client would look in this folder."""
+    asked = {"path": name, "run_uuid": run.info.run_id}
+    credentials = get_default_host_creds(client.tracking_uri)  # type: ignore[no-untyped-call]
+    answer = http_request(  # type: ignore[no-untyped-call]
+        credentials, "/get-artifact", "GET", params=asked
+    )
+    if answer.status_code != 200:
+        raise FileNotFoundError(f"{name}: the server answers {answer.status_code}")
+    return bytes(answer.content)
+
+
 def _payload(client: MlflowClient, run: Run, cache: Cache) -> tuple[bytes, Path | None]:
     """A record's bytes, and the file that has them, if there is one that stays."""
-    local, digest = local_artifact(run, RECORD), _published(run)
+    local, digest = local_artifact(client, run, RECORD), _published(run)
     if local is not None and local.is_file():
         return local.read_bytes(), local
     kept = cache.record(digest) if digest else None

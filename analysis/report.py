@@ -107,7 +107,11 @@ def _contents(results: "StudyResults", exhibits: "list[Exhibit]") -> dict[str, A
 
 def publish_report(client: "MlflowClient", results: "StudyResults", folder: Path) -> None:
     """Puts a written report among the artifacts of the study's parent run, under `report`."""
-    client.log_artifacts(results.parent_run_id, str(folder), "report")
+    from analysis.places import artifact_store
+
+    address = client.get_run(results.parent_run_id).info.artifact_uri
+    store = artifact_store(client.tracking_uri, address)
+    store.log_artifacts(str(folder), "report")  # type: ignore[no-untyped-call]
 
 
 def default_folder(results: "StudyResults") -> Path:
@@ -148,17 +152,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["MLFLOW_TRACKING_URI"] = asked.tracking_uri
     # a server that is down is told of within seconds; MLflow's own default is minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    import mlflow
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     from analysis.errors import one_line
+    from analysis.places import tracking_uri
     from analysis.results import ResultsError, load_study
 
-    uri = mlflow.get_tracking_uri()
+    uri = tracking_uri()
     try:
-        _refuse_absent_database(uri)
-        client = mlflow.MlflowClient(uri)
+        _refuse_what_is_not_here(uri)
+        client = MlflowClient(uri)
         results = load_study(client, asked.study, asked.scale, asked.data)
         print(write_report(results, asked.out or default_folder(results)))
     except (ResultsError, MlflowException, SQLAlchemyError, OSError) as error:
@@ -167,11 +172,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _refuse_absent_database(uri: str) -> None:
-    """MLflow would make an empty one: looking must not leave anything behind."""
+def _refuse_what_is_not_here(uri: str) -> None:
+    """Looking must leave nothing behind, and MLflow would make an empty database; and it must not
+    look into another folder."""
+    from analysis.elsewhere import refusal
+    from analysis.places import absent_database
     from analysis.results import ResultsError
-    from analysis.store import absent_database
 
+    elsewhere = refusal(uri)
+    if elsewhere:
+        raise ResultsError(elsewhere)
     absent = absent_database(uri)
     if absent:
         raise ResultsError(

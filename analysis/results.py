@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mlflow.entities import Run, RunData, RunTag
+from mlflow.entities import LifecycleStage, Run, RunData, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -123,6 +123,12 @@ def _newest_parent(client: MlflowClient, study: str, scale: str | None, data: st
     if experiment is None:
         names = [e.name for e in client.search_experiments() if e.name != "Default"]
         raise ResultsError(f"no study {study!r} in MLflow; {_there_is(names)}")
+    if experiment.lifecycle_stage == LifecycleStage.DELETED:
+        number = experiment.experiment_id
+        raise ResultsError(
+            f"study {study!r} was deleted in MLflow; `mlflow experiments restore --experiment-id "
+            f"{number}` brings it back"
+        )
     launched = all_runs(client, [experiment.experiment_id], "tags.kind = 'study'")
     parents = [
         run

@@ -1,18 +1,14 @@
-"""What everyone asks of an MLflow store: all runs of a kind, where a file lies, is it there at all.
-
-Nothing here writes, and where there is no database none is made.
-"""
+"""What everyone asks of an MLflow store: all runs of a kind, and where an artifact lies."""
 
 import gc
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlparse
-from urllib.request import url2pathname
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+
+from analysis.places import local_folder
 
 PAGE = 500  # runs a request; larger ones are no faster and take more memory
 RECORD = "record.npz"  # a trial's artifact
@@ -62,16 +58,7 @@ def running_children(client: MlflowClient, parent: Run) -> list[Run]:
     return all_runs(client, [parent.info.experiment_id], condition)
 
 
-def local_artifact(run: Run, name: str) -> Path | None:
+def local_artifact(client: MlflowClient, run: Run, name: str) -> Path | None:
     """Where a run's artifact lies if artifacts are files of this machine; it need not be there."""
-    root = urlparse(run.info.artifact_uri)
-    if root.scheme not in ("", "file"):
-        return None
-    return Path(url2pathname(root.path)) / name
-
-
-def absent_database(tracking_uri: str) -> Path | None:
-    """The SQLite file that the URI names, where there is none yet: MLflow would make it."""
-    match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", tracking_uri)
-    path = Path(unquote(match[1])) if match else None
-    return path if path and not path.is_file() else None
+    folder = local_folder(client.tracking_uri, run.info.artifact_uri)
+    return None if folder is None else folder / name

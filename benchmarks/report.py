@@ -134,8 +134,7 @@ def serving(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     with sqlite3.connect(folder / "mlflow.db") as database:
         database.execute(
-            "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, 'mlflow-artifacts:/')",
-            (f"{folder}/mlruns/",),
+            "UPDATE runs SET artifact_uri = replace(artifact_uri, 'mlruns/', 'mlflow-artifacts:/')"
         )
     server = subprocess.Popen(
         [

@@ -104,7 +104,7 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
         experiments = [e.experiment_id for e in client.search_experiments()]
         for run in all_runs(client, experiments, "tags.kind = 'trial'"):
             trial_id = run.data.tags.get("trial_id", "")
-            if trial_id not in stored - safe or not is_done(run):
+            if trial_id not in stored - safe or not is_done(client, run):
                 continue
             try:
                 if read_record(record_bytes(client, run)).trial_id == trial_id:

@@ -4,6 +4,7 @@ They share what they have in common without being told: a trial that one has run
 next, and a warm-up that is stored is taken from there.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,16 @@ from rich.console import Console
 
 from analysis.errors import one_line
 from analysis.index import write_index
+from analysis.places import artifact_store
 from analysis.store import all_runs
 from sweep.commit import code_commit
 from sweep.errors import InputError
+from sweep.experiments import experiment_of
 from sweep.options import Options
 from sweep.outcome import Outcome
 from sweep.study import Collection, Study, load_study
 from sweep.tracking import AWAY, connect
+from trainables.errors import DataError
 
 Check = Callable[[Study, Options], None]  # raises where the study cannot be planned
 Launch = Callable[[Study, Options, Console], Outcome]
@@ -41,7 +45,7 @@ def launch_collection(
     outcomes = []
     for place, (study, with_options) in enumerate(zip(studies, asked, strict=True), start=1):
         console.rule(f"{study.name}, {place} of {len(studies)}")
-        outcomes.append(launch(study, with_options, console))
+        outcomes.append(_launched(study, with_options, console, launch))
     reports = [outcome.page.parent for outcome in outcomes if outcome.page]
     if reports:
         scale = options.scale or studies[0].scale(None)[0]
@@ -52,12 +56,22 @@ def launch_collection(
     return int(any(outcome.code for outcome in outcomes))
 
 
+def _launched(study: Study, options: Options, console: Console, launch: Launch) -> Outcome:
+    """The outcome of one; whatever ends it but an interruption is told, and is no end of all."""
+    try:
+        return launch(study, options, console)
+    except (InputError, DataError) as error:
+        console.print(f"{study.name}: {one_line(error)}", soft_wrap=True)
+    except Exception:
+        console.print(f"{study.name}: {traceback.format_exc()}", soft_wrap=True)
+    return Outcome(1, None)
+
+
 def _publish(collection: Collection, scale: str, folder: Path, console: Console) -> None:
     """The index and its reports, as artifacts of a run of the collection's own."""
     try:
         client = connect()
-        found = client.get_experiment_by_name(collection.name)
-        experiment = found.experiment_id if found else client.create_experiment(collection.name)
+        experiment = experiment_of(client, collection.name).experiment_id
         before = all_runs(client, [experiment], f"tags.scale = '{scale}'")
         tags = {
             MLFLOW_SOURCE_NAME: "sweep.launch",
@@ -69,7 +83,8 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
         }
         run = before[0] if before else client.create_run(experiment, tags=tags, run_name=scale)
         client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        client.log_artifacts(run.info.run_id, str(folder))
+        store = artifact_store(client.tracking_uri, run.info.artifact_uri)
+        store.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
         client.set_terminated(run.info.run_id, "FINISHED")
     except (InputError, *AWAY) as error:
-        console.print(f"the index is not in MLflow: {one_line(error)}")
+        console.print(f"the index is not in MLflow: {one_line(error)}", soft_wrap=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import mlflow
 import torch
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -31,7 +30,7 @@ from sweep.planning import PlannedTrial, StudyPlan
 from sweep.progress import Display
 from sweep.publishing import Publisher
 from sweep.storing import check_writable
-from sweep.tracking import AWAY, connect
+from sweep.tracking import AWAY, connect, what_to_do
 from sweep.worklist import Worklist, sort_out
 from trainables.data.examples import Source
 from trainables.life import record_key
@@ -74,8 +73,8 @@ def execute(
                 _check_plan(client, ledger.parent, plan)
             publisher = Publisher(client, plan, ledger, sources, commit, launched=run)
         except AWAY as error:
-            raise InputError(f"nothing was run: {one_line(error)}") from error
-        with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
+            raise InputError(f"nothing was run: {what_to_do(error)}") from error
+        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
             launch = _Launch(
                 plan, sources, weights, options, console, client, publisher, commit, log
             )
@@ -283,7 +282,7 @@ class _Launch:
     def _runs(self) -> str:
         """Where a person finds the runs."""
         path = f"/#{view_path(self.publisher.experiment_id)}"
-        uri = mlflow.get_tracking_uri()
+        uri = self.client.tracking_uri
         if uri.startswith("http"):
             return without_passwords(uri).rstrip("/") + path
         return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"

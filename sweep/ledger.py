@@ -46,7 +46,7 @@ def read_ledger(client: MlflowClient, plan: "StudyPlan") -> Ledger:
                 [experiment.experiment_id],
                 f"tags.mlflow.parentRunId = '{parent.info.run_id}'",
             )
-    done, cut_short, stale = _sorted(children)
+    done, cut_short, stale = _sorted(client, children)
     missing = {planned.trial_id for planned in plan.trials} - done.keys()
     elsewhere = _elsewhere(client, missing, parent) if missing else {}
     return Ledger(parent, done, cut_short, elsewhere, tuple(stale))
@@ -68,12 +68,14 @@ def _parent(client: MlflowClient, experiment_id: str, plan: "StudyPlan") -> Run 
     return parents[-1] if parents else None
 
 
-def _sorted(children: Iterable[Run]) -> tuple[dict[str, Run], dict[str, Run], list[Run]]:
+def _sorted(
+    client: MlflowClient, children: Iterable[Run]
+) -> tuple[dict[str, Run], dict[str, Run], list[Run]]:
     """(done, cut short, stale); `children` are the newest first, and the oldest done one counts."""
     done, cut_short, stale = {}, {}, []
     for run in children:
         trial_id = run.data.tags.get("trial_id", "")
-        if is_done(run):
+        if is_done(client, run):
             done[trial_id] = run
         elif run.info.status != "FAILED":
             cut_short[trial_id] = run
@@ -82,11 +84,11 @@ def _sorted(children: Iterable[Run]) -> tuple[dict[str, Run], dict[str, Run], li
     return done, {t: run for t, run in cut_short.items() if t not in done}, stale
 
 
-def is_done(run: Run) -> bool:
+def is_done(client: MlflowClient, run: Run) -> bool:
     """Whether a trial's run is complete, with its record where that can be seen."""
     if run.info.status != "FINISHED" or run.data.tags.get("outcome") not in DONE:
         return False
-    record = local_artifact(run, RECORD)
+    record = local_artifact(client, run, RECORD)
     return record is None or zipfile.is_zipfile(record)  # an archive that is cut off has no end
 
 
@@ -99,6 +101,6 @@ def _elsewhere(client: MlflowClient, wanted: set[str], parent: Run | None) -> di
     ):
         tags = run.data.tags
         ours = parent is not None and tags.get("mlflow.parentRunId") == parent.info.run_id
-        if not ours and tags.get("trial_id") in wanted and is_done(run):
+        if not ours and tags.get("trial_id") in wanted and is_done(client, run):
             found[tags["trial_id"]] = run
     return found

@@ -7,7 +7,9 @@ experiment and shows it where the address names its key. The experiment's descri
 import json
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
+from sweep.names import shortened
 from sweep.study import Study
 
 VIEW = "trials"  # the view's key
@@ -19,12 +21,15 @@ def experiment_tags(study: Study, experiment_id: str) -> dict[str, str]:
     """Tags of the study's experiment."""
     columns = [f"tags.`{name}`" for name in TAGS] + [f"metrics.`{name}`" for name in METRICS]
     makes = f" After {study.makes}." if study.makes else ""
+    note = (
+        f"**{study.title}.** {study.answers}{makes}\n\n"
+        f"[Trials with their columns](#{view_path(experiment_id)}) · one run per scale and data "
+        "set; its trials are nested below it, its report is among its artifacts."
+    )
     return {
         "mlflow.experimentKind": "custom_model_development",
         f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": columns}),
-        MLFLOW_RUN_NOTE: f"**{study.title}.** {study.answers}{makes}\n\n"
-        f"[Trials with their columns](#{view_path(experiment_id)}) · one run per scale and data "
-        "set; its trials are nested below it, its report is among its artifacts.",
+        MLFLOW_RUN_NOTE: shortened(note, MAX_EXPERIMENT_TAG_VAL_LENGTH),
     }
 
 

@@ -12,16 +12,19 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlflow.entities import Run, RunTag
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
+from analysis.places import artifact_store
 from analysis.records import read_record
 from analysis.store import RECORD, RECORD_DIGEST, running_children
+from sweep.experiments import experiment_of
 from sweep.failures import what_happened
 from sweep.ledger import Ledger
 from sweep.mlflow_rows import (
@@ -35,8 +38,9 @@ from sweep.mlflow_rows import (
     version_tags,
 )
 from sweep.mlflow_view import experiment_tags
+from sweep.names import shortened
 from sweep.planning import PlannedTrial, StudyPlan
-from sweep.tracking import naming_artifacts
+from sweep.tracking import AWAY, naming_artifacts
 from trainables.data.examples import Source
 
 
@@ -59,11 +63,18 @@ class Publisher:
         self._commit = commit
         self._done = set(ledger.done)  # trial ids
         self._begun = dict(ledger.cut_short)  # trial id → run, not ended yet
+        self._closed = False
+        kept = ledger.parent.info.status if ledger.parent and not launched else "RUNNING"
+        self._before = None if kept == "RUNNING" else kept  # that a launch has left, to be kept
         for run in ledger.stale:  # of a launch that died; those of this plan are completed below
             client.set_terminated(run.info.run_id, "KILLED")
-        self.experiment_id, self.parent_id = self._open(ledger.parent, launched)
-        client.log_dict(self.parent_id, plan.as_json(commit), "plan.json")
-        client.log_inputs(self.parent_id, data_sets(plan.base, sources))
+        self.experiment_id = experiment_of(client, plan.study.name).experiment_id
+        parent = self._open(ledger.parent, launched)
+        self.parent_id = parent.info.run_id
+        with self.never_left_running():
+            text = json.dumps(plan.as_json(commit), indent=2, ensure_ascii=False)
+            self._upload(parent, "plan.json", text.encode())
+            client.log_inputs(self.parent_id, data_sets(plan.base, sources))
 
     def publish(self, planned: PlannedTrial, payload: bytes, origin: Run | None = None) -> None:
         """One finished or diverged trial: parameters, history, summary, data sets, record. Nothing
@@ -82,17 +93,18 @@ class Publisher:
         tags |= {"outcome": record.status, RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
         self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
-        self._upload(run, payload)
+        self._upload(run, RECORD, payload)
         self._end(planned, "FINISHED", record.finished_at)
         self._done.add(planned.trial_id)
 
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
-        run_id = self._run(planned, time.time()).info.run_id
+        run = self._run(planned, time.time())
+        run_id = run.info.run_id
         tags = {"error": what_happened(error)[:1000], "commit": self._commit, "outcome": "failed"}
         tags |= {"node": node} if node else {}
         self._client.log_batch(run_id, params=parameters(planned.trial), tags=_run_tags(tags))
-        self._client.log_text(run_id, error, "error.txt")
+        self._upload(run, "error.txt", error.encode("utf-8", "replace"))
         self._end(planned, "FAILED", time.time())
 
     def close(self, status: str, ended_by: str = "") -> None:
@@ -107,9 +119,22 @@ class Publisher:
         if ended_by:
             self._client.set_tag(self.parent_id, "ended_by", ended_by[:1000])
         self._client.set_terminated(self.parent_id, status)
+        self._closed = True
 
-    def _open(self, parent: Run | None, launched: bool) -> tuple[str, str]:
-        """Experiment and parent run, made where they are missing; the run is marked as running."""
+    @contextmanager
+    def never_left_running(self) -> Iterator[None]:
+        """What ends the work inside before it is closed is what the study's run says of it."""
+        try:
+            yield
+        except BaseException as error:
+            if not self._closed:
+                status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+                with suppress(*AWAY):
+                    self._client.set_terminated(self.parent_id, self._before or status)
+            raise
+
+    def _open(self, parent: Run | None, launched: bool) -> Run:
+        """The study's run, made where it is missing, and marked as running."""
         plan, client = self._plan, self._client
         study, data = plan.study, plan.base.data.source
         tags = {
@@ -129,15 +154,12 @@ class Publisher:
                 del tags["launched_at"]
             client.log_batch(run_id, tags=_run_tags(tags))
             client.update_run(run_id, status="RUNNING")
-            return parent.info.experiment_id, run_id
-        found = client.get_experiment_by_name(study.name)
-        experiment_id = found.experiment_id if found else client.create_experiment(study.name)
-        for key, value in experiment_tags(study, experiment_id).items():
-            client.set_experiment_tag(experiment_id, key, value)
-        run = client.create_run(
-            experiment_id, tags=tags, run_name=run_name(f"{plan.scale}, {data}")
+            return parent
+        for key, value in experiment_tags(study, self.experiment_id).items():
+            client.set_experiment_tag(self.experiment_id, key, value)
+        return client.create_run(
+            self.experiment_id, tags=tags, run_name=run_name(f"{plan.scale}, {data}")
         )
-        return experiment_id, run.info.run_id
 
     def _run(self, planned: PlannedTrial, start: float) -> Run:
         """The trial's run: the one that was cut short, by an earlier launch or in this, or a new
@@ -154,8 +176,8 @@ class Publisher:
             "trial_id": planned.trial_id,
             "arm": planned.trial.arm,
             "pair": planned.pair,
-            "condition": planned.condition,
-            "cell": json.dumps(dict(planned.cell)),
+            "condition": shortened(planned.condition, MAX_TAG_VAL_LENGTH),
+            "cell": shortened(json.dumps(dict(planned.cell)), MAX_TAG_VAL_LENGTH),
             "replicate": str(planned.replicate),
         }
         run = self._client.create_run(
@@ -167,13 +189,13 @@ class Publisher:
         self._begun[planned.trial_id] = run
         return run
 
-    def _upload(self, run: Run, payload: bytes) -> None:
-        """The record among the run's artifacts; the client would ask again where these lie."""
-        place = run.info.artifact_uri
-        with tempfile.TemporaryDirectory() as folder, naming_artifacts(place):
-            path = Path(folder, RECORD)
-            path.write_bytes(payload)
-            store = get_artifact_repository(place, tracking_uri=self._client.tracking_uri)
+    def _upload(self, run: Run, name: str, content: bytes) -> None:
+        """An artifact of the run; the client would ask again where these lie."""
+        address = run.info.artifact_uri
+        with tempfile.TemporaryDirectory() as folder, naming_artifacts(address):
+            path = Path(folder, name)
+            path.write_bytes(content)
+            store = artifact_store(self._client.tracking_uri, address)
             store.log_artifact(str(path))  # type: ignore[no-untyped-call]
 
     def _end(self, planned: PlannedTrial, status: str, end: float) -> None:

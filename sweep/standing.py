@@ -14,6 +14,7 @@ from analysis.plan import Plan, PlannedTrial
 from analysis.results import OUTCOMES, ResultsError, best_runs, children, outcome_of, read_plan
 from analysis.store import all_runs
 from sweep.errors import InputError, choices
+from sweep.experiments import refuse_deleted
 from sweep.ledger import is_done
 from sweep.lock import holders
 from sweep.stored import checkpoint_ages, recorded
@@ -117,10 +118,11 @@ def standings(
     """Of every study that was launched, or of the one; last launched first.
 
     Raises:
-        InputError: MLflow has no such study.
+        InputError: MLflow has no such study, or it was deleted there.
     """
     experiments = {e.name: e.experiment_id for e in client.search_experiments()}
     if study is not None and study not in experiments:
+        refuse_deleted(client, client.get_experiment_by_name(study))
         known = [name for name in experiments if name != "Default"]
         raise InputError(f"no study {study!r} in MLflow; {choices(study, known)}")
     chosen = list(experiments.values()) if study is None else [experiments[study]]
@@ -149,7 +151,8 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
     except ResultsError as error:
         note = str(error)
     runs = best_runs(children(client, parent))
-    ended = [run.info.end_time for run in runs.values() if is_done(run) and run.info.end_time]
+    done = (run for run in runs.values() if is_done(client, run))
+    ended = [run.info.end_time for run in done if run.info.end_time]
     return Standing(
         study=study,
         scale=tags.get("scale", ""),
@@ -158,7 +161,7 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
         status=parent.info.status,
         launched_at=tags.get("launched_at", ""),
         last_finished=max(ended) / 1000 if ended else None,
-        trials=tuple(_trials(plan.trials if plan else (), runs, shelf)),
+        trials=tuple(_trials(client, plan.trials if plan else (), runs, shelf)),
         process=_process(study, plan, shelf),
         note=note,
         ended_by=tags.get("ended_by", ""),
@@ -166,12 +169,15 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
 
 
 def _trials(
-    planned: Sequence[PlannedTrial], runs: Mapping[str, Run], shelf: Shelf | None
+    client: MlflowClient,
+    planned: Sequence[PlannedTrial],
+    runs: Mapping[str, Run],
+    shelf: Shelf | None,
 ) -> list[TrialStanding]:
     found = []
     for trial in planned:
         run = runs.get(trial.trial_id)
-        outcome = _outcome(run)
+        outcome = _outcome(client, run)
         tags = run.data.tags if run else {}
         left = outcome in ("failed", "missing")
         found.append(
@@ -190,10 +196,10 @@ def _trials(
     return found
 
 
-def _outcome(run: Run | None) -> str:
+def _outcome(client: MlflowClient, run: Run | None) -> str:
     """As a report has it, and as the next launch: without its record a trial is run again."""
     outcome = "missing" if run is None else outcome_of(run)
-    lost = run is not None and outcome in ("finished", "diverged") and not is_done(run)
+    lost = run is not None and outcome in ("finished", "diverged") and not is_done(client, run)
     return "missing" if lost else outcome
 
 

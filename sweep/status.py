@@ -77,16 +77,14 @@ def _status(asked: "Namespace") -> int:
 
 
 def _client() -> Any:
-    import mlflow
-
-    from analysis.store import absent_database
+    from analysis.places import absent_database, tracking_uri
     from sweep.tracking import connect_if_there
 
     client = connect_if_there()
     if client is None:
         raise InputError(
             "there is nothing here: no MLflow database "
-            f"{absent_database(mlflow.get_tracking_uri())}; launch a study first, or say where "
+            f"{absent_database(tracking_uri())}; launch a study first, or say where "
             "MLflow is with --tracking-uri or MLFLOW_TRACKING_URI"
         )
     return client

@@ -49,7 +49,9 @@ from sweep.yaml_text import GivenTwice, read_yaml
 STUDIES = Path(__file__).with_name("studies")
 DEFAULT_SCALE = "laptop"
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[  # of files too
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=250)
+]
 Sentence = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Levels = Annotated[list[Any], Field(min_length=1)]
 Product = Annotated[dict[str, Levels], Field(min_length=1)]  # dotted field → levels

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import mlflow
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
 from analysis.objectives import OBJECTIVES
+from analysis.places import artifact_store
 from analysis.records import Record, read_record
 from sweep.commit import code_commit
 from sweep.errors import InputError
@@ -41,7 +41,7 @@ from sweep.search.telling import Telling
 from sweep.search.told import told
 from sweep.sources import Sources
 from sweep.study import Study
-from sweep.tracking import AWAY, connect
+from sweep.tracking import AWAY, connect, what_to_do
 from sweep.yaml_text import write_yaml
 from trainables.life import record_key
 from trainables.storage import Storage
@@ -135,11 +135,11 @@ class _Launch:
                 client, plan, read_ledger(client, plan), self.sources.loaded, commit
             )
         except AWAY as error:
-            raise InputError(f"nothing was searched: {one_line(error)}") from error
+            raise InputError(f"nothing was searched: {what_to_do(error)}") from error
         log = log_of(self.options, plan)
         outbox = Outbox(publisher, partial(tell_parcel, log))
         status, ended_by = "FAILED", ""
-        with guarded(mlflow.get_tracking_uri(), publisher.parent_id):
+        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
             try:
                 watch = _Watch(self, Telling(self.console, proposer), outbox, log)
                 run_search(
@@ -198,7 +198,8 @@ class _Launch:
             client = connect()
             parent = read_ledger(client, self.base).parent
             if parent is not None:
-                client.log_artifact(parent.info.run_id, str(path), "report")
+                store = artifact_store(client.tracking_uri, parent.info.artifact_uri)
+                store.log_artifact(str(path), "report")  # type: ignore[no-untyped-call]
         except (InputError, *AWAY) as error:
             self.say(f"{path} is not in MLflow: {one_line(error)}")
         self.say(f"The best as a study: {path}")

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.objectives import OBJECTIVES
+from analysis.places import database_file
 from sweep.estimate import seconds_by_measuring
 from sweep.ledger import Ledger
 from sweep.listing import slots
@@ -16,7 +17,6 @@ from sweep.progress import duration
 from sweep.search.asking import Asked
 from sweep.search.proposals import proposals
 from sweep.search.space import one_line_of
-from sweep.search.store import SQLITE
 from sweep.worklist import sort_out
 from trainables.data.examples import Source
 from trainables.models.build import State
@@ -59,7 +59,7 @@ def show_search(
         **{f"  {field}": text for field, text in asked.space.described().items()},
         "  left out": "; ".join(asked.space.left_out) or "none",
         "Confirmed": f"the best and the base on {asked.replicates} fresh seeds",
-        "History": f"{asked.name}, {_done(asked, options)}",
+        "History": f"{asked.name}, {_done(asked)}",
         "Time": f"about {duration(seconds)} from the start, without stopping, "
         f"{at_a_time} trials at a time (by a short measurement on this CPU, at the base's length "
         "of warm-up)",
@@ -70,10 +70,10 @@ def show_search(
     console.print(table)
 
 
-def _done(asked: Asked, options: Options) -> str:
+def _done(asked: Asked) -> str:
     """How much of the search there is already, where its database is a file."""
-    path = options.folder / SQLITE
-    if not asked.url.endswith(str(path)):
+    path = database_file(asked.url)
+    if path is None:
         return "on a server"
     if not path.is_file():
         return "nothing done yet"

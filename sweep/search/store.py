@@ -24,6 +24,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from analysis.errors import one_line, without_passwords
@@ -126,7 +127,9 @@ def database(asked: str | None, folder: Path) -> str:
             f"--search-storage {without_passwords(asked)}: everyone on the machine can read a "
             f"password there; give the URL by {VARIABLE} in the environment"
         )
-    url = asked or os.environ.get(VARIABLE) or f"sqlite:///{folder / SQLITE}"
+    # what a folder's name may hold is written as a URL holds it
+    own = URL.create("sqlite", database=str(folder / SQLITE)).render_as_string()
+    url = asked or os.environ.get(VARIABLE) or own
     if url.split(":")[0] in ("postgres", "postgresql"):
         if importlib.util.find_spec("psycopg") is None:
             raise InputError(

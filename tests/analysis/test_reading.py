@@ -5,11 +5,11 @@ from urllib.parse import urlparse
 import numpy as np
 import pytest
 
-from analysis import reading
-from analysis import store as store_module
+from analysis import places, reading
 from analysis.cache import Cache
 from analysis.records import RecordError, array_names, fields, read_record, stored_record
 from analysis.results import load_study
+from analysis.store import local_artifact
 from analysis.summary import summarise
 
 
@@ -29,7 +29,7 @@ def downloads(monkeypatch):
         fetched.append(asked["artifact_uri"].rsplit("/", 1)[-1])
         return original(**asked)
 
-    monkeypatch.setattr(store_module, "urlparse", lambda uri: urlparse("s3://elsewhere"))
+    monkeypatch.setattr(places, "urlparse", lambda uri: urlparse("s3://elsewhere"))
     monkeypatch.setattr(reading.mlflow.artifacts, "download_artifacts", counted)
     return fetched
 
@@ -72,7 +72,8 @@ def test_a_study_is_the_same_cold_and_warm_and_with_no_cache(store, cache, tmp_p
     assert everything(cold) == everything(warm) == everything(without)
     for trials in zip(cold.trials, warm.trials, without.trials, strict=True):
         if trials[0].record:
-            whole = read_record(store_module.local_artifact(run_of(store, trials[0]), "record.npz"))
+            path = local_artifact(store.client, run_of(store, trials[0]), "record.npz")
+            whole = read_record(path)
             assert trials[1].numbers == (summarise(whole) if whole.status == "finished" else {})
             for trial in trials:
                 same(trial.record, whole)

@@ -6,6 +6,7 @@ from urllib.parse import urlparse
 
 import pytest
 
+from analysis import places
 from analysis import store as module
 from analysis.plan import PlanError, levels, parse_plan
 from analysis.results import ResultsError, load_study, pairs, planned_pairs
@@ -41,7 +42,7 @@ def test_paging_loses_no_trial(store, monkeypatch):
 
 
 def test_artifacts_that_are_not_local_are_downloaded(store, monkeypatch):
-    monkeypatch.setattr(module, "urlparse", lambda uri: urlparse("s3://elsewhere"))
+    monkeypatch.setattr(places, "urlparse", lambda uri: urlparse("s3://elsewhere"))
     study = load_study(store.client, "synthetic")
     assert study.count("finished") == 27
 

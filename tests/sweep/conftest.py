@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from support import free_port
 
 from analysis.results import StudyResults, load_study
@@ -100,6 +100,10 @@ class Place:
     @property
     def client(self) -> MlflowClient:
         return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+
+    def artifacts(self, run: Run) -> Path:
+        """The folder that holds a run's artifacts."""
+        return self.folder / run.info.artifact_uri
 
     def results(self, study: str) -> StudyResults:
         return load_study(self.client, study)
@@ -190,12 +194,6 @@ def copied_place(
     for name in os.listdir(finished.place.folder):
         source = finished.place.folder / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
-    with sqlite3.connect(tmp_path / "mlflow.db") as database:
-        for table, column in (("runs", "artifact_uri"), ("experiments", "artifact_location")):
-            database.execute(
-                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
-                (str(finished.place.folder), str(tmp_path)),
-            )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return Place(tmp_path)

@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import time
-from pathlib import Path
 
 import pytest
 
@@ -87,8 +86,8 @@ def test_only_records_that_mlflow_has_whole_are_removed(copied_place, capsys):
     experiment = copied_place.client.get_experiment_by_name("tiny")
     runs = copied_place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
     absent, damaged, failed, deleted, *others = runs
-    Path(absent.info.artifact_uri, "record.npz").unlink()
-    Path(damaged.info.artifact_uri, "record.npz").write_bytes(b"damaged")
+    (copied_place.artifacts(absent) / "record.npz").unlink()
+    (copied_place.artifacts(damaged) / "record.npz").write_bytes(b"damaged")
     copied_place.client.set_terminated(failed.info.run_id, "FAILED")
     copied_place.client.delete_run(deleted.info.run_id)
     before = copied_place.stored("records")

@@ -82,7 +82,7 @@ def test_one_page_shows_every_study_and_leads_to_each_report(collected):
     (run,) = place.client.search_runs(
         [place.client.get_experiment_by_name("both").experiment_id], max_results=10
     )
-    listed = {item.path for item in place.client.list_artifacts(run.info.run_id)}
+    listed = {path.name for path in place.artifacts(run).iterdir()}
     assert listed == {"index.html", "first", "second"}
 
 

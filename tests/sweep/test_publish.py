@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,7 @@ def content(place):
     """Everything MLflow has of the trials, by name, but for ids of its own."""
     client, found = place.client, {}
     for run in runs_of(place):
-        artifacts = client.list_artifacts(run.info.run_id)
-        (record,) = (Path(run.info.artifact_uri, a.path).read_bytes() for a in artifacts)
+        (record,) = (path.read_bytes() for path in place.artifacts(run).iterdir())
         found[run.info.run_name] = {
             "params": run.data.params,
             "tags": {k: v for k, v in run.data.tags.items() if k not in ITS_OWN},
@@ -41,7 +39,7 @@ def content(place):
 
 def report(place):
     (parent,) = runs_of(place, "study")
-    folder = Path(parent.info.artifact_uri)
+    folder = place.artifacts(parent)
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
