@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "launch",
         lambda: _logged(parse_options(arguments)),
         "interrupted; the same command goes on from here",
+        only_prints=False,
     )
 
 

@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "publish",
         lambda: _logged(parse_options(arguments, _parser())),
         "interrupted; the same command goes on from here",
+        only_prints=False,
     )
 
 
