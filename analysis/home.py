@@ -39,13 +39,21 @@ def give_home() -> None:
 def _give_folders(home: Path | None) -> None:
     if home is None or not home.is_dir():
         os.environ["HOME"] = str(_own_folder())
-    elif not os.access(home, os.W_OK | os.X_OK):
+    elif not writable(home):
         for variable, name in _CACHES.items():
             if not os.environ.get(variable):
                 os.environ[variable] = str(_own_folder() / name)
 
 
+def writable(path: Path) -> bool:
+    """Whether this process may change the file, or make files in the folder."""
+    mode = os.W_OK | (os.X_OK if path.is_dir() else 0)
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _home() -> Path | None:
+    if os.environ.get("HOME") == "":  # which Python takes for /
+        return None
     try:
         return Path.home()
     except RuntimeError:  # neither HOME nor an entry among the system's users

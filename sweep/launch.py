@@ -19,6 +19,7 @@ from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
 from sweep.outcome import Outcome
 from sweep.terminal import terminal
+from sweep.writable import check_working_folder
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.planning import StudyPlan
@@ -51,6 +52,8 @@ def _launch(options: Options, console: Console) -> int:
 
         list_studies(console)
         return 0
+    if not options.dry_run:
+        check_working_folder()
     from sweep.study import Collection, load
 
     study = load(options.study or "")
