@@ -44,6 +44,7 @@ def run_command(
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's & has it ignored
         signal.signal(number, _interrupt)
+    told: tuple[type[Exception], ...] = (HomeError, *refusals)
     with forgiving() as output:
         try:
             give_home()
@@ -51,7 +52,7 @@ def run_command(
         except KeyboardInterrupt:
             code = 130
             print(f"{name}: {when_interrupted}", file=sys.stderr)
-        except (HomeError, *refusals) as error:
+        except told as error:
             code = 2
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         except Exception as error:

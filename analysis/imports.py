@@ -31,6 +31,14 @@ class _InstalledFirst:  # its protocol's class would import half of the standard
         return found if found is not None and found.loader is not None else None
 
 
+def taken_names(folder: Path) -> list[Path]:
+    """Of a user's folder, the files and packages with names of ours that it gives to others: the
+    workers of a cluster that was started without us look into it first."""
+    places = [folder / name for name in _OURS]
+    found = [place / "__init__.py" for place in places] + [p.with_suffix(".py") for p in places]
+    return [path for path in found if path.is_file() and str(path.resolve().parents[1]) != _ROOT]
+
+
 def installed_first() -> None:
     """From now on. Once is enough."""
     if any(type(finder).__name__ == _InstalledFirst.__name__ for finder in sys.meta_path):

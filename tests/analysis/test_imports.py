@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.imports import taken_names
+
 ROOT = Path(__file__).parents[2]
 # ours, Python's and others'; as files, as packages, and as folders without any code
 NAMES = ("analysis", "trainables", "random", "tempfile", "numpy", "yaml", "rich", "pandas")
@@ -61,6 +63,22 @@ def test_beside_a_users_own_sweep_it_runs_by_pythons_own_means(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     done = python(tmp_path, "-c", "import sweep, mine", PYTHONSAFEPATH="1")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cluster_is_not_asked_for_where_its_workers_would_find_a_users_file(tmp_path):
+    study = ("noise_ablation", "--dry-run", "--address", "127.0.0.1:1")
+    for name in ("trainables.py", "analysis/__init__.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+        done = python(tmp_path, "-m", "sweep.launch", *study)
+        assert done.returncode == 2
+        own = name.split("/")[0].removesuffix(".py")
+        assert done.stderr.startswith(f"launch: {path}: a cluster's workers would take it for ")
+        assert f"this program's own {own}; rename it" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        path.unlink()
+    assert not taken_names(ROOT)
 
 
 def test_a_folder_that_is_gone_is_no_failure(tmp_path):
