@@ -132,10 +132,10 @@ def _check_words(study: "Study", options: Options) -> None:
 def _check_names() -> None:
     taken = taken_names(Path.cwd())
     if taken:
+        ours = taken[0].relative_to(Path.cwd()).parts[0].removesuffix(".py")
         raise InputError(
-            f"{taken[0]}: a cluster's workers would take it for this program's own "
-            f"{taken[0].relative_to(Path.cwd()).parts[0].removesuffix('.py')}; rename it, or launch "
-            "from another folder"
+            f"{taken[0]}: a cluster's workers would take it for this program's own {ours}; rename "
+            "it, or launch from another folder"
         )
 
 
