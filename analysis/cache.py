@@ -27,6 +27,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analysis.command import run_command
+
 RECORDS, FACTS = "records", "facts"
 
 
@@ -86,7 +88,7 @@ def default_root() -> Path:
     """Where the user's cache is."""
     ours = os.environ.get("WARMUP_SWEEP_CACHE")
     if ours:
-        return Path(ours).expanduser().absolute()
+        return Path(os.path.expanduser(ours)).absolute()
     caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not caches.is_absolute():  # as its specification wants it
         caches = Path("~/.cache").expanduser()
@@ -130,6 +132,10 @@ def _write(path: Path, content: bytes) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
+    return run_command("cache", lambda: _look(arguments), "interrupted", (OSError,))
+
+
+def _look(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         "python -m analysis.cache",
         description="What reports keep of MLflow's records here. Nothing is lost with it.",

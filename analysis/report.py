@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.command import run_command
+
 if TYPE_CHECKING:  # slow to import: --help and a typing error need neither
     from mlflow.tracking import MlflowClient
 
@@ -147,7 +149,16 @@ def _safe(name: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
-    asked = _parser().parse_args(arguments)
+    return run_command(
+        "report",
+        lambda: _report(_parser().parse_args(arguments)),
+        "interrupted; the same command makes it again",
+        (),
+        only_prints=False,
+    )
+
+
+def _report(asked: argparse.Namespace) -> int:
     if asked.tracking_uri:
         os.environ["MLFLOW_TRACKING_URI"] = asked.tracking_uri
     # a server that is down is told of within seconds; MLflow's own default is minutes

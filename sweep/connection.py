@@ -32,7 +32,7 @@ TUNE_SETTINGS = {
 # For the workers of a local instance. Tune lives each trial in a thread of its own, and each thread
 # gets a heap: without this a worker grows by 350 MB over some fifty trials, and is no faster. What
 # takes seconds to import is there before the first trial is.
-WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1", "RAY_preload_python_modules": "torch,ray.tune"}
+WORKER_SETTINGS = {"MALLOC_ARENA_MAX": "1", "RAY_preload_python_modules": "sweep,torch,ray.tune"}
 LAST_SECONDS = 2.0  # for what is left of Ray once it has been shut down
 
 

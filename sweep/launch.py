@@ -5,20 +5,24 @@ rest: what other studies have run is adopted, what is stored is published, what 
 After a crash, with more replicates, after an outage: the same command finishes the work.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from analysis.imports import taken_names
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
 from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
 from sweep.outcome import Outcome
 from sweep.terminal import terminal
+from sweep.writable import check_working_folder
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.study import Study
@@ -30,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "launch",
         lambda: _logged(parse_options(arguments)),
         "interrupted; the same command goes on from here",
+        only_prints=False,
     )
 
 
@@ -49,6 +54,8 @@ def _launch(options: Options, console: Console) -> int:
 
         list_studies(console)
         return 0
+    if not options.dry_run:
+        check_working_folder()
     from sweep.study import Collection, load
 
     study = load(options.study or "")
@@ -116,8 +123,20 @@ def _check_words(study: "Study", options: Options) -> None:
     from sweep.planning import check_fields
     from sweep.resources import check_resources
 
+    if options.resources.address or os.environ.get("RAY_ADDRESS"):
+        _check_names()
     check_fields(study, options.scale, options.overrides)
     check_resources(options.resources)
+
+
+def _check_names() -> None:
+    taken = taken_names(Path.cwd())
+    if taken:
+        ours = taken[0].relative_to(Path.cwd()).parts[0].removesuffix(".py")
+        raise InputError(
+            f"{taken[0]}: a cluster's workers would take it for this program's own {ours}; rename "
+            "it, or launch from another folder"
+        )
 
 
 def _check(study: "Study", options: Options) -> None:

@@ -1,6 +1,7 @@
 """The command line of `python -m sweep.launch`: what may be asked, and what its words mean."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,7 +128,7 @@ def parse_options(
         trials=asked.trials,
         timeout=asked.timeout,
         search_storage=asked.search_storage,
-        log=asked.log and asked.log.expanduser().absolute(),
+        log=asked.log and Path(os.path.expanduser(asked.log)).absolute(),
     )
 
 

@@ -18,6 +18,7 @@ from sweep.command import run_command, set_tracking
 from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
 from sweep.terminal import terminal
+from sweep.writable import check_working_folder
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.outcome import Outcome
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "publish",
         lambda: _logged(parse_options(arguments, _parser())),
         "interrupted; the same command goes on from here",
+        only_prints=False,
     )
 
 
@@ -56,6 +58,7 @@ def _logged(options: Options) -> int:
 
 def _publish(options: Options, console: Console) -> int:
     set_tracking(options.tracking_uri)
+    check_working_folder()
     from sweep.study import Collection, load
 
     study = load(options.study or "")

@@ -1,5 +1,6 @@
 """The storage that was asked for, and whether it can be used, before anything is run."""
 
+import os
 from pathlib import Path
 
 from sweep.arguments import FOLDER
@@ -16,7 +17,7 @@ def location_of(text: str) -> Path | str:
         InputError: it holds a password.
     """
     if not is_url(text):
-        return Path(text).expanduser().absolute()
+        return Path(os.path.expanduser(text)).absolute()  # a ~ without a home stays one
     kind, _, rest = text.partition("://")
     if "@" in rest:
         raise InputError(

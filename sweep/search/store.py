@@ -25,13 +25,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from analysis.errors import one_line, without_passwords
 from sweep.errors import InputError
 from sweep.lock import exclusive
 from sweep.search.proposals import AGAIN
 from sweep.tracking_address import no_answer
+from sweep.writable import check_database
 
 HEARTBEAT_SECONDS, GRACE_SECONDS = 15, 60
 SQLITE = "search.db"  # in the launch's folder
@@ -154,6 +155,7 @@ def _backend(url: str, folder: Path) -> RDBStorage:
             heartbeat_stale_trial_callback=again,
         )
 
+    check_database(url, "Optuna's database", "--search-storage")
     with exclusive(folder, "search", wait=True):  # two that make a database break it
         return _patiently(url, make)
 
@@ -166,13 +168,28 @@ def _patiently(url: str, make: Callable[[], Made]) -> Made:
             raise InputError(
                 f"--search-storage {without_passwords(url)}: {one_line(error)[:300]}"
             ) from error
+        except RuntimeError as error:  # Optuna's, of tables that another version has made
+            raise InputError(
+                f"--search-storage {without_passwords(url)}: {one_line(error)[:300]} Or give "
+                "another: the search begins anew, and what has run is stored and not run again"
+            ) from error
         except (*AWAY, ImportError) as error:
+            if _is_no_database(error):
+                raise InputError(
+                    f"--search-storage {without_passwords(url)}: is no SQLite database; move it "
+                    "away, or give another"
+                ) from error
             if attempt == _ATTEMPTS - 1 or isinstance(error, ImportError):
                 raise InputError(
                     no_answer(url, error, "--search-storage", "the database")
                 ) from error
             time.sleep(0.5 * (attempt + 1))
     raise AssertionError("unreachable")
+
+
+def _is_no_database(error: Exception) -> bool:
+    """SQLite has read the file, and it is something else."""
+    return isinstance(error, DatabaseError) and "not a database" in str(error)
 
 
 def _dead(locks: Path, launcher: str) -> bool:

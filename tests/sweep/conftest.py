@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +27,8 @@ from analysis.results import StudyResults, load_study
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # more on a machine that has other work
+
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 LONG = {"warmup.examples": 1_597_440, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
 
@@ -78,14 +80,21 @@ class Place:
         path.write_text(yaml.safe_dump(TINY | changes), "utf-8")
         return path.name
 
-    def start(self, *arguments: str, command: str = "launch", **env: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str,
+        command: str = "launch",
+        before: Sequence[str] = (),
+        streams: Mapping[str, Any] = PIPES,
+        **env: str,
+    ) -> subprocess.Popen[str]:
+        """before: of the command's line, such as another user's; streams: of its process."""
         process = subprocess.Popen(
-            [sys.executable, "-m", f"sweep.{command}", *arguments],
+            [*before, sys.executable, "-m", f"sweep.{command}", *arguments],
             cwd=self.folder,
             env=environment(**env),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
+            **streams,
         )
         self.processes.append(process)
         return process
