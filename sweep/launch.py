@@ -103,11 +103,11 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    _say(console, plan.found_sentences)
     from sweep.ahead import ray_ahead
     from sweep.lock import using
 
     with using(options.folder), ray_ahead(plan, options):
+        _say(console, plan.found_sentences)
         from sweep.execution import execute  # late: MLflow takes a second to import
 
         return execute(plan, sources.loaded, networks.weights, options, console)
@@ -167,10 +167,12 @@ def _search(study: "Study", options: Options, console: Console) -> Outcome:
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    _say(console, asked.base.found_sentences)
+    from sweep.lock import using
     from sweep.search.launching import launch_search  # late: it imports Ray
 
-    return launch_search(asked, sources, networks, options, console)
+    with using(options.folder):
+        _say(console, asked.base.found_sentences)
+        return launch_search(asked, sources, networks, options, console)
 
 
 if __name__ == "__main__":
