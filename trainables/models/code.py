@@ -18,6 +18,7 @@ import json
 import sys
 import sysconfig
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -63,15 +64,18 @@ class _Imports:
         """top: a package that is the user's though it lies where packages are installed."""
         self.found: dict[str, str] = {}  # module → sha256 of its file
         self._top = top
-        self._seen: set[str] = set()
+        self._seen: set[str] = set()  # modules that were read
+        self._looked: set[str] = set()  # dotted names that were looked for
+        self._folders: dict[str, list[str]] = {}  # of each module
 
     def follow(self, module: str, source: bytes, is_package: bool) -> None:
         """The imports of a module's source, and the packages it lies in."""
         self._seen.add(module)
         package = module if is_package else module.rpartition(".")[0]
-        self._look(package)
-        for name in _stated(source, package):
-            self._look(name)
+        for name in (package, *_stated(source, package)):
+            if name not in self._looked:
+                self._looked.add(name)
+                self._look(name)
 
     def _look(self, name: str) -> None:
         """Each module on the way to a dotted name, as importing it would run them."""
@@ -81,10 +85,12 @@ class _Imports:
             return
         for depth in range(1, len(parts) + 1):
             module = ".".join(parts[:depth])
-            spec = _spec(module, path) if parts[0] else None
-            if spec is not None and module not in self._seen:
-                self._read(module, spec)
-            path = _folders(module, spec, path)
+            if module not in self._folders:
+                spec = _spec(module, path) if parts[0] else None
+                self._folders[module] = _folders(module, spec, path)
+                if spec is not None and module not in self._seen:
+                    self._read(module, spec)
+            path = self._folders[module]
             if not path:
                 return
 
@@ -103,21 +109,27 @@ class _Imports:
         self.follow(module, source, spec.submodule_search_locations is not None)
 
 
-def _stated(source: bytes, package: str) -> Iterator[str]:
-    """The dotted names that a source imports anywhere in it; some may be no module but a name in
-    one. Of a file that is no Python, none."""
+@lru_cache(maxsize=4096)  # every network that is built asks again, of a large package too
+def _stated(source: bytes, package: str) -> tuple[str, ...]:
+    """The dotted names that a source imports anywhere in it, each once; some may be no module but a
+    name in one. Of a file that is no Python, none."""
     tree = _parsed(source)
-    for node in ast.walk(tree) if tree else ():
-        match node:
-            case ast.Import(names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module, names, level):
-                base = _absolute(module or "", level or 0, package)
-                yield from (f"{base}.{alias.name}".strip(".") for alias in names)
-            case ast.Call(ast.Name("__import__" | "import_module"), [ast.Constant(str(name)), *_]):
-                yield name
-            case ast.Call(ast.Attribute(attr="import_module"), [ast.Constant(str(name)), *_]):
-                yield name
+    found = (name for node in ast.walk(tree) for name in _named(node, package)) if tree else ()
+    return tuple(dict.fromkeys(found))
+
+
+def _named(node: ast.AST, package: str) -> Iterator[str]:
+    """The dotted names that a piece of a source imports."""
+    match node:
+        case ast.Import(names):
+            yield from (alias.name for alias in names)
+        case ast.ImportFrom(module, names, level):
+            base = _absolute(module or "", level or 0, package)
+            yield from (f"{base}.{alias.name}".strip(".") for alias in names)
+        case ast.Call(ast.Name("__import__" | "import_module"), [ast.Constant(str(name)), *_]):
+            yield name
+        case ast.Call(ast.Attribute(attr="import_module"), [ast.Constant(str(name)), *_]):
+            yield name
 
 
 def _absolute(module: str, level: int, package: str) -> str:
@@ -187,6 +199,7 @@ def _parsed(source: bytes) -> ast.Module | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def _is_empty(source: bytes) -> bool:
     """Whether a file does nothing: it has comments and a docstring at most."""
     tree = _parsed(source)
