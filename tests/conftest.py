@@ -8,8 +8,3 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["WARMUP_SWEEP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-
-
-def pytest_make_parametrize_id(config: object, val: object, argname: str) -> str | None:
-    """Of a function its name, not its address: every worker of a run must see the same tests."""
-    return getattr(val, "__name__", None)
