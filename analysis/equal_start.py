@@ -55,7 +55,9 @@ def unequal_starts(results: StudyResults) -> list[Unequal]:
 def untrained(record: Record) -> Mapping[str, float]:
     """The losses that a record has of the network before it was trained; NaN is none."""
     columns = record.columns
-    rows = np.flatnonzero(columns["phase"] == "untrained") if "phase" in columns else ()
+    if "phase" not in columns:
+        return {}
+    rows = np.flatnonzero(columns["phase"] == "untrained")
     if not len(rows):
         return {}
     first = {loss: float(columns[loss][rows[0]]) for loss in LOSSES if loss in columns}
