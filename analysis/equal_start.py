@@ -55,6 +55,8 @@ def unequal_starts(results: StudyResults) -> list[Unequal]:
 def untrained(record: Record) -> Mapping[str, float]:
     """The losses that a record has of the network before it was trained; NaN is none."""
     columns = record.columns
+    if "phase" not in columns:
+        return {}
     rows = np.flatnonzero(columns["phase"] == "untrained")
     if not len(rows):
         return {}

@@ -305,7 +305,7 @@ class Cached(Net):
     def forward(self, x):
         if self.kept is None:
             self.kept = x.new_ones(1)
-        return self.network(x * self.kept)
+        return self.network(x * self.kept) * self.kept
 
 
 class Counting(Net):

@@ -42,7 +42,7 @@ def record(ece, test=None):
         trial_id="", status="finished", trial={}, device="cpu", versions={}, commit="c0ffee",
         finished_at=0.0, examples={"warmup": 100}, seconds={},
         logits={"validation": logits_of(ece), "test": logits_of(ece if test is None else test)},
-        labels={"validation": labels, "test": labels}, columns=None, probes={},
+        labels={"validation": labels, "test": labels}, columns={"phase": np.array([])}, probes={},
     )  # fmt: skip
 
 
