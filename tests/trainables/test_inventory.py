@@ -38,11 +38,11 @@ def test_the_first_sentence_says_what_there_is():
     source = Source("folder:pets", examples(40, 0), examples(9, 1), examples(12, 2), PETS)
     assert words(source) == [
         "Data folder:pets: 40 training, 9 validation and 12 test images of 6×4 pixels in colour, "
-        "2 classes: cat, dog"
+        "2 classes: cat, dog."
     ]
     ood = Source("npz:other.npz", examples(0, 0), None, examples(1500, 3, (1, 4, 6)), ("x",))
     assert words(source, ood) == [
-        "Out of distribution npz:other.npz: 1,500 images of 6×4 pixels in grey"
+        "Out of distribution npz:other.npz: 1,500 images of 6×4 pixels in grey."
     ]
 
 
@@ -59,8 +59,8 @@ def test_choices_left_out_files_and_small_classes_are_said():
     )
     assert words(source)[1:] == [
         "A fifth of each class was drawn as the test split.",
-        "4 files are left out of folder:pets: 3 .txt, 1 hidden",
-        "Classes with fewer than 10 training images: dog (3)",
+        "4 files are left out of folder:pets: 3 .txt, 1 hidden.",
+        "Classes with fewer than 10 training images: dog (3).",
     ]
 
 
@@ -68,7 +68,7 @@ def test_of_many_classes_the_first_are_named():
     names = tuple(f"c{label}" for label in range(100))
     train = examples(1000, 0, classes=100)
     said = words(Source("npz:many.npz", train, None, examples(100, 1, classes=100), names))
-    assert said[0].endswith("100 classes: " + ", ".join(names[:12]) + " and 88 more")
+    assert said[0].endswith("100 classes: " + ", ".join(names[:12]) + " and 88 more.")
     assert len(said) == 1  # ten of each
 
 
@@ -84,8 +84,8 @@ def test_examples_that_are_in_the_training_set_too_are_counted():
     }
     assert dict(found.seen) == brute == {"validation": 1, "test": 5}
     assert words(source)[1:] == [
-        "1 of 6 validation images of npz:set.npz is in the training set too",
-        "5 of 12 test images of npz:set.npz are in the training set too",
+        "1 of 6 validation images of npz:set.npz is in the training set too.",
+        "5 of 12 test images of npz:set.npz are in the training set too.",
     ]
 
 
@@ -94,7 +94,7 @@ def test_out_of_distribution_examples_that_were_trained_on_are_counted():
     test = joined(examples(10, 2), first(source.train, 2))
     ood = Source("npz:ood.npz", no_examples(test), None, test, PETS)
     assert words(source, ood)[1:] == [
-        "2 of 12 out-of-distribution images of npz:ood.npz are in the training set too"
+        "2 of 12 out-of-distribution images of npz:ood.npz are in the training set too."
     ]
     smaller = Source("npz:small.npz", examples(0, 0), None, examples(9, 0, (3, 4, 4)), PETS)
     assert not of_ood(smaller, source, training_digests(source)).seen
@@ -120,7 +120,7 @@ def test_equal_bytes_of_another_shape_are_no_equal_images():
 def test_other_data_are_described_as_what_they_are(shape, kind, says):
     train, test = examples(40, 0, shape), examples(3, 1, shape)
     (said,) = words(Source("x", train, None, test, PETS, kind))
-    assert said == f"Data x: 40 training and 3 test {says}"
+    assert said == f"Data x: 40 training and 3 test {says}."
 
 
 def test_an_inventory_goes_into_the_plan_with_its_sentences():

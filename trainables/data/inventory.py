@@ -39,31 +39,31 @@ def sentences(found: Inventory) -> Iterator[str]:
     """The inventory in words; the first says what there is, each other one what to look at."""
     what = _what(found)
     if found.role == "ood":
-        yield f"Out of distribution {found.name}: {_counted(found)} {what}{_shaped(found)}"
+        yield f"Out of distribution {found.name}: {_counted(found)} {what}{_shaped(found)}."
     else:
         classes = f", {len(found.classes)} classes: {_listed(found.classes)}"
         yield (
             f"Data {found.name}: {_counted(found)} {what}{_shaped(found)}"
-            f"{classes if found.classes else ''}"
+            f"{classes if found.classes else ''}."
         )
     yield from found.notes
     if found.left_out:
         files = sum(found.left_out.values())
         by_kind = [f"{count} {kind}" for kind, count in found.left_out.items()]
-        yield f"{_files(files)} left out of {found.name}: {_listed(by_kind)}"
+        yield f"{_files(files)} left out of {found.name}: {_listed(by_kind)}."
     few = [
         f"{name} ({count})"
         for name, count in zip(found.classes, found.training_by_class, strict=False)
         if count < FEW
     ]
     if few:
-        yield f"Classes with fewer than {FEW} training {what}: {_listed(few)}"
+        yield f"Classes with fewer than {FEW} training {what}: {_listed(few)}."
     for split, count in found.seen.items():
         if count:
             of = "out-of-distribution" if found.role == "ood" else split
             yield (
                 f"{count:,} of {found.examples[split]:,} {of} {what} of {found.name} "
-                f"{'is' if count == 1 else 'are'} in the training set too"
+                f"{'is' if count == 1 else 'are'} in the training set too."
             )
 
 
