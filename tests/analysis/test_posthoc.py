@@ -322,9 +322,11 @@ def test_the_gradient_is_that_of_finite_differences(fit, monkeypatch):
 @given(sample=examples())
 def test_what_maps_confidence_alone_leaves_no_error_where_it_was_fitted(fit, sample):
     logits, labels = sample
+    given, correct = confidence_and_correct(logits, labels)
+    apart = np.diff(np.unique(given))
+    assume(not apart.size or apart.min() > 1e-14)  # scikit-learn takes nearer ones for equal
     confidence = fit(logits, labels)(logits)
     assert confidence.shape == labels.shape
-    correct = confidence_and_correct(logits, labels)[1]
     assert expected_calibration_error(confidence, correct) == pytest.approx(0, abs=1e-6)
 
 
@@ -335,8 +337,8 @@ def test_the_fitted_likelihood_is_never_below_the_networks_own(method, sample):
     logits, labels = sample
     try:
         fitted = METHODS[method](logits, labels)
-    except NoOptimum:
-        assume(False)
+    except NoOptimum:  # nothing was fitted
+        return
     before = negative_log_likelihood(logits, labels)
     assert negative_log_likelihood(fitted.logits(logits), labels) <= before + 1e-9
 

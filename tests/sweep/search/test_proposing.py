@@ -342,7 +342,7 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(bench):
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("sqlite:////no/such/folder/search.db", "cannot be opened or made"),
+        ("sqlite:////no/such/folder/search.db", "there is no folder /no/such/folder"),
         ("mysql+nosuchdriver://there/db", "nosuchdriver"),
     ],
 )
