@@ -8,6 +8,7 @@ training. A storage folder is looked at where the launch takes its lock.
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from analysis.home import writable
 from sweep.errors import InputError
@@ -46,7 +47,7 @@ def check_database(url: str, whose: str, option: str) -> None:
     match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", url)
     if match is None:
         return
-    path = Path(match[1]).absolute()
+    path = Path(unquote(match[1])).absolute()  # as SQLAlchemy reads it
     if not path.parent.is_dir():
         raise InputError(
             f"{option}: there is no folder {path.parent} for {whose} {path.name}; make it, or give "

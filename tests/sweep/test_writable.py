@@ -1,6 +1,7 @@
 """What a launch cannot write is told of at once in one line, as a user without rights has it."""
 
 import os
+from urllib.parse import quote
 
 import pytest
 from users import NOBODY, as_nobody
@@ -64,10 +65,16 @@ def test_what_can_be_written_and_what_is_no_file_is_not_refused(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     odd = tmp_path / "50%20noise é #"
     odd.mkdir()
-    for url in ("sqlite:///x.db", f"sqlite:///{odd}/x.db", "postgresql://host/name", "http://host"):
+    named = quote(str(odd))  # as SQLAlchemy wants a path in an URL
+    for url in (
+        "sqlite:///x.db",
+        f"sqlite:///{named}/x.db",
+        "postgresql://host/name",
+        "http://host",
+    ):
         check_database(url, "the database", "--option")
     with pytest.raises(InputError, match="there is no folder"):
-        check_database(f"sqlite:///{odd}/absent/x.db", "the database", "--option")
+        check_database(f"sqlite:///{named}/absent/x.db", "the database", "--option")
 
 
 def test_reading_needs_no_right_to_write(here):
