@@ -54,6 +54,7 @@ def as_undisturbed(place, process, finished):
     assert [path.read_text() for path in tables] == [path.read_text() for path in theirs] != []
 
 
+@pytest.mark.slow  # a whole launch
 def test_a_launch_goes_on_when_its_window_is_closed(finished, place):
     window, terminal = os.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal) | {"start_new_session": True}
@@ -66,6 +67,7 @@ def test_a_launch_goes_on_when_its_window_is_closed(finished, place):
     as_undisturbed(place, launch, finished)
 
 
+@pytest.mark.slow  # a whole launch
 def test_a_launch_goes_on_when_nobody_reads_it_any_more(finished, place):
     read, write = os.pipe()
     streams = {"stdout": write, "stderr": write}
