@@ -56,14 +56,15 @@ def execute(
         wait: for another launch of the study to end, where it would be refused else.
         run: without, only what is there is published, and Ray is not needed.
     """
-    check_writable(options.storage)
-    client = connect_alone(options.folder)
+    client = reach(options)
     with using(options.folder), exclusive(options.folder, plan.study.name, wait=wait):
         commit, device = code_commit(), torch.device(options.resources.device)
         log = log_of(options, plan)
         try:
             ledger = read_ledger(client, plan)
             work = sort_out(plan, ledger, Storage(options.storage), device)
+            if run and plan.search is None:  # a search says it once, at its beginning
+                tell_found(plan, console)
             _announce(work, plan, console)
             log.write("planned", trials=len(plan.trials), **work.counts)
             if not (run or ledger.parent or work.adopted or work.stored):
@@ -83,6 +84,16 @@ def execute(
                 return launch.carry_out(work, report)
             before = ledger.parent.info.status if ledger.parent else "KILLED"
             return launch.publish_only(work, report, "KILLED" if before == "RUNNING" else before)
+
+
+def reach(options: Options) -> MlflowClient:
+    """A client of MLflow, after a look whether the storage can be written to.
+
+    Raises:
+        InputError: one of them cannot be used; so it is asked before a launch says anything else.
+    """
+    check_writable(options.storage)
+    return connect_alone(options.folder)
 
 
 def connect_alone(folder: Path) -> MlflowClient:
@@ -127,6 +138,12 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
             f"{plan.study.name} was launched with {more} trials that these options do not plan; "
             "give those that it was launched with"
         )
+
+
+def tell_found(plan: StudyPlan, console: Console) -> None:
+    """What was found in the data sets."""
+    for sentence in plan.found_sentences:
+        console.print(sentence, soft_wrap=True)
 
 
 def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:

@@ -107,7 +107,6 @@ def _launch_study(
     from sweep.lock import using
 
     with using(options.folder), ray_ahead(plan, options):
-        _say(console, plan.found_sentences)
         from sweep.execution import execute  # late: MLflow takes a second to import
 
         return execute(plan, sources.loaded, networks.weights, options, console)
@@ -171,7 +170,6 @@ def _search(study: "Study", options: Options, console: Console) -> Outcome:
     from sweep.search.launching import launch_search  # late: it imports Ray
 
     with using(options.folder):
-        _say(console, asked.base.found_sentences)
         return launch_search(asked, sources, networks, options, console)
 
 

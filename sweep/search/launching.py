@@ -18,7 +18,7 @@ from analysis.places import artifact_store
 from analysis.records import Record, read_record
 from sweep.commit import code_commit
 from sweep.errors import InputError
-from sweep.execution import execute, log_of, tell_parcel
+from sweep.execution import execute, log_of, reach, tell_found, tell_parcel
 from sweep.failures import what_happened
 from sweep.guard import guarded
 from sweep.ledger import read_ledger, record_bytes
@@ -97,6 +97,8 @@ class _Launch:
 
         timeout = self.options.timeout
         proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)
+        reach(self.options)
+        tell_found(self.base, self.console)
         proposer.begin()
         # one connection for controls, proposals and what is confirmed; none where all is done
         with nullcontext() if proposer.over else connected(self.options.resources):
