@@ -10,10 +10,10 @@ from analysis.comparison import (
     compare_grid,
 )
 from analysis.equal_start import warning
-from analysis.exhibits.cells import exact_p
-from analysis.exhibits.exhibit import label, number
-from analysis.exhibits.passing import none_can_pass, pairs_needed, passed
-from analysis.exhibits.search_confirmed import said
+from analysis.exhibits.common.cells import exact_p
+from analysis.exhibits.common.exhibit import label, number
+from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
+from analysis.exhibits.search.confirmed import said
 from analysis.results import StudyResults
 
 _GRIDS = {"distribution": "noise distributions", "std": "noise strengths"}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.exhibits.exhibit import Exhibit, pairs_planned
+from analysis.exhibits.common.exhibit import Exhibit, pairs_planned
 from analysis.findings import findings
 from analysis.results import OUTCOMES, StudyResults
 from analysis.tables import to_html

@@ -24,7 +24,7 @@ from analysis.command import run_command
 if TYPE_CHECKING:  # slow to import: --help and a typing error need neither
     from mlflow.tracking import MlflowClient
 
-    from analysis.exhibits.exhibit import Exhibit
+    from analysis.exhibits.common.exhibit import Exhibit
     from analysis.results import StudyResults
 
 CONTENTS = "contents.json"  # of a report, beside its page

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.exhibits.exhibit import Exhibit
+    from analysis.exhibits.common.exhibit import Exhibit
     from analysis.results import StudyResults
 
 
@@ -21,28 +21,28 @@ def _make(module: str, name: str, results: "StudyResults") -> "Exhibit":
 
 
 _MODULES = {  # exhibit → the module that makes it, by a function of the exhibit's name
-    "pairs": "pairs",
-    "reliability": "reliability",
-    "curves": "curves",
-    "trajectories": "trajectories",
-    "heatmap": "heatmap",
-    "posthoc": "posthoc",
-    "posthoc_by_condition": "supplement",
-    "detection": "detection",
-    "detection_by_condition": "supplement",
-    "protocols": "protocols",
-    "conformal": "conformal",
-    "overhead": "overhead",
-    "confidence_map": "confidence_map",
-    "initial_confidence": "initial_confidence",
-    "warmup_curves": "warmup_curves",
-    "layers": "layers",
-    "gradients": "gradients",
-    "landscape": "landscape",
-    "curvature": "curvature",
-    "controls": "controls",
-    "search": "search",
-    "search_confirmed": "search_confirmed",
+    "pairs": "calibration.pairs",
+    "reliability": "calibration.reliability",
+    "curves": "calibration.curves",
+    "trajectories": "calibration.trajectories",
+    "heatmap": "calibration.heatmap",
+    "posthoc": "calibration.posthoc",
+    "conformal": "calibration.conformal",
+    "posthoc_by_condition": "by_condition",
+    "detection_by_condition": "by_condition",
+    "detection": "ood.detection",
+    "protocols": "ood.protocols",
+    "confidence_map": "initial_state.confidence_map",
+    "initial_confidence": "initial_state.confidence",
+    "warmup_curves": "dynamics.warmup_curves",
+    "layers": "dynamics.layers",
+    "gradients": "dynamics.gradients",
+    "landscape": "landscape.landscape",
+    "curvature": "landscape.curvature",
+    "controls": "controls.controls",
+    "overhead": "cost.overhead",
+    "search": "search.history",
+    "search_confirmed": "search.confirmed",
 }
 
 EXHIBITS: Mapping[str, "Callable[[StudyResults], Exhibit]"] = {

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import mannwhitneyu, wilcoxon
 
-from analysis.exhibits.confidence_map import class_bias, confidence_map
-from analysis.exhibits.exhibit import made_of, paper_style
+from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.initial_state.confidence_map import class_bias, confidence_map
 from analysis.plan import parse_plan
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult

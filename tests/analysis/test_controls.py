@@ -17,10 +17,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import bootstrap, ttest_1samp, wilcoxon
 
-from analysis.exhibits import controls_words
-from analysis.exhibits.controls import controls
-from analysis.exhibits.controls_arms import full_warmup, share_of
-from analysis.exhibits.exhibit import made_of, paper_style
+from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.controls.arms import full_warmup, share_of
+from analysis.exhibits.controls.controls import controls
+from analysis.exhibits.controls import text as controls_words
 from analysis.plan import parse_plan
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.curvature import curvature, curvatures
-from analysis.exhibits.exhibit import WITH, WITHOUT, made_of, significant
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, significant
+from analysis.exhibits.landscape.curvature import curvature, curvatures
 from analysis.results import StudyResults
 from analysis.stats import holm
 from analysis.tables import to_latex

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.exhibit import WITH, WITHOUT, made_of
-from analysis.exhibits.gradients import gradients
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.dynamics.gradients import gradients
 from analysis.results import StudyResults
 from analysis.tables import to_html, to_latex
 

@@ -17,8 +17,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from scipy.stats import spearmanr, wilcoxon
 
-from analysis.exhibits.exhibit import made_of
-from analysis.exhibits.heatmap import heatmap, planes
+from analysis.exhibits.calibration.heatmap import heatmap, planes
+from analysis.exhibits.common.exhibit import made_of
 from analysis.plan import parse_plan
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.exhibit import WITH, WITHOUT, made_of, paper_style
-from analysis.exhibits.initial_confidence import initial_confidence
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, paper_style
+from analysis.exhibits.initial_state.confidence import initial_confidence
 from analysis.plan import parse_plan
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult

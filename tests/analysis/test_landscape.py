@@ -11,11 +11,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.text import Text
 from scipy.stats import spearmanr, wilcoxon
 
-from analysis.exhibits.exhibit import WITH, WITHOUT, made_of, significant
-from analysis.exhibits.landscape import landscape
-from analysis.exhibits.landscape_planes import plane_numbers
-from analysis.exhibits.landscape_plots import Map, MapRow, scales_in_words
-from analysis.exhibits.landscape_slices import Slice, roughness
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, significant
+from analysis.exhibits.landscape.landscape import landscape
+from analysis.exhibits.landscape.planes import plane_numbers
+from analysis.exhibits.landscape.plots import Map, MapRow, scales_in_words
+from analysis.exhibits.landscape.slices import Slice, roughness
 from analysis.results import StudyResults
 from analysis.tables import to_latex
 

@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from scipy.stats import norm, wilcoxon
 
-from analysis.exhibits.exhibit import GAP, WITH, WITHOUT, made_of
-from analysis.exhibits.layers import layers
+from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, made_of
+from analysis.exhibits.dynamics.layers import layers
 from analysis.results import StudyResults
 from analysis.tables import to_html, to_latex
 

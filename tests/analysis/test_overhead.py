@@ -15,8 +15,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import ttest_1samp, wilcoxon
 
-from analysis.exhibits.exhibit import made_of, paper_style
-from analysis.exhibits.overhead import overhead, percent
+from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.cost.overhead import overhead, percent
 from analysis.plan import parse_plan
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult

@@ -10,8 +10,8 @@ from scipy.stats import wilcoxon
 
 from analysis.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
 from analysis.exhibits import EXHIBITS, build_exhibits
-from analysis.exhibits.exhibit import made_of, number
-from analysis.exhibits.passing import pairs_needed
+from analysis.exhibits.common.exhibit import made_of, number
+from analysis.exhibits.common.passing import pairs_needed
 from analysis.findings import findings
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct

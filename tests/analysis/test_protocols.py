@@ -12,9 +12,9 @@ from scipy.stats import wilcoxon
 from sklearn.metrics import auc, roc_auc_score
 
 from analysis.comparison import Comparison, Measure
-from analysis.exhibits import signs
-from analysis.exhibits.protocols import protocols
-from analysis.exhibits.signs import counted, in_words, named
+from analysis.exhibits.ood import sign_changes as signs
+from analysis.exhibits.ood.protocols import protocols
+from analysis.exhibits.ood.sign_changes import counted, in_words, named
 from analysis.plan import Plan, PlannedTrial
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs

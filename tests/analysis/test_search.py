@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from analysis.exhibits.exhibit import paper_style
-from analysis.exhibits.search import search
-from analysis.exhibits.search_confirmed import search_confirmed
+from analysis.exhibits.common.exhibit import paper_style
+from analysis.exhibits.search.confirmed import search_confirmed
+from analysis.exhibits.search.history import search
 from analysis.findings import findings
 from analysis.plan import parse_plan
 from analysis.records import Record

@@ -13,11 +13,11 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from analysis.exhibits import detectors
-from analysis.exhibits.detection import detection
-from analysis.exhibits.posthoc import posthoc
-from analysis.exhibits.protocols import protocols
-from analysis.exhibits.supplement import detection_by_condition, posthoc_by_condition
+from analysis.exhibits.by_condition import detection_by_condition, posthoc_by_condition
+from analysis.exhibits.calibration.posthoc import posthoc
+from analysis.exhibits.ood import detectors
+from analysis.exhibits.ood.detection import detection
+from analysis.exhibits.ood.protocols import protocols
 from analysis.plan import Plan, PlannedTrial
 from analysis.records import Record
 from analysis.results import StudyResults, TrialResult, pairs
@@ -308,7 +308,7 @@ def test_nothing_is_measured_twice_for_a_trial(monkeypatch):
         return counted
 
     monkeypatch.setattr(detectors, "ood_detection", counting("ood", detectors.ood_detection))
-    module = sys.modules["analysis.exhibits.posthoc"]  # whose name the package gives its function
+    module = sys.modules["analysis.exhibits.calibration.posthoc"]
     slow = counting("posthoc", module.posthoc_calibration)
     monkeypatch.setattr(module, "posthoc_calibration", slow)
     for build in (posthoc_by_condition, posthoc, detection_by_condition, detection, protocols):

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.exhibit import GAP, WITH, made_of
-from analysis.exhibits.warmup_curves import warmup_curves
+from analysis.exhibits.common.exhibit import GAP, WITH, made_of
+from analysis.exhibits.dynamics.warmup_curves import warmup_curves
 from analysis.results import StudyResults
 from analysis.tables import to_html, to_latex
 

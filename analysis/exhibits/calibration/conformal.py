@@ -1,0 +1,104 @@
+"""What do prediction sets cost without and with warm-up? Scores and α × arms.
+
+After Supplementary Fig. 27 of Cheon & Paik, Nature Machine Intelligence (2026), DOI
+10.1038/s42256-026-01215-x, which states neither score nor α: the usual three of each.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.comparison import Measure
+from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition, shown_pairs
+from analysis.exhibits.common.exhibit import (
+    WITH,
+    WITHOUT,
+    Drawing,
+    Exhibit,
+    label,
+    made_of,
+    paper_style,
+)
+from analysis.metrics.conformal import SCORES, ConformalResult, conformal_prediction
+from analysis.records import Record
+from analysis.results import StudyResults
+
+Conformed = Mapping[tuple[str, float], ConformalResult]  # by (score, α)
+
+ALPHAS = (0.05, 0.1, 0.2)
+MEASURES = (
+    Measure("coverage", "Coverage", 0),
+    Measure("mean_set_size", "Set size", 0),
+    Measure("size_stratified_violation", "Violation", -1),
+    Measure("ood_auroc_set_size", "AUROC by set size", 1),
+    Measure("ood_auroc_p_value", "AUROC by p-value", 1),
+)
+
+
+def conformal(results: StudyResults) -> Exhibit:
+    """A table for each measure, and set size against coverage."""
+    caption = (
+        "Split conformal prediction: calibrated on a random half of the test set, measured on the "
+        "other half. Coverage of 1 − α is promised in both arms; set size is in classes. Violation "
+        "is the largest gap between coverage and 1 − α over sets of one size. AUROC tells the "
+        "test from the out-of-distribution images; by p-value only LAC orders inputs as their "
+        f"confidence does. {HOW} " + made_of(results)
+    )
+    conform = cache(_conformal)  # by record: for tables and figure alike
+    tables = method_tables(
+        results, "conformal", MEASURES, lambda r, seed: _numbers(conform(r, seed))
+    )
+    figures = (_set_sizes(results, conform),) if shown_pairs(results) else ()
+    return Exhibit("conformal", "Conformal prediction", caption, tuple(tables), figures)
+
+
+def _numbers(conformed: Conformed) -> Mapping[tuple[str, str], float]:
+    """One trial's by measure, and score and α."""
+    return {
+        (measure.key, _method(measure, score, alpha)): float(value)
+        for (score, alpha), found in conformed.items()
+        for measure in MEASURES
+        if (value := getattr(found, measure.key)) is not None
+    }
+
+
+def _method(measure: Measure, score: str, alpha: float) -> str:
+    """A p-value knows of no α."""
+    return score.upper() if measure.key.endswith("p_value") else f"{score.upper()}, α = {alpha:g}"
+
+
+def _conformal(record: Record, seed: int) -> Conformed:
+    logits, labels = record.logits["test"], record.labels["test"]
+    return conformal_prediction(logits, labels, record.logits.get("ood"), ALPHAS, seed)
+
+
+def _set_sizes(results: StudyResults, conform: Callable[[Record, int], Conformed]) -> Drawing:
+    """Mean set size against coverage, a score a panel, mean ± s.d. over networks."""
+    both = [
+        tuple(conform(record, replicate) for record in pair)
+        for replicate, pair in shown_pairs(results)
+    ]
+    with paper_style():
+        figure = Figure(figsize=(6.8, 2.5), layout="constrained")
+        panels = list(figure.subplots(1, len(SCORES), sharey=True))
+        for axes, score in zip(panels, SCORES, strict=True):
+            for arm, (name, colour, line) in enumerate(
+                (("without warm-up", WITHOUT, "--"), ("with warm-up", WITH, "-"))
+            ):
+                found = [[pair[arm][score, alpha] for alpha in ALPHAS] for pair in both]
+                coverage = np.array([[r.coverage for r in row] for row in found])
+                size = np.array([[r.mean_set_size for r in row] for row in found])
+                spread = size.std(axis=0, ddof=1 if len(both) > 1 else 0)
+                axes.errorbar(
+                    coverage.mean(axis=0), size.mean(axis=0), spread,
+                    fmt=f"o{line}", color=colour, capsize=2, elinewidth=0.8, label=name,
+                )  # fmt: skip
+            axes.set(title=score.upper(), xlabel="Coverage")
+        panels[0].set_ylim(bottom=0)
+        panels[0].set_ylabel("Classes in a set")
+        panels[0].legend(loc="upper left")
+    title = f"Set size against coverage, “{label(shown_condition(results))}”, mean ± s.d."
+    description = "Mean size of prediction sets against their coverage, by score and arm."
+    return Drawing("conformal-set-size", title, figure, description)

@@ -1,0 +1,97 @@
+"""What happens along the way? Test loss, accuracy and ECE over both phases, mean ± s.d.
+
+After Fig. 2d of Cheon & Paik, Nature Machine Intelligence (2026), DOI 10.1038/s42256-026-01215-x.
+Steps are counted from the start of training on the task, so that warm-up lies left of zero and the
+arms are compared at equal task training. Shown is the first condition of the first grid.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.exhibits.common.exhibit import (
+    WITH,
+    WITHOUT,
+    Drawing,
+    Exhibit,
+    Table,
+    label,
+    made_of,
+    paper_style,
+)
+from analysis.records import Record
+from analysis.results import StudyResults, TrialResult, pairs
+
+METRICS = {"test_loss": "Test loss", "test_accuracy": "Test accuracy", "test_ece": "Test ECE"}
+
+
+def curves(results: StudyResults) -> Exhibit:
+    """One figure, and its means and standard deviations in a table for CSV."""
+    condition = next(iter(results.plan.conditions()), "")
+    complete = pairs(results, condition)
+    arms = {
+        "without warm-up": _means([without for without, _ in complete]),
+        f"with warm-up, {label(condition)}": _means([with_ for _, with_ in complete]),
+    }
+    values = pd.concat(
+        [frame.assign(arm=name) for name, frame in arms.items() if not frame.empty] or [_means([])],
+        ignore_index=True,
+    )
+    caption = (
+        f"Mean ± s.d. over {len(complete)} networks an arm, without warm-up and with warm-up on "
+        f"“{label(condition)}”, by optimizer steps from the start of training on the task; "
+        "the shaded part is warm-up. No test is made here. " + made_of(results)
+    )
+    figures = (_figure(arms),) if complete and not values.empty else ()
+    table = Table("curves", "Curves", pd.DataFrame(), values)
+    return Exhibit("curves", "Both phases", caption, (table,), figures)
+
+
+def _means(trials: list[TrialResult]) -> pd.DataFrame:
+    """Columns metric, step, mean, sd, networks; a row for each step at which a test was made."""
+    rows = [_steps(trial.record) for trial in trials if trial.record]
+    columns = ["metric", "step", "mean", "sd", "networks"]
+    if not rows:
+        return pd.DataFrame(columns=columns)
+    long = pd.concat(rows).melt("step", var_name="metric").dropna()
+    grouped = long.groupby(["metric", "step"])["value"]
+    return grouped.agg(mean="mean", sd="std", networks="size").reset_index()[columns]
+
+
+def _steps(record: Record) -> pd.DataFrame:
+    """The history's test metrics by step, counted from the start of the task."""
+    history = record.history
+    before = history.loc[history["phase"] != "task", "step"]
+    start = int(before.max()) if len(before) else 0
+    measured = [name for name in METRICS if name in history]
+    return history[measured].assign(step=history["step"] - start)
+
+
+def _figure(arms: dict[str, pd.DataFrame]) -> Drawing:
+    with paper_style():
+        figure = Figure(figsize=(9, 2.7), layout="constrained")
+        start = min(float(frame["step"].min()) for frame in arms.values() if not frame.empty)
+        for place, (metric, title) in enumerate(METRICS.items(), start=1):
+            axes = figure.add_subplot(1, len(METRICS), place)
+            if start < 0:
+                axes.axvspan(start, 0, color="#f1f1f1", linewidth=0)
+            for (name, frame), colour, line in zip(
+                arms.items(), (WITHOUT, WITH), ("--", "-"), strict=True
+            ):
+                _band(axes, frame[frame["metric"] == metric], name, colour, line)
+            axes.set_title(title)
+            axes.set_xlabel("Optimizer steps from the start of the task")
+            axes.set_ylim(bottom=0)
+            axes.margins(x=0.02)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    description = "Test loss, accuracy and ECE over warm-up and training, mean and s.d. by arm."
+    return Drawing("curves", "Test loss, accuracy and ECE over both phases", figure, description)
+
+
+def _band(axes: Axes, frame: pd.DataFrame, name: str, colour: str, line: str) -> None:
+    x, mean = frame["step"].to_numpy(float), frame["mean"].to_numpy(float)
+    sd = np.nan_to_num(frame["sd"].to_numpy(float))
+    axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.25, linewidth=0)
+    axes.plot(x, mean, line, color=colour, label=name)

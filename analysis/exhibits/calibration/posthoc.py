@@ -1,0 +1,56 @@
+"""Is warm-up better than calibrating afterwards, and do they add up? {none, each method} × arms.
+
+After Supplementary Fig. 9 and Tables 2 and 3 of Cheon & Paik, Nature Machine Intelligence (2026),
+DOI 10.1038/s42256-026-01215-x, with 10 bins for all methods where the authors take 15 for isotonic.
+"""
+
+from collections.abc import Mapping
+
+from analysis.comparison import Measure
+from analysis.exhibits.common.by_method import HOW, method_tables
+from analysis.exhibits.common.exhibit import Exhibit, made_of
+from analysis.metrics.posthoc import posthoc_calibration
+from analysis.records import Record
+from analysis.results import StudyResults
+
+MEASURES = (
+    Measure("ece", "ECE", -1),
+    Measure("nll", "NLL", -1),
+    Measure("accuracy", "Accuracy", 1),
+)
+
+_NAMES = {
+    "none": "none",
+    "temperature": "temperature, of eight by ECE",
+    "temperature_nll": "temperature by likelihood",
+    "vector": "vector scaling",
+    "matrix": "matrix scaling (ODIR)",
+    "isotonic": "isotonic",
+    "histogram": "histogram binning",
+}
+
+
+def posthoc(results: StudyResults) -> Exhibit:
+    """A table each for ECE, NLL and accuracy."""
+    caption = (
+        "Each method is fitted on a random half of the test set and measured on the other half; "
+        "matrix scaling is left out beyond 100 classes, and temperature by likelihood and matrix "
+        "scaling where no temperature is the best on that half, which is either predicted without "
+        "an error or its labels have nothing to do with the logits; "
+        f"isotonic and histogram binning calibrate the top confidence alone. {HOW} "
+        + made_of(results)
+    )
+    tables = method_tables(results, "posthoc", MEASURES, measured)
+    return Exhibit("posthoc", "Calibration afterwards", caption, tuple(tables))
+
+
+def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
+    """Every method's numbers of one trial."""
+    found = posthoc_calibration(record.logits["test"], record.labels["test"], seed)
+    numbers: dict[tuple[str, str], float] = {}
+    for method, result in found.items():
+        name = _NAMES[method]
+        numbers |= {("ece", name): result.ece, ("accuracy", name): result.accuracy}
+        if result.nll is not None:
+            numbers["nll", name] = result.nll
+    return numbers

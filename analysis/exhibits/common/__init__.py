@@ -1,0 +1,1 @@
+"""What exhibits share: their values, their words, tables by method, epoch and layer, plots."""

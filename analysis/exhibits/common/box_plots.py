@@ -1,0 +1,128 @@
+"""Drawings of pairs: box plots by condition, and the difference against a numeric level.
+
+Box plots are in the paper's manner: quartiles, whiskers to 1.5 interquartile ranges, every pair as
+two joined points; ★ for P < 0.001 and NS for P > 0.05, uncorrected, and P itself between.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from analysis.comparison import Comparison, Measure
+from analysis.exhibits.common.cells import no_p
+from analysis.exhibits.common.exhibit import (
+    WITH,
+    WITHOUT,
+    Drawing,
+    label,
+    number,
+    paper_style,
+    wrapped,
+)
+
+Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measure
+
+
+def box_plots(grid: str, rows: list[Comparison]) -> Drawing:
+    """Pairs of boxes, a condition each, with every pair's two points joined."""
+    with paper_style():
+        figure = Figure(figsize=(max(4.5, 1.6 + 0.66 * len(rows)), 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            _pair_of_boxes(axes, place, row)
+        top = max((v for row in rows for v in (*row.without, *row.with_)), default=1.0)
+        axes.set_ylim(0, top * 1.16)
+        for place, row in enumerate(rows):
+            axes.text(place, top * 1.07, _verdict(row), ha="center", fontsize=7.5)
+        axes.set_xlim(-0.6, len(rows) - 0.4)
+        axes.set_xticks(range(len(rows)), [wrapped(label(row.condition), 22) for row in rows])
+        axes.tick_params(axis="x", length=0, rotation=35)
+        for tick in axes.get_xticklabels():
+            tick.set(ha="right", rotation_mode="anchor")
+        axes.set_ylabel("Expected calibration error")
+        _legend(figure)
+    description = "; ".join(
+        f"{label(row.condition)}: {number(row.without.mean())} to {number(row.with_.mean())}"
+        for row in rows
+        if row.n
+    )
+    return Drawing(
+        f"pairs-{grid}",
+        f"ECE by {grid}, without and with warm-up; a line joins each pair",
+        figure,
+        f"Box plots of ECE without and with warm-up. {description}.",
+    )
+
+
+def _pair_of_boxes(axes: Axes, place: int, row: Comparison) -> None:
+    if not row.n:
+        axes.text(place, 0, "no pair", rotation=90, ha="center", va="bottom", color="#666666")
+        return
+    at = (place - 0.19, place + 0.19)
+    for x, values, colour in zip(at, (row.without, row.with_), (WITHOUT, WITH), strict=True):
+        draw_box(axes, x, values, colour, width=0.3)
+    axes.plot(at, [row.without, row.with_], color="#555555", linewidth=0.4, alpha=0.7)
+    axes.plot([at[0]] * row.n, row.without, "o", color="#444444", markersize=2)
+    axes.plot([at[1]] * row.n, row.with_, "o", color="#003a5d", markersize=2)
+
+
+def draw_box(axes: Axes, x: float, values: NDArray[np.float64], colour: str, width: float) -> None:
+    """Quartiles, and whiskers to 1.5 interquartile ranges; points are drawn by themselves."""
+    axes.boxplot(
+        [values],
+        positions=[x],
+        widths=width,
+        whis=1.5,
+        showfliers=False,
+        patch_artist=True,
+        manage_ticks=False,
+        boxprops={"facecolor": colour, "alpha": 0.45, "linewidth": 0.7},
+        medianprops={"color": "black", "linewidth": 1.2},
+        whiskerprops={"linewidth": 0.7},
+        capprops={"linewidth": 0.7},
+    )
+
+
+def _verdict(row: Comparison) -> str:
+    """What stands over a pair of boxes."""
+    p = row.p_value
+    if p is None:
+        return no_p(row) if row.n else ""
+    return "★" if p < 0.001 else "NS" if p > 0.05 else f"P = {p:.2g}".replace("= 0.", "= .")
+
+
+def _legend(figure: Figure) -> None:
+    handles = [
+        Patch(facecolor=WITHOUT, edgecolor="black", alpha=0.6, label="without warm-up"),
+        Patch(facecolor=WITH, edgecolor="black", alpha=0.6, label="with warm-up"),
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
+
+
+def level_curves(grid: str, numbers: dict[str, float], compared: Grid) -> Drawing:
+    """The difference of each measure against the level: mean and 95 % interval."""
+    measured = [(m, rows) for m, rows in compared.items() if any(row.n for row in rows)]
+    with paper_style():
+        figure = Figure(figsize=(2.35 * max(1, len(measured)), 2.3), layout="constrained")
+        for place, (measure, rows) in enumerate(measured, start=1):
+            axes = figure.add_subplot(1, len(measured), place)
+            shown = sorted((numbers[row.condition], row) for row in rows if row.n)
+            x = [level for level, _ in shown]
+            mean = np.array([row.difference for _, row in shown])
+            bounds = [row.interval or (row.difference,) * 2 for _, row in shown]
+            reach = np.abs(np.array(bounds).T - mean)
+            axes.axhline(0, color="#888888", linewidth=0.7)
+            axes.errorbar(x, mean, reach, fmt="o-", color=WITH, capsize=2, elinewidth=0.8)
+            axes.set_xscale("log")
+            axes.set_xticks(x, [f"{level:g}" for level in x])
+            axes.minorticks_off()
+            axes.set_xlabel(f"noise {grid}" if grid == "std" else grid)
+            axes.set_title(f"Δ {measure.label}")
+    return Drawing(
+        f"pairs-{grid}-curve",
+        f"Difference with − without by {grid}: mean and 95 % interval (Student's t)",
+        figure,
+        f"Difference that warm-up makes, against {grid}.",
+    )

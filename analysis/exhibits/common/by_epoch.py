@@ -1,0 +1,200 @@
+"""Numbers of any probe that is taken at moments of the task: compared, as a table, and in words.
+
+A moment is the epoch after which it is: 0 is the start, where a network without warm-up is
+untrained and its partner in the pair is warmed up. Compared is the shown condition, which is the
+first of the first grid.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.comparison import Comparison, Measure, compare, corrected
+from analysis.exhibits.common.by_method import once, shown_condition, shown_pairs
+from analysis.exhibits.common.cells import (
+    BOTH,
+    INTERVAL,
+    effect,
+    exact_p,
+    mean,
+    p_cells,
+    pair_count,
+    sd,
+    values,
+)
+from analysis.exhibits.common.exhibit import Table, label, significant
+from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
+from analysis.records import Record
+from analysis.results import StudyResults, TrialResult, pairs
+
+Found = Mapping[tuple[str, int], float]  # by (measure's key, epoch of the task)
+Measured = Callable[[Record], Found]
+Rows = Mapping[tuple[str, int], Comparison]  # likewise
+
+MOMENTS = (
+    "Start is before the first step of the task: without warm-up a network is untrained there, its "
+    "partner in the pair is warmed up. Where a number is not finite its pair does not count."
+)
+TABLE = (
+    f"In tables mean ± s.d. over the pairs; Δ is the mean of with − without, with its {INTERVAL}; "
+    "“Lower” counts the pairs whose number is lower with warm-up; W, P, exact P and r = "
+    f"|Z|/√pairs: {BOTH} over all rows of a table."
+)
+DELTA = "Δ [95 % interval]"  # a column
+
+
+def compare_moments(
+    results: StudyResults, measures: Sequence[Measure], measured: Measured
+) -> dict[tuple[str, int], Comparison]:
+    """Each measure of the shown condition at each moment, with Holm's correction across all.
+
+    Moments are those that both members of some complete pair have; a number that is not finite
+    counts as not measured. Empty where there are none.
+    """
+
+    def finite(record: Record) -> dict[tuple[str, int], float]:
+        return {key: v for key, v in once(measured, record).items() if math.isfinite(v)}
+
+    def numbers(trial: TrialResult) -> Mapping[str, float]:
+        found = finite(trial.record) if trial.record else {}
+        return {f"{key}/{epoch}": value for (key, epoch), value in found.items()}
+
+    both = [finite(a).keys() & finite(b).keys() for _, (a, b) in shown_pairs(results)]
+    keys = {measure.key for measure in measures}
+    rows = {
+        (measure.key, epoch): compare(
+            results,
+            shown_condition(results),
+            replace(measure, key=f"{measure.key}/{epoch}"),
+            numbers,
+        )
+        for epoch in sorted({epoch for found in both for key, epoch in found if key in keys})
+        for measure in measures
+    }
+    return dict(zip(rows, corrected(list(rows.values())), strict=True))
+
+
+def moments(rows: Rows) -> list[int]:
+    """Epochs of the task after which there are numbers, ascending; 0 is its start."""
+    return sorted({epoch for _, epoch in rows})
+
+
+def moment(epoch: int, epochs: Sequence[int]) -> str:
+    """A moment's name among its like: start, epoch 5, …; the last is the end."""
+    if epoch == 0:
+        return "start"
+    return f"end, epoch {epoch}" if epoch == max(epochs) else f"epoch {epoch}"
+
+
+def at(epoch: int, epochs: Sequence[int]) -> str:
+    """The same in a sentence."""
+    if epoch == 0:
+        return "at the start"
+    return f"at the end, epoch {epoch}," if epoch == max(epochs) else f"after epoch {epoch}"
+
+
+def moments_table(name: str, title: str, rows: Rows, measures: Sequence[Measure]) -> Table:
+    """A block of measures for each moment, which is named once."""
+    shown, numbers, last = [], [], -1
+    for (key, epoch), row in rows.items():
+        names = {measure.key: measure.label for measure in measures}
+        cells = {"Moment": "" if epoch == last else moment(epoch, moments(rows))}
+        shown.append(cells | {"Number": names[key]} | _cells(row))
+        found = {("lower" if k == "moved_as_the_paper" else k): v for k, v in values(row).items()}
+        numbers.append({"epoch": epoch} | found | {"metric": key})
+        last = epoch
+    return Table(name, title, pd.DataFrame(shown), pd.DataFrame(numbers))
+
+
+def _cells(row: Comparison) -> dict[str, str]:
+    """A comparison as a row of texts, to three figures whatever its size."""
+    reach = f" [{', '.join(map(significant, row.interval))}]" if row.interval else ""
+    plus = "+" if row.difference > 0 else ""
+    return {
+        "Pairs": pair_count(row),
+        "Without": _spread(row.without),
+        "With": _spread(row.with_),
+        DELTA: plus + significant(row.difference) + reach,
+        "Lower": f"{_lower(row)}/{row.n}" if row.n else "—",
+        "W": f"{row.test.statistic:g}" if row.test else "—",
+        **p_cells(row),
+        "r": effect(row),
+    }
+
+
+def _spread(found: np.ndarray) -> str:
+    return significant(mean(found)) + (f" ± {significant(sd(found))}" if len(found) > 1 else "")
+
+
+def _lower(row: Comparison) -> int:
+    return int((row.with_ < row.without).sum())
+
+
+# --- in words ----------------------------------------------------------------------------------
+
+
+def counted(results: StudyResults, rows: Rows) -> str:
+    """How many pairs were measured, of those complete."""
+    complete = len(pairs(results, shown_condition(results)))
+    most = max(row.n for row in rows.values())
+    of = "" if most == complete else f" of {complete} complete"
+    return f"{most}{of} {'pair' if max(most, complete) == 1 else 'pairs'} measured"
+
+
+def said(measure: Measure, rows: Rows, name: str = "") -> str:
+    """A measure at the first moment and at the last that have it, in a sentence."""
+    found = {epoch: row for (key, epoch), row in rows.items() if key == measure.key and row.n}
+    subject = name or f"the {measure.label[0].lower()}{measure.label[1:]}"
+    if not found:
+        return f"{_capital(subject)} is known of no pair."
+    ends = dict.fromkeys((min(found), max(found)))
+    texts = [f"{at(epoch, moments(rows))} {in_words(found[epoch])}" for epoch in ends]
+    return f"{_capital(subject)} is {'; '.join(texts)}."
+
+
+def in_words(row: Comparison) -> str:
+    """Both means, in how many pairs it is lower or higher with warm-up, and P."""
+    before, after = significant(mean(row.without)), significant(mean(row.with_))
+    return f"{before} without and {after} with warm-up ({_direction(row)}; {_p(row)})"
+
+
+def _direction(row: Comparison) -> str:
+    lower, higher = _lower(row), int((row.with_ > row.without).sum())
+    word, count = ("lower", lower) if row.difference < 0 else ("higher", higher)
+    if not lower and not higher:
+        return "the same in the one pair" if row.n == 1 else f"the same in all {row.n} pairs"
+    if row.n == 1:
+        return f"{word} with it in the one pair"
+    return f"{word} with it in {count} of {row.n} pairs"
+
+
+def _p(row: Comparison) -> str:
+    shown = "" if row.p_exact is None or row.p_exact < ALPHA else ", no difference shown"
+    return exact_p(row.p_exact) + shown
+
+
+def passed_holm(rows: Rows) -> list[str]:
+    """A sentence on how many of a table's tests pass Holm's correction, and whether any could."""
+    tested = [row for row in rows.values() if row.n]
+    if not tested:
+        return []
+    hopeless = none_can_pass(tested)
+    none = f": {hopeless} none can pass" if hopeless else ""
+    return [f"Holm P < {ALPHA:g} in {len(passed(tested))} of {len(tested)} tests{none}."]
+
+
+def not_measured(results: StudyResults, probes: Sequence[str]) -> str:
+    """Why there is nothing to show."""
+    condition = label(shown_condition(results))
+    names = probes[0] if len(probes) == 1 else f"{', '.join(probes[:-1])} or {probes[-1]}"
+    kept = [trial.record.probes for trial in results.trials if trial.record]
+    if any(key.split("/")[0] in probes for found in kept for key in found):
+        return f"No complete pair of condition “{condition}” has finite numbers of {names}."
+    return f"No trial has the {'probe' if len(probes) == 1 else 'probes'} {names}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

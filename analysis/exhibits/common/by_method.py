@@ -1,0 +1,114 @@
+"""Tables of methods × arms: what several methods make of networks without and with warm-up.
+
+Shown is the first condition of a study's first grid; the trials' numbers follow from their records.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import pandas as pd
+
+from analysis.comparison import Comparison, Measure, Numbers, compare, corrected
+from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, tested, values
+from analysis.exhibits.common.exhibit import Table, label
+from analysis.records import Record
+from analysis.results import StudyResults, TrialResult, pairs
+
+#: A record and the seed of its random halves → numbers by (measure's key, method).
+Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]
+Found = TypeVar("Found")
+
+HOW = (
+    f"Mean ± s.d. over the complete pairs; Δ is the mean of with − without, with its {INTERVAL}; "
+    "“As the paper” counts the pairs in which warm-up was the better; "
+    f"W, P, exact P and r: {BOTH} over the methods; the best mean is bold. "
+    "The random halves are the same in both arms of a pair and for every method."
+)
+
+# function → record → the other arguments → what it has found, while function and record live
+_KEPT: WeakKeyDictionary[
+    Callable[..., Any], WeakKeyDictionary[Record, dict[tuple[Hashable, ...], Any]]
+] = WeakKeyDictionary()
+
+
+def once(find: Callable[..., Found], record: Record, *rest: Hashable) -> Found:
+    """What `find(record, *rest)` returns, found once however many exhibits ask for it."""
+    kept = _KEPT.setdefault(find, WeakKeyDictionary()).setdefault(record, {})
+    if rest not in kept:
+        kept[rest] = find(record, *rest)
+    found: Found = kept[rest]
+    return found
+
+
+def shown_condition(results: StudyResults) -> str:
+    """The first condition of the first grid."""
+    return next(iter(results.plan.conditions()), "")
+
+
+def shown_pairs(results: StudyResults) -> list[tuple[int, tuple[Record, Record]]]:
+    """Of its complete pairs the replicate, the seed of random halves, and (without, with)."""
+    found = pairs(results, shown_condition(results))
+    return [(a.replicate, (a.record, b.record)) for a, b in found if a.record and b.record]
+
+
+def numbers_of(measured: Measured) -> Numbers:
+    """A trial's numbers by `measure/method`, as `compare` asks for them."""
+
+    def numbers(trial: TrialResult) -> Mapping[str, float]:
+        if trial.record is None:
+            return {}
+        found = once(measured, trial.record, trial.replicate)
+        return {"/".join(key): number for key, number in found.items()}
+
+    return numbers
+
+
+def compare_methods(
+    results: StudyResults, conditions: Sequence[str], measure: Measure, measured: Measured
+) -> dict[tuple[str, str], Comparison]:
+    """One measure by (method, condition), with Holm's correction across all of them.
+
+    Methods are those that any complete pair has such a number of, in the order of finding; a
+    condition without a pair that has it is compared all the same, and has n = 0.
+    """
+    numbers, prefix = numbers_of(measured), f"{measure.key}/"
+    found = (
+        key.removeprefix(prefix)
+        for condition in conditions
+        for pair in pairs(results, condition)
+        for trial in pair
+        for key in numbers(trial)
+        if key.startswith(prefix)
+    )
+    rows = {
+        (method, condition): compare(
+            results, condition, replace(measure, key=prefix + method), numbers
+        )
+        for method in dict.fromkeys(found)
+        for condition in conditions
+    }
+    return dict(zip(rows, corrected(list(rows.values())), strict=True))
+
+
+def method_tables(
+    results: StudyResults, name: str, measures: Sequence[Measure], measured: Measured
+) -> list[Table]:
+    """A table for each measure: a row for each method that has it."""
+    condition = shown_condition(results)
+    tables = []
+    for measure in measures:
+        compared = compare_methods(results, [condition], measure, measured)
+        rows = {method: row for (method, _), row in compared.items()}
+        tables.append(_table(f"{name}-{measure.key}", condition, measure, rows))
+    return tables
+
+
+def _table(name: str, condition: str, measure: Measure, rows: Mapping[str, Comparison]) -> Table:
+    shown = pd.DataFrame([{"Method": method} | tested(row) for method, row in rows.items()])
+    numbers = [{"method": m} | values(row) | {"metric": measure.key} for m, row in rows.items()]
+    title = f"{measure.label} by method, “{label(condition)}”"
+    if rows:
+        shown = best_in_bold(shown, list(rows.values()))
+    return Table(name, title, shown, pd.DataFrame(numbers))

@@ -1,0 +1,1 @@
+"""Is it warm-up? What each way of taking a part of it away has left of its effect."""

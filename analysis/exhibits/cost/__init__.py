@@ -1,0 +1,1 @@
+"""What warm-up costs, and how much of it is needed."""

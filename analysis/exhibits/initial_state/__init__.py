@@ -1,0 +1,1 @@
+"""What a network says before it has learned anything."""

@@ -1,0 +1,1 @@
+"""The loss around a network: slices, planes, paths and curvature."""

@@ -1,0 +1,1 @@
+"""What a search has found, and whether it holds on fresh seeds."""
