@@ -1,5 +1,5 @@
 """What the numbers say: metrics, statistics, reading MLflow, tables, figures, the report."""
 
-from analysis.imports import installed_first
+from analysis.process.imports import installed_first
 
 installed_first()

@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.command import run_command
+from analysis.process.command import run_command
 
 RECORDS, FACTS = "records", "facts"
 
@@ -100,7 +100,7 @@ def _code() -> str:
     """Of all that facts depend on beside the record: the code that makes them, its libraries."""
     here, digest = Path(__file__).parent, hashlib.sha256()
     metrics = sorted((here / "metrics").glob("*.py"))
-    for path in (here / "records.py", here / "summary.py", *metrics):
+    for path in (here / "results/records.py", here / "results/summary.py", *metrics):
         digest.update(path.read_bytes())
     for library in ("numpy", "scipy", "scikit-learn"):
         digest.update(f"{library} {importlib.metadata.version(library)}".encode())

@@ -2,7 +2,8 @@
 
 Samples are drawn from laws whose mean is known, an interval is made of each, and those that hold
 the mean are counted: by the bootstrap (BCa, 2,000 resamples), which is the usual choice and was
-once this service's, and by Student's t, which `analysis.stats.mean_interval` gives. The laws:
+once this service's, and by Student's t, which `analysis.statistics.paired.mean_interval` gives. The
+laws:
 
 - normal: for which the theory of Student's t promises .95
 - exponential, log-normal (σ = 1): skewed, with one long tail
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from analysis.stats import mean_interval
+from analysis.statistics.paired import mean_interval
 
 PAIRS = (3, 4, 6, 10, 20, 30)
 RESAMPLES = 2000

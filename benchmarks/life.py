@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from analysis.records import read_record
+from analysis.results.records import read_record
 from benchmarks.loops import bare, network_of, usual
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources

@@ -71,8 +71,8 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     # late: `main` starts a process a size, and needs none of this
     import torch
 
-    from analysis.report import default_folder, write_report
-    from analysis.results import load_study
+    from analysis.rendering.report import default_folder, write_report
+    from analysis.results.study_results import load_study
     from sweep.connection import connected
     from sweep.ledger import read_ledger
     from sweep.planning import make_plan

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.records import read_record
+from analysis.results.records import read_record
 from sweep.fields import parse_trial, with_fields
 from sweep.networks import Networks
 from sweep.sources import Sources

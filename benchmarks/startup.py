@@ -23,7 +23,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from analysis.records import read_record
+from analysis.results.records import read_record
 from sweep.capacity import cpus
 from trainables.storage import RECORDS, Storage
 

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.records import Record, read_record
+from analysis.results.records import Record, read_record
 from sweep.capacity import cpus
 from sweep.options import Options, parse_options
 from sweep.planning import StudyPlan, make_plan

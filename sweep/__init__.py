@@ -5,7 +5,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 # A user's own analysis.py, which Python would find first, must not be taken for the package beside
-# this one; that has the rest of the care, see `analysis.imports`.
+# this one; that has the rest of the care, see `analysis.process.imports`.
 if "analysis" not in sys.modules:
     _spec = spec_from_file_location("analysis", Path(__file__).parents[1] / "analysis/__init__.py")
     assert _spec is not None

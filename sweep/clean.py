@@ -90,8 +90,8 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
     """Of the stored records, those of the trials whose run is done and has its record, whole."""
     set_tracking(tracking_uri)
     from analysis.errors import one_line
-    from analysis.records import RecordError, read_record
-    from analysis.store import all_runs
+    from analysis.results.mlflow_store import all_runs
+    from analysis.results.records import RecordError, read_record
     from sweep.ledger import is_done, record_bytes
     from sweep.stored import recorded
     from sweep.tracking import AWAY, connect_if_there

@@ -14,9 +14,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from rich.console import Console
 
 from analysis.errors import one_line
-from analysis.index import write_index
-from analysis.places import artifact_store
-from analysis.store import all_runs
+from analysis.rendering.index import write_index
+from analysis.results.mlflow_store import all_runs
+from analysis.results.places import artifact_store
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.experiments import experiment_of

@@ -6,7 +6,7 @@
 import os
 from collections.abc import Callable
 
-import analysis.command
+import analysis.process.command
 from sweep.errors import InputError
 from trainables.errors import DataError
 
@@ -16,8 +16,10 @@ REFUSALS = (InputError, DataError)
 def run_command(
     name: str, carry_out: Callable[[], int], when_interrupted: str, only_prints: bool = True
 ) -> int:
-    """As `analysis.command.run_command`, with this program's refusals of bad input."""
-    return analysis.command.run_command(name, carry_out, when_interrupted, REFUSALS, only_prints)
+    """As `analysis.process.command.run_command`, with this program's refusals of bad input."""
+    return analysis.process.command.run_command(
+        name, carry_out, when_interrupted, REFUSALS, only_prints
+    )
 
 
 def exit_code(error: BaseException) -> int:

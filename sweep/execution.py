@@ -11,9 +11,9 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
-from analysis.records import RecordError
-from analysis.report import default_folder, publish_report, write_report
-from analysis.results import ResultsError, load_study, read_plan
+from analysis.rendering.report import default_folder, publish_report, write_report
+from analysis.results.records import RecordError
+from analysis.results.study_results import ResultsError, load_study, read_plan
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.failures import what_happened
@@ -267,7 +267,7 @@ class _Launch:
 
     def _report(self) -> Path | None:
         """The report, written and among the parent's artifacts; None where MLflow is away."""
-        from analysis.findings import findings  # late, as Ray: Matplotlib
+        from analysis.rendering.findings import findings  # late, as Ray: Matplotlib
 
         try:
             results = load_study(

@@ -8,7 +8,7 @@ from mlflow.entities import Experiment, LifecycleStage
 from mlflow.tracking import MlflowClient
 
 from analysis.errors import without_passwords
-from analysis.places import local_folder
+from analysis.results.places import local_folder
 from sweep.errors import InputError
 
 

@@ -37,7 +37,7 @@ def mark_killed(parent_run_id: str) -> None:
     """Parent and trials that are RUNNING become KILLED."""
     from mlflow import MlflowClient
 
-    from analysis.store import running_children
+    from analysis.results.mlflow_store import running_children
 
     client = MlflowClient()
     parent = client.get_run(parent_run_id)

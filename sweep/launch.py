@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from analysis.imports import taken_names
+from analysis.process.imports import taken_names
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
 from sweep.log import check_log, ending

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from analysis.reading import artifact_bytes
-from analysis.store import RECORD, all_runs, local_artifact
+from analysis.results.download import artifact_bytes
+from analysis.results.mlflow_store import RECORD, all_runs, local_artifact
 
 if TYPE_CHECKING:  # it imports PyTorch, which reading MLflow needs not
     from sweep.planning import StudyPlan

@@ -10,8 +10,8 @@ from mlflow.utils.validation import (
     MAX_TAG_VAL_LENGTH,
 )
 
-from analysis.records import Record
-from analysis.summary import summarise
+from analysis.results.records import Record
+from analysis.results.summary import summarise
 from sweep.fields import flat
 from sweep.names import shortened
 from sweep.planning import StudyPlan

@@ -68,7 +68,7 @@ class StudyPlan:
         return tuple(dict.fromkeys(s for found in self.found for s in sentences(found)))
 
     def as_json(self, commit: str) -> dict[str, Any]:
-        """The `plan.json` that `analysis.plan` reads."""
+        """The `plan.json` that `analysis.results.plan` reads."""
         return {
             "study": self.study.name,
             "title": self.study.title,

@@ -21,9 +21,9 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-from analysis.places import artifact_store
-from analysis.records import read_record
-from analysis.store import RECORD, RECORD_DIGEST, running_children
+from analysis.results.mlflow_store import RECORD, RECORD_DIGEST, running_children
+from analysis.results.places import artifact_store
+from analysis.results.records import read_record
 from sweep.experiments import experiment_of
 from sweep.failures import what_happened
 from sweep.ledger import Ledger

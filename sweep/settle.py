@@ -24,7 +24,7 @@ from sweep.errors import InputError
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
 
-    from analysis.elsewhere import Address
+    from analysis.results.elsewhere import Address
 
 DESCRIPTION = """\
 Make a copied or moved project this folder's own: the MLflow database here then looks for its
@@ -64,7 +64,7 @@ def settle(database: Path, dry_run: bool = False) -> Settled:
         sqlite3.Error: the database cannot be read or written.
         OSError: artifacts cannot be copied; the addresses are left as they are.
     """
-    from analysis.elsewhere import addresses
+    from analysis.results.elsewhere import addresses
 
     found, files = addresses(database), 0
     missing = []
@@ -98,7 +98,7 @@ def _copy(path: Path, target: Path) -> None:
 
 
 def _write(database: Path, found: "Sequence[Address]", missing: "Sequence[Address]") -> None:
-    from analysis.elsewhere import ADDRESSES
+    from analysis.results.elsewhere import ADDRESSES
 
     with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
         for address in found:

@@ -10,9 +10,16 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from analysis.plan import Plan, PlannedTrial
-from analysis.results import OUTCOMES, ResultsError, best_runs, children, outcome_of, read_plan
-from analysis.store import all_runs
+from analysis.results.mlflow_store import all_runs
+from analysis.results.plan import Plan, PlannedTrial
+from analysis.results.study_results import (
+    OUTCOMES,
+    ResultsError,
+    best_runs,
+    children,
+    outcome_of,
+    read_plan,
+)
 from sweep.errors import InputError, choices
 from sweep.experiments import refuse_deleted
 from sweep.ledger import is_done

@@ -77,7 +77,7 @@ def _status(asked: "Namespace") -> int:
 
 
 def _client() -> Any:
-    from analysis.places import absent_database, tracking_uri
+    from analysis.results.places import absent_database, tracking_uri
     from sweep.tracking import connect_if_there
 
     client = connect_if_there()

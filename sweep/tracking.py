@@ -11,9 +11,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from analysis.elsewhere import refusal
 from analysis.errors import one_line
-from analysis.places import (
+from analysis.results.elsewhere import refusal
+from analysis.results.places import (
     ARTIFACTS,
     ArtifactsError,
     absent_database,

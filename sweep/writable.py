@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from analysis.home import writable
+from analysis.process.home import writable
 from sweep.errors import InputError
 
 DEFAULT = "sqlite:///mlflow.db"  # MLflow's own

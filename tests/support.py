@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.records import Record
+from analysis.results.records import Record
 from trainables.errors import DataError
 from trainables.life import record_key
 from trainables.storage import Storage

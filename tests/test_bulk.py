@@ -7,8 +7,8 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from analysis.records import read_record
-from analysis.results import load_study as load_results
+from analysis.results.records import read_record
+from analysis.results.study_results import load_study as load_results
 from benchmarks.bulk import TABLES, BulkClient
 from benchmarks.report import moved
 from sweep.ledger import Ledger, read_ledger

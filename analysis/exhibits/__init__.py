@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from analysis.exhibits.common.exhibit import Exhibit
-    from analysis.results import StudyResults
+    from analysis.results.study_results import StudyResults
 
 
 def _make(module: str, name: str, results: "StudyResults") -> "Exhibit":
@@ -52,7 +52,7 @@ EXHIBITS: Mapping[str, "Callable[[StudyResults], Exhibit]"] = {
 
 def build_exhibits(results: "StudyResults") -> "Iterator[Exhibit]":
     """The exhibits the study's plan names, in its order, each made when it is asked for."""
-    from analysis.results import ResultsError
+    from analysis.results.study_results import ResultsError
 
     unknown = [name for name in results.plan.exhibits if name not in EXHIBITS]
     if unknown:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure
 from analysis.exhibits.calibration.posthoc import MEASURES as CALIBRATION
 from analysis.exhibits.calibration.posthoc import measured as calibrated
 from analysis.exhibits.common.by_method import Measured, compare_methods
@@ -23,8 +22,9 @@ from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of
 from analysis.exhibits.ood.detection import NO_OOD
 from analysis.exhibits.ood.detection import measured as detected
 from analysis.exhibits.ood.detectors import AUROC, PAPERS, PROTOCOLS, own_protocol
-from analysis.results import StudyResults
-from analysis.tables import Bold
+from analysis.rendering.table_formats import Bold
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Comparison, Measure
 
 Rows = Mapping[tuple[str, str], Comparison]  # by (method, condition)
 

@@ -22,11 +22,11 @@ def bootstrap_metric_interval(
     replacement (Efron & Tibshirani 1993, chapter 13); the same seed gives the same interval.
 
     This is the spread over test examples, of one network: over training runs, see
-    `analysis.stats.mean_interval`. It is for many examples, and covers less than it says of few: at
-    .95, the mean of normal values .89 with 10, .93 with 30 and .95 with 100; an accuracy of .9 with
-    10 examples .63, as most samples have few errors or none. A calibration error is a sum of
-    absolute values, which resampling can only inflate: of a nearly calibrated network the interval
-    lies too high, and may lie above the error itself.
+    `analysis.statistics.paired.mean_interval`. It is for many examples, and covers less than it
+    says of few: at .95, the mean of normal values .89 with 10, .93 with 30 and .95 with 100; an
+    accuracy of .9 with 10 examples .63, as most samples have few errors or none. A calibration
+    error is a sum of absolute values, which resampling can only inflate: of a nearly calibrated
+    network the interval lies too high, and may lie above the error itself.
 
     ValueError where the arrays differ in length, are empty or not finite, or a setting has no
     meaning.

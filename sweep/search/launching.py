@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
-from analysis.objectives import OBJECTIVES
-from analysis.places import artifact_store
-from analysis.records import Record, read_record
+from analysis.results.objectives import OBJECTIVES
+from analysis.results.places import artifact_store
+from analysis.results.records import Record, read_record
 from sweep.commit import code_commit
 from sweep.errors import InputError
 from sweep.execution import execute, log_of, reach, tell_found, tell_parcel

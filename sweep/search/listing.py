@@ -7,8 +7,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from analysis.objectives import OBJECTIVES
-from analysis.places import database_file
+from analysis.results.objectives import OBJECTIVES
+from analysis.results.places import database_file
 from sweep.estimate import seconds_by_measuring
 from sweep.ledger import Ledger
 from sweep.listing import slots

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from analysis.search import BASE, BEST
+from analysis.results.search import BASE, BEST
 from sweep.fields import get_field
 from sweep.planning import PlannedTrial, StudyPlan, make_plan
 from sweep.search.proposals import Proposal

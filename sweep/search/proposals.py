@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.objectives import OBJECTIVES
+from analysis.results.objectives import OBJECTIVES
 from sweep.search.section import Search
 
 ENDED, ERROR, FIRST = "ended", "error", "first"  # user attributes of an Optuna trial

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import optuna
 from optuna.trial import TrialState
 
-from analysis.records import Record
+from analysis.results.records import Record
 from sweep.errors import InputError
 from sweep.search.proposals import (
     ENDED,

@@ -4,7 +4,7 @@ import time
 
 from rich.console import Console
 
-from analysis.objectives import OBJECTIVES
+from analysis.results.objectives import OBJECTIVES
 from sweep.failures import what_happened
 from sweep.progress import duration
 from sweep.search.proposals import Proposal

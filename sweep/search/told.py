@@ -1,4 +1,4 @@
-"""What a report is told of a search: the `search` of its `plan.json`, see `analysis.search`."""
+"""What a report is told of a search: the `search` of its `plan.json`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 
 from analysis.errors import without_passwords
-from analysis.objectives import OBJECTIVES
+from analysis.results.objectives import OBJECTIVES
 from sweep.planning import PlannedTrial
 from sweep.search.proposals import Proposal, best, importances, pareto_front
 from sweep.search.section import Search

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.objectives import ACCURACY, OBJECTIVES
-from analysis.records import Record
+from analysis.results.objectives import ACCURACY, OBJECTIVES
+from analysis.results.records import Record
 from sweep.search.section import Search
 
 

@@ -17,9 +17,9 @@ import pytest
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from analysis.plan import parse_plan
-from analysis.records import read_record
-from analysis.results import StudyResults, TrialResult
+from analysis.results.plan import parse_plan
+from analysis.results.records import read_record
+from analysis.results.study_results import StudyResults, TrialResult
 
 DISTRIBUTIONS = (
     "gaussian",

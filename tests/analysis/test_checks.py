@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import analysis.metrics
-from analysis import comparison, stats, theory
-from analysis.comparison import ECE
 from analysis.metrics import calibration, classification, ood_scores, probabilistic
+from analysis.statistics import comparison, theory
+from analysis.statistics import paired as stats
+from analysis.statistics.comparison import ECE
 
 LOGITS = np.random.default_rng(0).normal(size=(8, 3))
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1])

@@ -9,7 +9,7 @@ import pytest
 
 ENDING = """
 import sys
-from analysis.command import run_command
+from analysis.process.command import run_command
 def carry_out():
     {body}
     return {code}

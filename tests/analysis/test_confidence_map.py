@@ -14,10 +14,10 @@ from scipy.stats import mannwhitneyu, wilcoxon
 
 from analysis.exhibits.common.exhibit import made_of, paper_style
 from analysis.exhibits.initial_state.confidence_map import class_bias, confidence_map
-from analysis.plan import parse_plan
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
-from analysis.tables import to_latex
+from analysis.rendering.table_formats import to_latex
+from analysis.results.plan import parse_plan
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
 
 POINTS, GRID = 200, 21
 AXIS = np.linspace(-10, 10, GRID, dtype=np.float32)

@@ -18,13 +18,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import bootstrap, ttest_1samp, wilcoxon
 
 from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.controls import text as controls_words
 from analysis.exhibits.controls.arms import full_warmup, share_of
 from analysis.exhibits.controls.controls import controls
-from analysis.exhibits.controls import text as controls_words
-from analysis.plan import parse_plan
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
-from analysis.tables import to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import to_html, to_latex, to_markdown
+from analysis.results.plan import parse_plan
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
 
 PREDICTIONS = 1000
 SHARE = "Share of the full warm-up's effect"

@@ -12,9 +12,9 @@ from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, significant
 from analysis.exhibits.landscape.curvature import curvature, curvatures
-from analysis.results import StudyResults
-from analysis.stats import holm
-from analysis.tables import to_latex
+from analysis.rendering.table_formats import to_latex
+from analysis.results.study_results import StudyResults
+from analysis.statistics.paired import holm
 
 EPOCHS = (0, 5, 10, 20)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.equal_start import unequal_starts, warning
-from analysis.findings import findings
-from analysis.page import render_page
+from analysis.rendering.findings import findings
+from analysis.rendering.page import render_page
+from analysis.results.equal_start import unequal_starts, warning
 
 
 @pytest.fixture

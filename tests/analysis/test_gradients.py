@@ -12,8 +12,8 @@ from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
 from analysis.exhibits.dynamics.gradients import gradients
-from analysis.results import StudyResults
-from analysis.tables import to_html, to_latex
+from analysis.rendering.table_formats import to_html, to_latex
+from analysis.results.study_results import StudyResults
 
 NAMES = ("0", "3", "6")
 BATCHES = 5

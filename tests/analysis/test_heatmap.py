@@ -19,10 +19,10 @@ from scipy.stats import spearmanr, wilcoxon
 
 from analysis.exhibits.calibration.heatmap import heatmap, planes
 from analysis.exhibits.common.exhibit import made_of
-from analysis.plan import parse_plan
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
-from analysis.tables import to_latex
+from analysis.rendering.table_formats import to_latex
+from analysis.results.plan import parse_plan
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
 from sweep.planning import make_plan
 from sweep.study import Study
 from trainables.trial import DataFacts

@@ -11,7 +11,7 @@ from users import NOBODY, as_nobody
 ROOT = Path(__file__).parents[2]
 ASKED = """
 import getpass, os, pathlib
-from analysis.home import give_home
+from analysis.process.home import give_home
 give_home()
 names = ("XDG_CACHE_HOME", "MPLCONFIGDIR")
 print(pathlib.Path.home(), getpass.getuser(), *(os.environ.get(name) for name in names), sep="|")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.imports import taken_names
+from analysis.process.imports import taken_names
 
 ROOT = Path(__file__).parents[2]
 # ours, Python's and others'; as files, as packages, and as folders without any code

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from analysis.index import write_index
-from analysis.report import CONTENTS, write_report
+from analysis.rendering.index import write_index
+from analysis.rendering.report import CONTENTS, write_report
 
 HOSTILE = '<script>alert(1)</script> & "quotes"'
 

@@ -13,12 +13,12 @@ from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, paper_style
 from analysis.exhibits.initial_state.confidence import initial_confidence
-from analysis.plan import parse_plan
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
-from analysis.tables import to_latex
-from analysis.theory import initial_confidence as expected_by_theory
-from analysis.theory import logit_variance_bounds
+from analysis.rendering.table_formats import to_latex
+from analysis.results.plan import parse_plan
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
+from analysis.statistics.theory import initial_confidence as expected_by_theory
+from analysis.statistics.theory import logit_variance_bounds
 
 EXAMPLES = 400
 HE = {"name": "mlp", "init": "he", "width": 50, "weights": None}

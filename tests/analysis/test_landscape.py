@@ -16,8 +16,8 @@ from analysis.exhibits.landscape.landscape import landscape
 from analysis.exhibits.landscape.planes import plane_numbers
 from analysis.exhibits.landscape.plots import Map, MapRow, scales_in_words
 from analysis.exhibits.landscape.slices import Slice, roughness
-from analysis.results import StudyResults
-from analysis.tables import to_latex
+from analysis.rendering.table_formats import to_latex
+from analysis.results.study_results import StudyResults
 
 EPOCHS = (0, 5, 10, 20)
 STEPS = np.linspace(-1, 1, 21)

@@ -13,8 +13,8 @@ from scipy.stats import norm, wilcoxon
 
 from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, made_of
 from analysis.exhibits.dynamics.layers import layers
-from analysis.results import StudyResults
-from analysis.tables import to_html, to_latex
+from analysis.rendering.table_formats import to_html, to_latex
+from analysis.results.study_results import StudyResults
 
 NAMES = ("0", "3", "6", "9")
 FACTORS = (1.1, 0.7, 0.5, 0.25)  # what warm-up does to the spread of a layer's outputs

@@ -8,8 +8,8 @@ from analysis.metrics.conformal import conformal_prediction
 from analysis.metrics.ood import tuned_detection
 from analysis.metrics.ood_scores import mahalanobis, nearest_neighbour, ood_detection, vim
 from analysis.metrics.posthoc import METHODS, posthoc_calibration
-from analysis.results import pairs
-from analysis.tables import Bold, to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import Bold, to_html, to_latex, to_markdown
+from analysis.results.study_results import pairs
 
 NAMES = ("posthoc", "detection", "conformal")
 

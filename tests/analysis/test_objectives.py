@@ -5,8 +5,8 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
-from analysis.objectives import OBJECTIVES
-from analysis.records import read_record
+from analysis.results.objectives import OBJECTIVES
+from analysis.results.records import read_record
 
 
 @pytest.fixture

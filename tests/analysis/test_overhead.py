@@ -17,9 +17,9 @@ from scipy.stats import ttest_1samp, wilcoxon
 
 from analysis.exhibits.common.exhibit import made_of, paper_style
 from analysis.exhibits.cost.overhead import overhead, percent
-from analysis.plan import parse_plan
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
+from analysis.results.plan import parse_plan
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
 
 PREDICTIONS = 1000
 ACCURACY = 0.6

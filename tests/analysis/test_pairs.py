@@ -8,14 +8,14 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
 
-from analysis.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.common.exhibit import made_of, number
 from analysis.exhibits.common.passing import pairs_needed
-from analysis.findings import findings
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
-from analysis.results import ResultsError, pairs
+from analysis.rendering.findings import findings
+from analysis.results.study_results import ResultsError, pairs
+from analysis.statistics.comparison import ACCURACY, CONFIDENCE, ECE, compare, compare_grid
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.places import absent_database, artifact_root, local_folder, tracking_uri
+from analysis.results.places import absent_database, artifact_root, local_folder, tracking_uri
 
 HERE, SERVER = "sqlite:///mlflow.db", "http://localhost:5000"
 

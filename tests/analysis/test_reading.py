@@ -5,12 +5,13 @@ from urllib.parse import urlparse
 import numpy as np
 import pytest
 
-from analysis import places, reading
 from analysis.cache import Cache
-from analysis.records import RecordError, array_names, fields, read_record, stored_record
-from analysis.results import load_study
-from analysis.store import local_artifact
-from analysis.summary import summarise
+from analysis.results import download as reading
+from analysis.results import places
+from analysis.results.mlflow_store import local_artifact
+from analysis.results.records import RecordError, array_names, fields, read_record, stored_record
+from analysis.results.study_results import load_study
+from analysis.results.summary import summarise
 
 
 @pytest.fixture

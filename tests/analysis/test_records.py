@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from analysis.metrics.classification import softmax
-from analysis.records import RecordError, read_record
-from analysis.summary import summarise
+from analysis.results.records import RecordError, read_record
+from analysis.results.summary import summarise
 
 
 def altered(data: bytes, drop: str = "", **arrays) -> bytes:

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from analysis.plan import parse_plan
-from analysis.report import default_folder, main, publish_report, write_report
-from analysis.results import load_study
+from analysis.rendering.report import default_folder, publish_report, write_report
+from analysis.report import main
+from analysis.results.plan import parse_plan
+from analysis.results.study_results import load_study
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert(1)</script> "$\\frac" & `x`'

@@ -6,10 +6,10 @@ from urllib.parse import urlparse
 
 import pytest
 
-from analysis import places
-from analysis import store as module
-from analysis.plan import PlanError, levels, parse_plan
-from analysis.results import ResultsError, load_study, pairs, planned_pairs
+from analysis.results import mlflow_store as module
+from analysis.results import places
+from analysis.results.plan import PlanError, levels, parse_plan
+from analysis.results.study_results import ResultsError, load_study, pairs, planned_pairs
 
 
 def test_every_planned_trial_has_its_outcome(store):

@@ -10,11 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from analysis.exhibits.common.exhibit import paper_style
 from analysis.exhibits.search.confirmed import search_confirmed
 from analysis.exhibits.search.history import search
-from analysis.findings import findings
-from analysis.plan import parse_plan
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
-from analysis.search import BASE, BEST, search_of
+from analysis.rendering.findings import findings
+from analysis.results.plan import parse_plan
+from analysis.results.records import Record
+from analysis.results.search import BASE, BEST, search_of
+from analysis.results.study_results import StudyResults, TrialResult
 
 SEEDS, FRESH, N = 3, 8, 1000
 CONTROL = 0.20

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.stats import (
+from analysis.statistics.paired import (
     EXACT_PAIRS,
     MIN_PAIRS,
     holm,

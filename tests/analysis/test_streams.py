@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from analysis.streams import Forgiving, forgiving
+from analysis.process.streams import Forgiving, forgiving
 
 
 def test_a_pipe_that_nobody_reads_takes_everything_and_that_is_no_loss():
@@ -65,7 +65,7 @@ def test_the_streams_are_those_of_before_when_it_is_over(capsys):
 
 SIGNS = """
 import sys
-from analysis.streams import forgiving
+from analysis.process.streams import forgiving
 with forgiving():
     print(sys.argv[1], "±", file=sys.stdout)
 """

@@ -18,10 +18,10 @@ from analysis.exhibits.calibration.posthoc import posthoc
 from analysis.exhibits.ood import detectors
 from analysis.exhibits.ood.detection import detection
 from analysis.exhibits.ood.protocols import protocols
-from analysis.plan import Plan, PlannedTrial
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
-from analysis.tables import Bold, to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import Bold, to_html, to_latex, to_markdown
+from analysis.results.plan import Plan, PlannedTrial
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
 
 # condition → the network's sharpness without and with warm-up: 1 is calibrated
 CONDITIONS = {"resnet18": (2.5, 1.2), "vit": (1.0, 2.2), "densenet121": (1.5, 1.5)}

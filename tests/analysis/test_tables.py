@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 
-from analysis.tables import latex_escape, to_csv, to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import latex_escape, to_csv, to_html, to_latex, to_markdown
 
 HOSTILE = r"""a|b <script>alert("1")</script> & 50% of $x_1^2$ {#~} \end{table} *b* `c`"""
 FRAME = pd.DataFrame({"Name": [HOSTILE, "[0, 1]"], "Δ [95 %]": ["−0.1 ± 0.2", None]})

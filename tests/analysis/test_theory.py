@@ -10,7 +10,7 @@ from scipy.special import expit, log_softmax, ndtr
 from scipy.stats import kstest, norm
 
 from analysis.metrics.classification import softmax
-from analysis.theory import (
+from analysis.statistics.theory import (
     expected_confidence,
     initial_confidence,
     logit_probability,

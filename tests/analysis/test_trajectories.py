@@ -12,8 +12,8 @@ from scipy.stats import wilcoxon
 
 from analysis.exhibits.calibration.trajectories import trajectories
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
-from analysis.results import StudyResults
-from analysis.tables import to_latex
+from analysis.rendering.table_formats import to_latex
+from analysis.results.study_results import StudyResults
 
 WARMUPS, EPOCHS = 4, 12
 ARMS = ("without warm-up", "with warm-up")

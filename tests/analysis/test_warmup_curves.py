@@ -13,8 +13,8 @@ from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import GAP, WITH, made_of
 from analysis.exhibits.dynamics.warmup_curves import warmup_curves
-from analysis.results import StudyResults
-from analysis.tables import to_html, to_latex
+from analysis.rendering.table_formats import to_html, to_latex
+from analysis.results.study_results import StudyResults
 
 EPOCHS = 4
 STARTS = {"test": 0.7, "ood": 0.8, "noise": 0.6}  # mean confidence when untrained

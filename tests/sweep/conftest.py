@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from support import free_port
 
-from analysis.results import StudyResults, load_study
+from analysis.results.study_results import StudyResults, load_study
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # more on a machine that has other work

@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from ray.cluster_utils import Cluster
 from support import same_numbers
 
-from analysis.results import load_study
+from analysis.results.study_results import load_study
 from sweep.planning import StudyPlan, make_plan
 from sweep.sources import Sources
 from sweep.study import load_study as study_file

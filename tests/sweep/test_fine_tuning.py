@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.records import read_record
+from analysis.results.records import read_record
 from sweep.fields import parse_trial, with_fields
 from sweep.networks import Networks
 from sweep.sources import Sources

@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from analysis.reading import artifact_bytes
+from analysis.results.download import artifact_bytes
 from sweep.launch import main
 from sweep.ledger import read_ledger
 from sweep.options import parse_options

@@ -23,7 +23,7 @@ import pytest
 from mlflow import MlflowClient
 from support import same_numbers
 
-from analysis.results import load_study
+from analysis.results.study_results import load_study
 
 ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")

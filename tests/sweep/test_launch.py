@@ -15,7 +15,7 @@ from support import same_numbers
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
-from analysis.records import read_record
+from analysis.results.records import read_record
 from sweep.capacity import cpus
 from sweep.fields import flat
 from sweep.planning import make_plan

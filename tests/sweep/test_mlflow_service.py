@@ -18,7 +18,7 @@ from counting import Relay
 from mlflow import MlflowClient
 from support import free_port
 
-from analysis.results import load_study as load_results
+from analysis.results.study_results import load_study as load_results
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import load_study

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.comparison import AUROC, ECE, NLL, compare
+from analysis.statistics.comparison import AUROC, ECE, NLL, compare
 from sweep.study import shipped
 
 PAIRS = 4

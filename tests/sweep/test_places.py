@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from ready import forget_databases, live, tree, write
 
 from analysis.report import main as report
-from analysis.results import StudyResults, load_study
+from analysis.results.study_results import StudyResults, load_study
 from sweep.clean import main as clean
 from sweep.launch import main as launch
 from sweep.publish import main as publish

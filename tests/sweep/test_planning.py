@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.plan import levels, parse_plan
+from analysis.results.plan import levels, parse_plan
 from sweep.errors import DoesNotApply, InputError
 from sweep.planning import make_plan, short_names
 from sweep.study import Study, load_study

@@ -12,8 +12,8 @@ import pytest
 import torch
 import yaml
 
-from analysis.records import RecordError, read_record
-from analysis.report import default_folder
+from analysis.rendering.report import default_folder
+from analysis.results.records import RecordError, read_record
 from sweep.errors import InputError
 from sweep.launch import main
 from sweep.planning import make_plan

@@ -33,7 +33,7 @@ def make(num_classes, input_shape):
 
 
 def logits(place, trial_id: str) -> dict[str, np.ndarray]:
-    from analysis.records import read_record
+    from analysis.results.records import read_record
 
     payload = Storage(place.folder / "sweep_storage").get(record_key(trial_id))
     return dict(read_record(payload).logits)

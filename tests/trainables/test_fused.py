@@ -23,7 +23,7 @@ from small import FACTS, WARM
 from support import numbers
 from torch import Tensor, nn
 
-from analysis.records import Record, read_record
+from analysis.results.records import Record, read_record
 from trainables import fused, life
 from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood

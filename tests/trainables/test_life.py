@@ -30,7 +30,7 @@ from support import numbers
 from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
-from analysis.records import Record, read_record
+from analysis.results.records import Record, read_record
 from trainables import passes
 from trainables.data.examples import Examples, Source
 from trainables.data.photos import photos, photos_ood

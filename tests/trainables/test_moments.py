@@ -15,7 +15,7 @@ from torch import Tensor
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import softmax
-from analysis.records import Record, read_record
+from analysis.results.records import Record, read_record
 from trainables import life
 from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood

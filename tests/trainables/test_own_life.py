@@ -18,7 +18,7 @@ import torch
 from small import FACTS, WARM
 from support import numbers
 
-from analysis.records import read_record
+from analysis.results.records import read_record
 from trainables import fused
 from trainables.data.examples import Examples, Source
 from trainables.fused import run_trials

@@ -12,7 +12,7 @@ from small import WARM as SMALL
 from together import Steps, Trained, life, lives, together, train
 from torch import nn
 
-from analysis.records import Record, read_record
+from analysis.results.records import Record, read_record
 from trainables.life import record_key
 from trainables.models.shared_norm import unshareable
 from trainables.parallel import ALONE, Workers, contiguous

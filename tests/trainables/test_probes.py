@@ -9,7 +9,7 @@ import torch
 from scipy.special import logsumexp, softmax
 from torch import Tensor, nn
 
-from analysis.records import Record, read_record
+from analysis.results.records import Record, read_record
 from trainables import life, passes
 from trainables.data.photos import photos, photos_ood
 from trainables.life import run_trial

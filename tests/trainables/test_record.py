@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.records import FORMAT, Record, read_record
+from analysis.results.records import FORMAT, Record, read_record
 from trainables.record import write_record
 from trainables.training import Outputs
 from trainables.trial import Data, DataFacts, Trial, Warmup

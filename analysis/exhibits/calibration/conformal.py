@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.comparison import Measure
 from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import (
     WITH,
@@ -22,8 +21,9 @@ from analysis.exhibits.common.exhibit import (
     paper_style,
 )
 from analysis.metrics.conformal import SCORES, ConformalResult, conformal_prediction
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Measure
 
 Conformed = Mapping[tuple[str, float], ConformalResult]  # by (score, α)
 

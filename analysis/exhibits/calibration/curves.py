@@ -20,8 +20,8 @@ from analysis.exhibits.common.exhibit import (
     made_of,
     paper_style,
 )
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
 
 METRICS = {"test_loss": "Test loss", "test_accuracy": "Test accuracy", "test_ece": "Test ECE"}
 

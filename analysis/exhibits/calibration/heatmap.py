@@ -24,11 +24,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from analysis.comparison import ACCURACY, ECE, Comparison, Measure, compare_grid
 from analysis.exhibits.common.cells import BOTH, INTERVAL, difference, mean, tested, values
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, number, paper_style
-from analysis.plan import Plan
-from analysis.results import StudyResults
+from analysis.results.plan import Plan
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, compare_grid
 
 MEASURES = (ECE, ACCURACY)
 SEQUENTIAL = "viridis"

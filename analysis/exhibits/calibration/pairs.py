@@ -7,14 +7,14 @@ t, exact P, and Holm's correction over the conditions of a grid.
 
 import pandas as pd
 
-from analysis.comparison import MEASURES, compare_grid
 from analysis.exhibits.common.box_plots import Grid, box_plots, level_curves
 from analysis.exhibits.common.cells import BOTH, INTERVAL, p_text, tested, values
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of
-from analysis.plan import levels
-from analysis.results import StudyResults
-from analysis.results import pairs as complete
-from analysis.stats import MIN_PAIRS, smallest_exact_p, smallest_p
+from analysis.results.plan import levels
+from analysis.results.study_results import StudyResults
+from analysis.results.study_results import pairs as complete
+from analysis.statistics.comparison import MEASURES, compare_grid
+from analysis.statistics.paired import MIN_PAIRS, smallest_exact_p, smallest_p
 
 
 def pairs(results: StudyResults) -> Exhibit:

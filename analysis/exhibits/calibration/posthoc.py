@@ -6,12 +6,12 @@ DOI 10.1038/s42256-026-01215-x, with 10 bins for all methods where the authors t
 
 from collections.abc import Mapping
 
-from analysis.comparison import Measure
 from analysis.exhibits.common.by_method import HOW, method_tables
 from analysis.exhibits.common.exhibit import Exhibit, made_of
 from analysis.metrics.posthoc import posthoc_calibration
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Measure
 
 MEASURES = (
     Measure("ece", "ECE", -1),

@@ -31,7 +31,7 @@ from analysis.exhibits.common.exhibit import (
 )
 from analysis.metrics.calibration import ReliabilityDiagram, reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
-from analysis.results import StudyResults, TrialResult, pairs
+from analysis.results.study_results import StudyResults, TrialResult, pairs
 
 COLUMNS = 5
 

@@ -18,7 +18,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.common.box_plots import box_plots
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
@@ -33,8 +32,9 @@ from analysis.exhibits.common.exhibit import (
     number,
     paper_style,
 )
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected
 
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)
 

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison, Measure
 from analysis.exhibits.common.cells import no_p
 from analysis.exhibits.common.exhibit import (
     WITH,
@@ -21,6 +20,7 @@ from analysis.exhibits.common.exhibit import (
     paper_style,
     wrapped,
 )
+from analysis.statistics.comparison import Comparison, Measure
 
 Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measure
 

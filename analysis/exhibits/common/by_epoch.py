@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.common.by_method import once, shown_condition, shown_pairs
 from analysis.exhibits.common.cells import (
     BOTH,
@@ -27,8 +26,9 @@ from analysis.exhibits.common.cells import (
 )
 from analysis.exhibits.common.exhibit import Table, label, significant
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected
 
 Found = Mapping[tuple[str, int], float]  # by (measure's key, epoch of the task)
 Measured = Callable[[Record], Found]

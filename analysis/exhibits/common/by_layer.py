@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.cells import effect, mean, p_text, sd
 from analysis.exhibits.common.exhibit import label, significant
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected
 
 Rows = Mapping[str, Comparison]  # by layer, in the network's order
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)

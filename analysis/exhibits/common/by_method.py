@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure, Numbers, compare, corrected
 from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, tested, values
 from analysis.exhibits.common.exhibit import Table, label
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected
 
 #: A record and the seed of its random halves → numbers by (measure's key, method).
 Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.exhibit import number
-from analysis.stats import MIN_PAIRS
-from analysis.tables import Bold
+from analysis.rendering.table_formats import Bold
+from analysis.statistics.comparison import Comparison
+from analysis.statistics.paired import MIN_PAIRS
 
 #: For captions: what the interval is, and what P, exact P and Holm P are.
 INTERVAL = "95 % interval (Student's t)"

@@ -13,7 +13,7 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.results import OUTCOMES, StudyResults, pairs, planned_pairs
+from analysis.results.study_results import OUTCOMES, StudyResults, pairs, planned_pairs
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
 

@@ -6,8 +6,8 @@ for n pairs. No multiple of it is .05 itself: it does not matter on which side t
 
 from collections.abc import Sequence
 
-from analysis.comparison import Comparison
-from analysis.stats import smallest_exact_p
+from analysis.statistics.comparison import Comparison
+from analysis.statistics.paired import smallest_exact_p
 
 ALPHA = 0.05
 

@@ -9,7 +9,6 @@ none: the sentences tell the two apart, and the intervals stand beside them.
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import ACCURACY, ECE, NLL, Comparison
 from analysis.exhibits.common.cells import (
     EXACT,
     INTERVAL,
@@ -26,7 +25,8 @@ from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.controls.arms import Arm, arms_of, control_values, full_warmup
 from analysis.exhibits.controls.plots import changes
 from analysis.exhibits.controls.text import Arms, Reference, listed, said_of
-from analysis.results import StudyResults
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import ACCURACY, ECE, NLL, Comparison
 
 _MEASURES = (ECE, ACCURACY, NLL)
 _COMPARED = (

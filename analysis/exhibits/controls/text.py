@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from analysis.comparison import ACCURACY, ECE, Comparison, Measure
 from analysis.exhibits.common.cells import difference, exact_p, mean, p_text
 from analysis.exhibits.common.exhibit import label, number
 from analysis.exhibits.common.passing import ALPHA, none_can_pass
 from analysis.exhibits.controls.arms import Arm
 from analysis.exhibits.ood.sign_changes import clear_of_zero
-from analysis.stats import MIN_PAIRS
+from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure
+from analysis.statistics.paired import MIN_PAIRS
 
 Arms = Mapping[Measure, Sequence[Arm]]
 Reference = Mapping[Measure, np.ndarray]  # (networks,), of the finished controls

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.comparison import ECE, Comparison, compare_grid
 from analysis.exhibits.common.cells import EXACT, INTERVAL, exact_p, mean, p_text, tested, values
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, number
 from analysis.exhibits.cost.overhead_plots import Bar, dose_curves, stacked_bars
 from analysis.exhibits.cost.warmup_levels import Dose, Step, against_largest, dose_of, from_level
-from analysis.results import StudyResults, TrialResult, pairs, planned_pairs
-from analysis.stats import MIN_PAIRS
+from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
+from analysis.statistics.comparison import ECE, Comparison, compare_grid
+from analysis.statistics.paired import MIN_PAIRS
 
 ACTIVITIES = ("warmup", "task", "evaluation", "probes")  # as a record names them
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.comparison import ECE
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, number, paper_style, wrapped
 from analysis.exhibits.cost.warmup_levels import EXAMPLES, Dose, Values
-from analysis.stats import mean_interval
+from analysis.statistics.comparison import ECE
+from analysis.statistics.paired import mean_interval
 
 _PHASES = {"warm-up": WITH, "task": WITHOUT, "evaluation": "#dddddd"}
 _ENOUGH = "#e3eef6"

@@ -12,11 +12,11 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.comparison import ACCURACY, ECE, Measure
 from analysis.exhibits.common.passing import ALPHA
-from analysis.plan import Plan
-from analysis.results import StudyResults, pairs
-from analysis.stats import RankTest, mean_interval, paired_test
+from analysis.results.plan import Plan
+from analysis.results.study_results import StudyResults, pairs
+from analysis.statistics.comparison import ACCURACY, ECE, Measure
+from analysis.statistics.paired import RankTest, mean_interval, paired_test
 
 EXAMPLES = "warmup.examples"
 

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.comparison import Comparison, Measure
 from analysis.exhibits.common.exhibit import Drawing, paper_style
 from analysis.exhibits.dynamics.layer_plots import ARMS, WIDTH, layer_axis, lines, log_axis
+from analysis.statistics.comparison import Comparison, Measure
 
 
 def gradient_figure(

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure, Numbers, compare, corrected
 from analysis.exhibits.common.by_layer import (
     Pairs,
     Rows,
@@ -33,7 +32,8 @@ from analysis.exhibits.common.cells import EXACT, exact_p, mean, pair_count, val
 from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.dynamics.gradient_plots import gradient_figure
 from analysis.exhibits.dynamics.layer_plots import NETWORKS
-from analysis.results import StudyResults, TrialResult
+from analysis.results.study_results import StudyResults, TrialResult
+from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected
 
 NORM = Measure("gradient_norm", "Norm", 0)
 VARIANCE = Measure("gradient_variance", "Variance", -1)

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
+from analysis.statistics.comparison import Comparison
 
 PARTS = ("weights", "outputs")
 BARS = (5, 25, 50, 75, 95)  # per cent

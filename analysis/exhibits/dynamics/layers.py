@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison import Measure
 from analysis.exhibits.common.by_layer import (
     Pairs,
     Rows,
@@ -34,7 +33,8 @@ from analysis.exhibits.common.cells import EXACT, mean, pair_count, sd, values
 from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.cost.overhead import percent
 from analysis.exhibits.dynamics.layer_plots import BARS, NETWORKS, PARTS, layer_figure
-from analysis.results import StudyResults
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Measure
 
 WEIGHTS = Measure("weight_std", "Weight s.d.", 0)
 OUTPUTS = Measure("output_std", "Output s.d.", -1)

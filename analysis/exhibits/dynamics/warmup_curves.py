@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure, corrected
 from analysis.exhibits.common.by_layer import counted
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.cells import (
@@ -30,9 +29,10 @@ from analysis.exhibits.common.cells import (
 )
 from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, number
 from analysis.exhibits.dynamics.warmup_plots import SETS, warmup_figure
-from analysis.records import Record
-from analysis.results import StudyResults
-from analysis.stats import mean_interval, paired_test
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Comparison, Measure, corrected
+from analysis.statistics.paired import mean_interval, paired_test
 
 MEASURES = (
     Measure("confidence", "Confidence", -1),

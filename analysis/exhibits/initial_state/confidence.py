@@ -4,7 +4,8 @@ After Fig. 3e–j and Supplementary Figs 14–16 of Cheon & Paik, Nature Machine
 DOI 10.1038/s42256-026-01215-x: logits, probabilities and confidence on the training examples,
 untrained and warmed up, by number of classes, depth and kind of network. Untrained is a control,
 and warmed up its partner in the pair, before the first step of the task. The theory is that of
-`analysis.theory`, which knows the service's MLP with He's initialisation and no other network.
+`analysis.statistics.theory`, which knows the service's MLP with He's initialisation and no other
+network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Comparison, Measure, compare, corrected
 from analysis.exhibits.common.by_method import once
 from analysis.exhibits.common.cells import BOTH, INTERVAL, mean, sd, tested, values
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, number
@@ -27,11 +27,12 @@ from analysis.exhibits.initial_state.confidence_plots import (
     draw_outputs,
 )
 from analysis.metrics.classification import softmax
-from analysis.plan import levels
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
-from analysis.stats import MIN_PAIRS
-from analysis.theory import Prediction, predict, uniform_loss
+from analysis.results.plan import levels
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected
+from analysis.statistics.paired import MIN_PAIRS
+from analysis.statistics.theory import Prediction, predict, uniform_loss
 
 CONFIDENCE = Measure("start_confidence", "Confidence", -1)
 VARIANCE = Measure("start_logit_variance", "Logit variance", -1)

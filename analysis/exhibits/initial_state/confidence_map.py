@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison, Measure, compare
 from analysis.exhibits.common.cells import TEST, mean, no_p, p_text, pair_count, spread, values
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, number
 from analysis.exhibits.common.passing import ALPHA
@@ -27,9 +26,10 @@ from analysis.exhibits.initial_state.confidence_map_plots import (
     draw_networks,
 )
 from analysis.metrics.classification import softmax
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult, pairs
-from analysis.stats import MIN_PAIRS, RankTest, paired_test, unpaired_test
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.statistics.comparison import Comparison, Measure, compare
+from analysis.statistics.paired import MIN_PAIRS, RankTest, paired_test, unpaired_test
 
 #: Of each arm. With fewer the exact two-sided P, 2/(2n choose n) at its smallest, cannot fall
 #: below 0.05.

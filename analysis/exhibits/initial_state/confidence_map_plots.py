@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.box_plots import draw_box
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, label, number, paper_style
 from analysis.metrics.classification import softmax
-from analysis.records import Record
+from analysis.results.records import Record
+from analysis.statistics.comparison import Comparison
 
 MAPS = 3  # networks of each arm
 

@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.cells import mean, sd
 from analysis.exhibits.common.exhibit import (
     GAP,
@@ -23,8 +22,9 @@ from analysis.exhibits.common.exhibit import (
     wrapped,
 )
 from analysis.metrics.classification import softmax
-from analysis.records import Record
-from analysis.theory import Prediction, logit_probability, uniform_confidence
+from analysis.results.records import Record
+from analysis.statistics.comparison import Comparison
+from analysis.statistics.theory import Prediction, logit_probability, uniform_confidence
 
 Outputs = Sequence[tuple[Record, Record]]  # (untrained, warmed up)
 Values = NDArray[np.float64]

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.comparison import Comparison, Measure
 from analysis.exhibits.common.by_epoch import (
     DELTA,
     MOMENTS,
@@ -29,8 +28,9 @@ from analysis.exhibits.common.by_method import once, shown_condition, shown_pair
 from analysis.exhibits.common.cells import mean
 from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, significant
 from analysis.exhibits.landscape.curvature_plots import Course, axis_in_words, draw_courses
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Comparison, Measure
 
 EIGENVALUE = Measure("eigenvalue", "Largest eigenvalue", -1)
 TRACE = Measure("trace", "Trace", -1)

@@ -11,7 +11,7 @@ from analysis.exhibits.common.exhibit import Exhibit, label, made_of
 from analysis.exhibits.landscape.path import path_part
 from analysis.exhibits.landscape.planes import planes_part
 from analysis.exhibits.landscape.slices import slices_part
-from analysis.results import StudyResults
+from analysis.results.study_results import StudyResults
 
 
 def landscape(results: StudyResults) -> Exhibit:

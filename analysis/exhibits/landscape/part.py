@@ -8,8 +8,8 @@ import numpy as np
 from analysis.exhibits.common.by_method import shown_pairs
 from analysis.exhibits.common.exhibit import Drawing, Table
 from analysis.exhibits.landscape.plots import Values
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
 
 COLOURS = "Colours mean the same in both maps of a row."
 

@@ -12,8 +12,8 @@ from analysis.exhibits.cost.overhead import percent
 from analysis.exhibits.landscape.curvature_plots import ARMS
 from analysis.exhibits.landscape.part import COLOURS, Part
 from analysis.exhibits.landscape.plots import Map, MapRow, Values, draw_maps, scales_in_words
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
 
 _PATH = (
     "Path: weights at the start and after every epoch; axes are principal components, in units of "

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-from analysis.comparison import Measure
 from analysis.exhibits.common.by_epoch import (
     MOMENTS,
     TABLE,
@@ -26,8 +25,9 @@ from analysis.exhibits.common.exhibit import label
 from analysis.exhibits.cost.overhead import percent
 from analysis.exhibits.landscape.part import COLOURS, Part, alike, by_epoch
 from analysis.exhibits.landscape.plots import Map, MapRow, Values, draw_maps, scales_in_words
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Measure
 
 PLANE_LOSS = Measure("plane_loss", "Mean loss on the plane", -1)
 PLANE_ECE = Measure("plane_ece", "Mean ECE on the plane", -1)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import Measure
 from analysis.exhibits.common.by_epoch import (
     MOMENTS,
     TABLE,
@@ -27,8 +26,9 @@ from analysis.exhibits.common.exhibit import Table, label
 from analysis.exhibits.landscape.curvature_plots import ARMS
 from analysis.exhibits.landscape.part import Part, alike, by_epoch
 from analysis.exhibits.landscape.plots import Slices, Values, draw_slices, in_drawing
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Measure
 
 CENTRE = Measure("centre", "Loss at the centre", -1)
 HALF = Measure("rise_half", "Mean rise at |step| = 0.5", -1)

@@ -28,8 +28,8 @@ from analysis.exhibits.ood.detectors import (
     numbers,
     own_protocol,
 )
-from analysis.records import Record
-from analysis.results import StudyResults
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults
 
 Pairs = list[tuple[int, tuple[Record, Record]]]  # replicate, (without, with)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.comparison import Measure
 from analysis.metrics.ood import Detection, tuned_detection
 from analysis.metrics.ood_scores import mahalanobis, msp, nearest_neighbour, ood_detection, vim
-from analysis.records import Record
+from analysis.results.records import Record
+from analysis.statistics.comparison import Measure
 
 Detected = Mapping[str, Detection]  # by method's name
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # in-, out-of-distribution scores

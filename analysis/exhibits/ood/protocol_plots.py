@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import GAP, WITH, Drawing, label, paper_style, wrapped
 from analysis.exhibits.ood.detection_plots import ARMS, Scores, draw_confidences, draw_roc
 from analysis.exhibits.ood.detectors import PROTOCOLS, confidences
 from analysis.exhibits.ood.sign_changes import Effects, in_words
-from analysis.results import StudyResults
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import Comparison
 
 Arms = tuple[Scores, Scores]  # without and with warm-up
 

@@ -12,7 +12,6 @@ from functools import cache
 
 import pandas as pd
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.by_method import Measured, compare_methods, once
 from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
 from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of
@@ -31,8 +30,9 @@ from analysis.exhibits.ood.sign_changes import (
     named,
     rose,
 )
-from analysis.results import StudyResults, pairs
-from analysis.tables import Bold
+from analysis.rendering.table_formats import Bold
+from analysis.results.study_results import StudyResults, pairs
+from analysis.statistics.comparison import Comparison
 
 Rows = Mapping[tuple[str, str], Comparison]  # by (method, condition)
 

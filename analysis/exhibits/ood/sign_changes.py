@@ -6,8 +6,8 @@ than chance is told by the 95 % intervals: it is counted where both leave out ze
 
 from collections.abc import Mapping, Sequence
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.exhibit import label
+from analysis.statistics.comparison import Comparison
 
 Effects = Mapping[str, Mapping[str, Comparison]]  # protocol → condition → pairs compared, n > 0
 

@@ -11,14 +11,23 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import ACCURACY, AUROC, ECE, NLL, Comparison, Measure, Numbers, compare
 from analysis.exhibits.common.cells import EXACT, INTERVAL, difference, p_text, spread, values
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, number
 from analysis.exhibits.search.confirmed_plots import changes
-from analysis.objectives import Objective
-from analysis.results import StudyResults, TrialResult, pairs
-from analysis.search import BASE, BEST, Search, search_of
-from analysis.stats import mean_interval, paired_test
+from analysis.results.objectives import Objective
+from analysis.results.search import BASE, BEST, Search, search_of
+from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.statistics.comparison import (
+    ACCURACY,
+    AUROC,
+    ECE,
+    NLL,
+    Comparison,
+    Measure,
+    Numbers,
+    compare,
+)
+from analysis.statistics.paired import mean_interval, paired_test
 
 _MEASURES = (ECE, NLL, ACCURACY, AUROC)
 
@@ -117,7 +126,7 @@ def _stages(results: StudyResults, told: Search) -> list[Stage]:
 
 
 def _measured(objective: Objective, split: str) -> tuple[Measure, Numbers]:
-    """An objective as a measure of `analysis.comparison`, and what takes it from a trial."""
+    """An objective as a measure of a comparison, and what takes it from a trial."""
     key = f"{split}_{objective.name}"
     expected = -1 if objective.direction == "minimize" else 1
 

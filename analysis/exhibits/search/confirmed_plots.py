@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.comparison import Comparison
 from analysis.exhibits.common.cells import difference
 from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
-from analysis.objectives import Objective
-from analysis.search import BEST
+from analysis.results.objectives import Objective
+from analysis.results.search import BEST
+from analysis.statistics.comparison import Comparison
 
 
 def changes(objective: Objective, stages: Sequence[tuple[str, str, Comparison]]) -> Drawing:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, significant
 from analysis.exhibits.search.history_plots import front, history, importances, slices
-from analysis.results import StudyResults
-from analysis.search import Proposal, Search, search_of, short
+from analysis.results.search import Proposal, Search, search_of, short
+from analysis.results.study_results import StudyResults
 
 SHOWN = 10  # proposals in the table
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style, significant
-from analysis.search import Proposal, Search, short
+from analysis.results.search import Proposal, Search, short
 
 Of = Callable[[Proposal], float]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.objectives import OBJECTIVES
+from analysis.results.objectives import OBJECTIVES
 from sweep.planning import make_plan
 from sweep.search.plans import controls_of
 from sweep.search.proposing import Live, Proposer

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from analysis.objectives import OBJECTIVES
+from analysis.results.objectives import OBJECTIVES
 from sweep.errors import InputError
 from sweep.search.section import ObjectiveName, parse_search
 from sweep.study import load_study

@@ -19,7 +19,7 @@ from analysis.metrics.classification import (
     softmax,
 )
 from analysis.metrics.ood import auroc
-from analysis.records import Record
+from analysis.results.records import Record
 
 SPLITS = ("validation", "test")
 

@@ -9,9 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.exhibits.common.exhibit import Exhibit, pairs_planned
-from analysis.findings import findings
-from analysis.results import OUTCOMES, StudyResults
-from analysis.tables import to_html
+from analysis.rendering.findings import findings
+from analysis.rendering.table_formats import to_html
+from analysis.results.study_results import OUTCOMES, StudyResults
 
 
 def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[str, bytes]) -> str:

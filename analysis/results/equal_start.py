@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.records import Record
-from analysis.results import StudyResults, TrialResult
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
 
 LOSSES = ("validation_loss", "test_loss")
 

@@ -15,7 +15,7 @@ from analysis.metrics.classification import (
     softmax,
 )
 from analysis.metrics.probabilistic import brier_score
-from analysis.records import Record
+from analysis.results.records import Record
 
 
 @dataclass(frozen=True)

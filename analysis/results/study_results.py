@@ -1,9 +1,9 @@
 """Reading a study back from MLflow: its plan, and what became of each planned trial.
 
 Everything a report shows comes through here, from MLflow alone. Runs are searched once, page by
-page, whatever their number; records are read by `analysis.reading`, several at a time. In memory
-stay each trial's numbers, not its arrays. What cannot be found raises `ResultsError`, in one line
-that says what there is instead.
+page, whatever their number; records are read by `analysis.results.download`, several at a time. In
+memory stay each trial's numbers, not its arrays. What cannot be found raises `ResultsError`, in one
+line that says what there is instead.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from mlflow.tracking import MlflowClient
 
 from analysis.cache import Cache
 from analysis.errors import one_line
-from analysis.plan import Plan, PlanError, PlannedTrial, parse_plan
-from analysis.reading import artifact_bytes, read_run
-from analysis.records import Record, RecordError
-from analysis.store import all_runs, each_run
-from analysis.summary import summarise
+from analysis.results.download import artifact_bytes, read_run
+from analysis.results.mlflow_store import all_runs, each_run
+from analysis.results.plan import Plan, PlanError, PlannedTrial, parse_plan
+from analysis.results.records import Record, RecordError
+from analysis.results.summary import summarise
 
 OUTCOMES = ("finished", "diverged", "failed", "missing")
 
@@ -50,7 +50,7 @@ class TrialResult:
 
     @cached_property
     def numbers(self) -> Mapping[str, float]:
-        """Final metrics, see `analysis.summary`; empty unless the trial finished."""
+        """Final metrics, see `analysis.results.summary`; empty unless the trial finished."""
         if self.record is None or self.outcome != "finished":
             return {}
         return summarise(self.record) if self.summary is None else self.summary

@@ -2,9 +2,9 @@
 
 A comparison is made over a condition's complete pairs only; how many were planned, and what became
 of the others, stays with it. The difference is with − without. The tests and intervals are those of
-`analysis.stats`. Holm's correction runs over the conditions of one grid and one measure, and
-corrects the exact P: it promises that of differences which are none at most 5 % pass, and a P that
-is only near what it should be would break the promise.
+`analysis.statistics.paired`. Holm's correction runs over the conditions of one grid and one
+measure, and corrects the exact P: it promises that of differences which are none at most 5 % pass,
+and a P that is only near what it should be would break the promise.
 """
 
 from collections import Counter
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results import StudyResults, TrialResult, pairs, planned_pairs
-from analysis.stats import RankTest, holm, mean_interval, paired_test
+from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
+from analysis.statistics.paired import RankTest, holm, mean_interval, paired_test
 
 Numbers = Callable[[TrialResult], Mapping[str, float]]
 

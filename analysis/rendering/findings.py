@@ -1,6 +1,12 @@
 """What a study found, in sentences computed from its numbers: the report's first paragraph."""
 
-from analysis.comparison import (
+from analysis.exhibits.common.cells import exact_p
+from analysis.exhibits.common.exhibit import label, number
+from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
+from analysis.exhibits.search.confirmed import said
+from analysis.results.equal_start import warning
+from analysis.results.study_results import StudyResults
+from analysis.statistics.comparison import (
     ACCURACY,
     AUROC,
     CONFIDENCE,
@@ -9,12 +15,6 @@ from analysis.comparison import (
     Measure,
     compare_grid,
 )
-from analysis.equal_start import warning
-from analysis.exhibits.common.cells import exact_p
-from analysis.exhibits.common.exhibit import label, number
-from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
-from analysis.exhibits.search.confirmed import said
-from analysis.results import StudyResults
 
 _GRIDS = {"distribution": "noise distributions", "std": "noise strengths"}
 _NAMES = {ECE: "the mean expected calibration error (ECE)", CONFIDENCE: "mean confidence"}

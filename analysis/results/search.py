@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.objectives import OBJECTIVES, Objective
-from analysis.plan import Plan
+from analysis.results.objectives import OBJECTIVES, Objective
+from analysis.results.plan import Plan
 
 BEST, BASE = "best found", "base setting"  # conditions of what is confirmed
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.report import CONTENTS
+from analysis.rendering.report import CONTENTS
 
 
 def write_index(title: str, answers: str, reports: Sequence[Path], folder: Path) -> Path:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-from analysis.places import ARTIFACTS, database_file, is_here, same_folder
+from analysis.results.places import ARTIFACTS, database_file, is_here, same_folder
 
 # table → (its key, its column with an address)
 ADDRESSES = {

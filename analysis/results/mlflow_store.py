@@ -8,7 +8,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from analysis.places import local_folder
+from analysis.results.places import local_folder
 
 PAGE = 500  # runs a request; larger ones are no faster and take more memory
 RECORD = "record.npz"  # a trial's artifact

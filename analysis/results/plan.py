@@ -42,7 +42,9 @@ class Plan:
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
-    search: Mapping[str, Any] | None = None  # what a search has proposed; see `analysis.search`
+    search: Mapping[str, Any] | None = (
+        None  # what a search has proposed; see `analysis.results.search`
+    )
     found: tuple[str, ...] = ()  # in the data sets, in sentences
 
     @property

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 from analysis.errors import one_line
-from analysis.home import HomeError, give_home
-from analysis.streams import Forgiving, forgiving
+from analysis.process.home import HomeError, give_home
+from analysis.process.streams import Forgiving, forgiving
 
 
 class Interrupted(KeyboardInterrupt):

@@ -21,9 +21,16 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from analysis.cache import Cache, sha256
-from analysis.records import Record, RecordError, array_names, fields, read_record, stored_record
-from analysis.store import RECORD, RECORD_DIGEST, local_artifact
-from analysis.summary import summarise
+from analysis.results.mlflow_store import RECORD, RECORD_DIGEST, local_artifact
+from analysis.results.records import (
+    Record,
+    RecordError,
+    array_names,
+    fields,
+    read_record,
+    stored_record,
+)
+from analysis.results.summary import summarise
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one for each download
 

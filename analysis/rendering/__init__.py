@@ -1,0 +1,1 @@
+"""From exhibits to files: tables, figures, the page, the index, the findings."""

@@ -1,0 +1,1 @@
+"""From MLflow to values: plans, records and their numbers."""

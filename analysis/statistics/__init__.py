@@ -1,0 +1,1 @@
+"""Comparisons of paired trials, and what theory says of them."""
