@@ -26,14 +26,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from sweep.fields import parse_trial, with_fields
 from sweep.networks import Networks
 from sweep.sources import Sources
-from trainables.fused import run_trials
-from trainables.life import run_trial
+from trainables.config.trial import Optimizer
+from trainables.fused.stack import Stack
+from trainables.fused.trials import run_trials
+from trainables.lifecycle.requests import Epoch
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.mlp import mlp
-from trainables.optimizers import make_optimizer
-from trainables.passes import Epoch
-from trainables.stack import Stack
-from trainables.storage import Storage
-from trainables.trial import Optimizer
+from trainables.storage.storage import Storage
+from trainables.training.optimizers import make_optimizer
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES = (3, 32, 32), 10

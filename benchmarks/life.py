@@ -29,11 +29,11 @@ from analysis.results.records import read_record
 from benchmarks.loops import bare, network_of, usual
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources
-from trainables.life import run_trial
+from trainables.config.trial import Trial
+from trainables.data.splits import prepare
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.linear import OneDnnProduct
-from trainables.preparation import prepare
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
 ROUNDS = 7

@@ -21,10 +21,10 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
+from trainables.config.trial import Optimizer, Trial
+from trainables.data.splits import TaskData
 from trainables.models.build import build
 from trainables.models.linear import Linear
-from trainables.preparation import TaskData
-from trainables.trial import Optimizer, Trial
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 

@@ -83,8 +83,8 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     from sweep.study import Study
     from sweep.tracking import connect
     from sweep.worklist import sort_out
-    from trainables.life import record_key
-    from trainables.storage import Storage
+    from trainables.lifecycle.trial_run import record_key
+    from trainables.storage.storage import Storage
 
     sources, storage, resources = Sources(), Storage(Path("sweep_storage").absolute()), Resources()
     study, device, client = Study.model_validate(STUDY), torch.device("cpu"), connect()

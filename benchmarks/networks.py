@@ -21,17 +21,17 @@ from analysis.results.records import read_record
 from sweep.fields import parse_trial, with_fields
 from sweep.networks import Networks
 from sweep.sources import Sources
-from trainables.life import run_trial, warmup_key
+from trainables.config.model import NAMES
+from trainables.config.trial import Trial
+from trainables.data.splits import Split, prepare
+from trainables.lifecycle.trial_run import run_trial, warmup_key
 from trainables.models.build import build
-from trainables.models.settings import NAMES
 from trainables.noise import sample
-from trainables.optimizers import make_optimizer
-from trainables.preparation import Split, prepare
-from trainables.state import unpack
-from trainables.storage import Storage
+from trainables.storage.serialization import unpack
+from trainables.storage.storage import Storage
 from trainables.tasks import from_noise, target_shape
-from trainables.training import evaluate, measure, train_epoch
-from trainables.trial import Trial
+from trainables.training.loop import evaluate, measure, train_epoch
+from trainables.training.optimizers import make_optimizer
 
 CPU = torch.device("cpu")
 BATCH = 32

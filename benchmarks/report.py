@@ -60,8 +60,8 @@ def fill(folder: Path, trials: int) -> None:
     from sweep.sources import Sources
     from sweep.study import load_study
     from sweep.tracking import connect
-    from trainables.life import record_key, run_trial
-    from trainables.storage import Storage
+    from trainables.lifecycle.trial_run import record_key, run_trial
+    from trainables.storage.storage import Storage
 
     torch.set_num_threads(1)
     sources, storage = Sources(), Storage(folder / "storage")

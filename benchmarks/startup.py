@@ -25,7 +25,7 @@ from pathlib import Path
 
 from analysis.results.records import read_record
 from sweep.capacity import cpus
-from trainables.storage import RECORDS, Storage
+from trainables.storage.storage import RECORDS, Storage
 
 HERE = Path(__file__).parents[1]
 ROUNDS = 5

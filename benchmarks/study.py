@@ -38,7 +38,7 @@ from sweep.options import Options, parse_options
 from sweep.planning import StudyPlan, make_plan
 from sweep.preparing import looking
 from sweep.study import load_study
-from trainables.storage import RECORDS, Storage
+from trainables.storage.storage import RECORDS, Storage
 
 HERE = Path(__file__).parents[1]
 STUDIES = ("noise_ablation", "depth_and_data")

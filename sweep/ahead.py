@@ -14,7 +14,7 @@ from sweep.errors import InputError
 from sweep.options import Options
 from sweep.planning import StudyPlan
 from sweep.storing import open_storage
-from trainables.life import record_key
+from trainables.lifecycle.trial_run import record_key
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from sweep.errors import InputError
+from trainables.config.trial import Data
 from trainables.data.examples import Source
-from trainables.preparation import available_labels, of_classes
-from trainables.trial import Data
+from trainables.data.splits import available_labels, of_classes
 
 
 def check_amounts(data: Data, source: Source, ood: Source | None) -> None:

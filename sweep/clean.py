@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from pathlib import Path
 
     from sweep.garbage import Garbage
-    from trainables.storage import Storage
+    from trainables.storage.storage import Storage
 
 DESCRIPTION = """\
 Remove what the storage need not keep: checkpoints of finished trials, half-written files and what

@@ -11,11 +11,11 @@ from pathlib import Path
 from sweep.errors import NotYet
 from sweep.planning import make_plan
 from sweep.study import load_study
-from trainables.life import record_key
+from trainables.config.trial import Trial
+from trainables.lifecycle.trial_run import record_key
 from trainables.models.build import State
 from trainables.models.weights import read_weights
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.storage.storage import Storage
 
 
 def trained_by(

@@ -12,12 +12,12 @@ from mlflow.entities import Run
 from sweep.mlflow_rows import parameters
 from sweep.planning import PlannedTrial
 from sweep.worklist import Worklist
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
+from trainables.data.splits import prepare
 from trainables.models.build import State, build
-from trainables.optimizers import make_optimizer
-from trainables.preparation import prepare
-from trainables.training import evaluate, evaluation_batches, shuffled, train_epoch
-from trainables.trial import Trial
+from trainables.training.loop import evaluate, evaluation_batches, shuffled, train_epoch
+from trainables.training.optimizers import make_optimizer
 
 SECONDS_OF_MEASURING = 1.0  # of training, of all networks; evaluation takes one batch of each
 LEAST_SECONDS = 0.1  # of each

@@ -33,9 +33,9 @@ from sweep.storing import check_writable
 from sweep.tracking import AWAY, connect, what_to_do
 from sweep.worklist import Worklist, sort_out
 from trainables.data.examples import Source
-from trainables.life import record_key
+from trainables.lifecycle.trial_run import record_key
 from trainables.models.build import State
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 
 def execute(

@@ -13,8 +13,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from sweep.errors import InputError, choices, complaint, explain
-from trainables.models.settings import family_of
-from trainables.trial import Trial
+from trainables.config.model import family_of
+from trainables.config.trial import Trial
 
 Fields = dict[str, Any]
 

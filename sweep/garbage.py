@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sweep.lock import LOCKS
 from sweep.stored import objects
-from trainables.objects import DAMAGED, UNFINISHED, Listed
-from trainables.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
+from trainables.storage.backends import DAMAGED, UNFINISHED, Listed
+from trainables.storage.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 
 DAY = 86400.0  # seconds
 LAUNCHERS = "launcher-*"

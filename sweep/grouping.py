@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from trainables.fused import STACKED_ON, task_key, warmup_kind
-from trainables.trial import Trial
+from trainables.config.trial import Trial
+from trainables.fused.trials import STACKED_ON, task_key, warmup_kind
 
 
 def grouped(trials: Sequence[Trial], size: int) -> list[list[Trial]]:

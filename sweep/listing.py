@@ -18,7 +18,7 @@ from sweep.tracking import connect_if_there
 from sweep.worklist import sort_out
 from trainables.data.examples import Source
 from trainables.models.build import State
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 
 def show_plan(

@@ -15,8 +15,8 @@ from analysis.results.summary import summarise
 from sweep.fields import flat
 from sweep.names import shortened
 from sweep.planning import StudyPlan
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
-from trainables.trial import Trial
 
 _NO_METRIC = ("phase", "epoch", "step", "seconds")  # columns of the history
 

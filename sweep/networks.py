@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from sweep.errors import InputError
+from trainables.config.model import NAMES, Network, NetworkFacts, Own, kinds_of
+from trainables.config.trial import Trial
 from trainables.models.build import State, build
 from trainables.models.code import code_digest
-from trainables.models.settings import NAMES, Network, NetworkFacts, Own, kinds_of
 from trainables.models.shared_norm import unshareable
 from trainables.models.weights import read_weights, torchvision_weights, weights_digest
-from trainables.repetition import rehearse
-from trainables.trial import Trial
+from trainables.preflight.repetition import rehearse
 
 FROM_TORCHVISION = "torchvision"
 PREFIX = "study:"

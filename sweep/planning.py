@@ -15,9 +15,9 @@ from typing import Any
 from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
 from sweep.study import LABEL, Grid, Scale, Study
+from trainables.config.trial import Trial
 from trainables.data.inventory import Inventory, sentences
 from trainables.data.names import check_name
-from trainables.trial import Trial
 
 Cell = dict[str, Any]  # dotted field → level
 

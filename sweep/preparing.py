@@ -11,8 +11,8 @@ from sweep.planning import StudyPlan, make_plan
 from sweep.sources import Sources
 from sweep.storing import open_storage
 from sweep.study import Study
+from trainables.config.trial import Trial
 from trainables.models.build import State
-from trainables.trial import Trial
 
 
 def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Networks]:

@@ -21,10 +21,10 @@ from sweep.connection import at_a_time, check_feasible, connected, let_start_tog
 from sweep.grouping import grouped
 from sweep.resources import Resources
 from sweep.turns import Turns
+from trainables.adapters.tune import live
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
 from trainables.models.build import State
-from trainables.trial import Trial
-from trainables.tune import live
 
 # Tune gives its workers a variable for PyTorch Lightning. With one they would be none of those that
 # Ray has started already, see `sweep.connection.WORKER_SETTINGS`.
@@ -97,9 +97,9 @@ def bound(
     commit: str,
     scratch: Path,
 ) -> Any:
-    """A trainable of `trainables.tune` with its data, by Ray's object store, and what it takes."""
+    """A trainable with its data, by Ray's object store, and what a trial of it takes."""
     if resources.workers > 1:
-        from trainables.train import Team  # late: one worker has no need of Ray Train
+        from trainables.adapters.train import Team  # late: one worker has no need of Ray Train
 
         held = ray.put((dict(sources), dict(weights)))
         team = Team(resources.workers, resources.cpus, resources.gpus, str(scratch), (held,))

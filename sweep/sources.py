@@ -7,13 +7,13 @@ import torch
 
 from sweep.amounts import check_amounts
 from sweep.errors import DoesNotApply, InputError
+from trainables.config.noise import DISTRIBUTIONS
+from trainables.config.trial import Data, DataFacts, Trial
 from trainables.data.examples import Channels, Source, stated_normalisation
 from trainables.data.inspection import of_data, of_ood, training_digests
 from trainables.data.inventory import Inventory
 from trainables.data.sources import load
-from trainables.distributions import DISTRIBUTIONS
-from trainables.preparation import in_channels
-from trainables.trial import Data, DataFacts, Trial
+from trainables.data.splits import in_channels
 
 
 class Sources:

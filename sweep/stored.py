@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from trainables.objects import Listed
-from trainables.storage import CHECKPOINTS, RECORDS, Storage
+from trainables.storage.backends import Listed
+from trainables.storage.storage import CHECKPOINTS, RECORDS, Storage
 
 
 def objects(storage: Storage, kind: str) -> Iterator[Listed]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sweep.arguments import FOLDER
 from sweep.errors import InputError
-from trainables.storage import Storage, is_url
+from trainables.storage.storage import Storage, is_url
 
 EXTRAS = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
 

@@ -8,8 +8,8 @@ from mlflow.entities import Run
 
 from sweep.ledger import Ledger
 from sweep.planning import PlannedTrial, StudyPlan
-from trainables.life import record_key, warmup_key
-from trainables.storage import Storage
+from trainables.lifecycle.trial_run import record_key, warmup_key
+from trainables.storage.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from mlflow.tracking._tracking_service.utils import _tracking_store_registry
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import load_study
-from trainables.life import run_trial
-from trainables.storage import Storage
-from trainables.trial import Data
+from trainables.config.trial import Data
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
 
 SMALL = {
     "title": "Small",

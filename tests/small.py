@@ -2,9 +2,9 @@
 
 import pytest
 
+from trainables.config.model import Mlp
+from trainables.config.trial import Data, DataFacts, Optimizer, Task, Trial, Warmup
 from trainables.data.examples import stated_normalisation
-from trainables.models.settings import Mlp
-from trainables.trial import Data, DataFacts, Optimizer, Task, Trial, Warmup
 
 _MEAN, _STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
 FACTS = DataFacts(

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from analysis.results.records import Record
+from trainables.config.trial import Trial
 from trainables.errors import DataError
-from trainables.life import record_key
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.lifecycle.trial_run import record_key
+from trainables.storage.storage import Storage
 
 
 def one_line(action: Callable[[], Any], *parts: str) -> None:

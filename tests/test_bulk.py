@@ -16,8 +16,8 @@ from sweep.planning import make_plan
 from sweep.publishing import Publisher
 from sweep.sources import Sources
 from sweep.study import Study
-from trainables.life import record_key, run_trial
-from trainables.storage import Storage
+from trainables.lifecycle.trial_run import record_key, run_trial
+from trainables.storage.storage import Storage
 
 OF_ITS_OWN = {"run_uuid", "artifact_uri", "input_uuid", "destination_id", "source_id"}
 TRIALS = "SELECT run_uuid FROM tags WHERE key = 'kind' AND value = 'trial'"

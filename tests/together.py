@@ -17,13 +17,13 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
+from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
-from trainables.life import run_trial
-from trainables.parallel import Workers
-from trainables.preparation import Split
-from trainables.storage import Storage
-from trainables.training import Outputs, evaluate, train_epoch
-from trainables.trial import Trial
+from trainables.data.splits import Split
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
+from trainables.training.data_parallel import Workers
+from trainables.training.loop import Outputs, evaluate, train_epoch
 
 
 def together(size: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

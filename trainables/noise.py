@@ -34,7 +34,7 @@ from typing import Final
 import torch
 from torch import Generator, Tensor
 
-from trainables.distributions import DISTRIBUTIONS
+from trainables.config.noise import DISTRIBUTIONS
 
 Shape = tuple[int, ...]  # (batch, *input shape); images are (batch, channels, height, width)
 

@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor
 
-from trainables.sections import Kind
+from trainables.config.base import Kind
 
 Shape = tuple[int, ...]
 

@@ -16,7 +16,7 @@ from sweep.search.space import Space
 from sweep.search.store import database
 from sweep.sources import Sources
 from sweep.study import Study
-from trainables.trial import Trial
+from trainables.config.trial import Trial
 
 _MAX_NAME = 512  # characters, of a study in Optuna's tables
 PREFIX = "search."  # of --set: a field of the search, not of a trial

@@ -43,9 +43,9 @@ from sweep.sources import Sources
 from sweep.study import Study
 from sweep.tracking import AWAY, connect, what_to_do
 from sweep.yaml_text import write_yaml
-from trainables.life import record_key
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.config.trial import Trial
+from trainables.lifecycle.trial_run import record_key
+from trainables.storage.storage import Storage
 
 BEST_STUDY = "best.yaml"  # beside the report's page
 

@@ -20,7 +20,7 @@ from sweep.search.space import one_line_of
 from sweep.worklist import sort_out
 from trainables.data.examples import Source
 from trainables.models.build import State
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 
 def show_search(

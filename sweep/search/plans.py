@@ -15,7 +15,7 @@ from sweep.search.proposals import Proposal
 from sweep.search.section import Search
 from sweep.search.space import Params, Space, base_fields
 from sweep.study import LABEL, Scale, Study
-from trainables.trial import Trial
+from trainables.config.trial import Trial
 
 GRID = "confirmed"
 

@@ -25,7 +25,7 @@ from sweep.search.section import Search
 from sweep.search.space import Params, Space, one_line_of
 from sweep.search.store import Store, again
 from sweep.search.verdict import Verdict, judge
-from trainables.trial import Trial
+from trainables.config.trial import Trial
 
 REPEATS = 50  # of what was proposed before, one after another: then the space is exhausted
 

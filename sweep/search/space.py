@@ -10,7 +10,7 @@ from sweep.errors import DoesNotApply, InputError
 from sweep.fields import Fields, get_field, parse_trial, with_fields
 from sweep.planning import outer_first
 from sweep.search.section import Choice, Range, Search
-from trainables.trial import Trial
+from trainables.config.trial import Trial
 
 Params = dict[str, Any]  # dotted field → level, of the dimensions that are active
 SAMPLES = 100  # combinations tried before anything runs

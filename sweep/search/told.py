@@ -11,7 +11,7 @@ from sweep.planning import PlannedTrial
 from sweep.search.proposals import Proposal, best, importances, pareto_front
 from sweep.search.section import Search
 from sweep.search.space import Space
-from trainables.trial import Trial
+from trainables.config.trial import Trial
 
 
 def told(

@@ -19,10 +19,10 @@ from sweep.resources import Resources
 from sweep.running import bound, scratch, traceback_of
 from sweep.search.proposals import Proposal
 from sweep.search.proposing import Live, Proposer
+from trainables.adapters.tune import live_by_seed
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
 from trainables.models.build import State
-from trainables.trial import Trial
-from trainables.tune import live_by_seed
 
 
 class Watcher(Protocol):

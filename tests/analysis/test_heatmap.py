@@ -25,7 +25,7 @@ from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 from sweep.planning import make_plan
 from sweep.study import Study
-from trainables.trial import DataFacts
+from trainables.config.trial import DataFacts
 
 DEPTH, EXAMPLES = "model.depth", "data.examples"
 NETWORK_EXAMPLES, CLASSES = 400, 10

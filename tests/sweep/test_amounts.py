@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sweep.amounts import check_amounts
 from sweep.errors import InputError
+from trainables.config.trial import Data
 from trainables.data.examples import Examples, Source
-from trainables.trial import Data
 
 
 def examples(labels):

@@ -9,7 +9,7 @@ import pytest
 
 from sweep.clean import main
 from sweep.lock import exclusive, using
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 DAY = 86400.0
 

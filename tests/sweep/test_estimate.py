@@ -12,7 +12,7 @@ from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import Study
 from sweep.worklist import sort_out
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
 SOURCES = Sources()

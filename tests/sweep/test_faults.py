@@ -26,8 +26,8 @@ from analysis.results.study_results import load_study
 from sweep.planning import StudyPlan, make_plan
 from sweep.sources import Sources
 from sweep.study import load_study as study_file
-from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
-from trainables.storage import Storage
+from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.storage.storage import Storage
 
 TRIALS = 8  # of the tiny study
 CPU = torch.device("cpu")

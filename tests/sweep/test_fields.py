@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sweep.errors import InputError
 from sweep.fields import flat, get_field, parse_trial, set_field, with_fields
-from trainables.trial import Trial
+from trainables.config.trial import Trial
 
 NAMES = st.text("abc", min_size=1, max_size=2)
 NESTED = st.recursive(

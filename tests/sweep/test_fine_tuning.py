@@ -12,9 +12,9 @@ from sweep.fields import parse_trial, with_fields
 from sweep.networks import Networks
 from sweep.sources import Sources
 from trainables.data.photos import photos_ood
-from trainables.life import record_key, run_trial
+from trainables.lifecycle.trial_run import record_key, run_trial
 from trainables.models.weights import read_weights
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
 COMMON = {

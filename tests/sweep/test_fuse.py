@@ -14,9 +14,9 @@ from sweep.grouping import grouped
 from sweep.launch import main
 from sweep.options import parse_options
 from sweep.running import _Tell
-from trainables.fused import task_key, warmup_kind
-from trainables.storage import Storage
-from trainables.trial import Noise, Task, Trial, Warmup
+from trainables.config.trial import Noise, Task, Trial, Warmup
+from trainables.fused.trials import task_key, warmup_kind
+from trainables.storage.storage import Storage
 
 STUDY = ("noise_ablation", "--scale", "smoke")
 FEWER = ("--set", "warmup.noise.distribution=[gaussian,pink]", "--set", "warmup.noise.std=[0.5,1]")
@@ -27,8 +27,8 @@ from pathlib import Path
 
 from torch import nn
 
-from trainables import fused
-from trainables.stack import Stack
+from trainables.fused import trials as fused
+from trainables.fused.stack import Stack
 
 fused.STACKED_ON = ("cpu",)
 _make = Stack.make

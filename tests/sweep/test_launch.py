@@ -21,9 +21,9 @@ from sweep.fields import flat
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import load_study
-from trainables.life import run_trial
-from trainables.storage import Storage
-from trainables.trial import Data
+from trainables.config.trial import Data
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
 
 TRIALS = 8  # of the tiny study: two replicates of a control and three conditions
 

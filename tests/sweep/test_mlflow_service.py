@@ -22,9 +22,9 @@ from analysis.results.study_results import load_study as load_results
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import load_study
-from trainables.life import run_trial
-from trainables.storage import Storage
-from trainables.trial import Data
+from trainables.config.trial import Data
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
 
 ROOT = Path(__file__).parents[2]
 URI = "postgresql+psycopg://sweep@postgres:5432/sweep"  # in the files

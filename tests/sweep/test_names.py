@@ -8,8 +8,8 @@ from mlflow.utils.validation import MAX_DATASET_NAME_SIZE
 
 from sweep.mlflow_rows import data_sets, parameters, run_name
 from sweep.names import shortened
+from trainables.config.trial import Data, Trial
 from trainables.data.photos import photos
-from trainables.trial import Data, Trial
 
 
 @given(st.text(max_size=300), st.integers(20, 250))

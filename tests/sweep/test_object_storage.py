@@ -11,9 +11,9 @@ from support import numbers
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import load_study
-from trainables.life import run_trial
-from trainables.storage import Storage
-from trainables.trial import Data
+from trainables.config.trial import Data
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
 
 
 def test_a_launch_on_an_object_store_gives_the_numbers_of_a_folder(place, tmp_path, monkeypatch):

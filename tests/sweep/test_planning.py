@@ -11,7 +11,7 @@ from analysis.results.plan import levels, parse_plan
 from sweep.errors import DoesNotApply, InputError
 from sweep.planning import make_plan, short_names
 from sweep.study import Study, load_study
-from trainables.trial import DataFacts
+from trainables.config.trial import DataFacts
 
 FACTS = DataFacts(
     digest="0" * 64, ood_digest="1" * 64, shape=(3, 32, 32), classes=10, mean=(0.5,), std=(0.2,)

@@ -13,8 +13,8 @@ from sweep.planning import make_plan
 from sweep.publishing import Publisher
 from sweep.sources import Sources
 from sweep.study import load_study
-from trainables.life import record_key
-from trainables.storage import Storage
+from trainables.lifecycle.trial_run import record_key
+from trainables.storage.storage import Storage
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from sweep.launch import main
 from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import Study, load_study
-from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.config.trial import Data
+from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.own import NetworkError
 from trainables.models.weights import read_weights
-from trainables.storage import Storage
-from trainables.trial import Data
+from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
 

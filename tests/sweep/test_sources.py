@@ -6,8 +6,8 @@ import pytest
 from sweep.errors import InputError
 from sweep.fields import parse_trial, with_fields
 from sweep.sources import Sources
+from trainables.config.trial import Data
 from trainables.errors import DataError
-from trainables.trial import Data
 
 
 def trial(**changes):

@@ -14,9 +14,9 @@ from sweep.planning import make_plan
 from sweep.publishing import Publisher
 from sweep.sources import Sources
 from sweep.study import Study
-from trainables.life import record_key, run_trial
-from trainables.storage import Storage
-from trainables.trial import Data
+from trainables.config.trial import Data
+from trainables.lifecycle.trial_run import record_key, run_trial
+from trainables.storage.storage import Storage
 
 
 @pytest.fixture

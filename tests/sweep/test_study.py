@@ -6,9 +6,9 @@ import yaml
 from sweep.errors import InputError
 from sweep.planning import make_plan
 from sweep.study import Collection, Study, load, load_study, shipped
-from trainables.distributions import DISTRIBUTIONS
-from trainables.models.settings import NetworkFacts
-from trainables.trial import DataFacts
+from trainables.config.model import NetworkFacts
+from trainables.config.noise import DISTRIBUTIONS
+from trainables.config.trial import DataFacts
 
 
 @pytest.fixture

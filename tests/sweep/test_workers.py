@@ -12,8 +12,8 @@ from sweep.errors import InputError
 from sweep.launch import main
 from sweep.options import parse_options
 from sweep.resources import Resources
-from trainables.life import record_key
-from trainables.storage import Storage
+from trainables.lifecycle.trial_run import record_key
+from trainables.storage.storage import Storage
 
 GRID = {"distribution": {"warmup.noise.distribution": ["gaussian"]}}
 PAIR = {"grids": GRID, "scales": {"laptop": {"replicates": 1}}, "exhibits": ["pairs"]}

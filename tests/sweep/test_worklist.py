@@ -12,8 +12,8 @@ from sweep.planning import make_plan
 from sweep.sources import Sources
 from sweep.study import Study
 from sweep.worklist import sort_out
-from trainables.life import record_key, warmup_key
-from trainables.storage import Storage
+from trainables.lifecycle.trial_run import record_key, warmup_key
+from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
 

@@ -5,9 +5,9 @@ import torch
 import torchvision.transforms.functional as one
 from torch import Tensor
 
-from trainables.augmentation import augmented
+from trainables.config.trial import Augmentation
 from trainables.tasks import NO_CLASS
-from trainables.trial import Augmentation
+from trainables.training.augmentation import augmented
 
 SHAPE = (64, 3, 7, 9)
 LABELS = torch.arange(64) % 5

@@ -23,9 +23,9 @@ from support import numbers
 from sweep.fields import parse_trial
 from sweep.networks import Networks
 from sweep.sources import Sources
-from trainables.life import run_trial
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.config.trial import Trial
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
 OWN = """
@@ -226,9 +226,9 @@ def test_a_record_holds_one_prediction_for_each_target_that_is_measured(
 def test_the_backbone_is_frozen_in_a_head_s_warmup_but_its_statistics_move(
     tmp_path: Path,
 ) -> None:
-    from trainables.life import warmup_key
+    from trainables.lifecycle.trial_run import warmup_key
     from trainables.models.build import build
-    from trainables.state import unpack
+    from trainables.storage.serialization import unpack
 
     trial, storage = warmed("head alone"), Storage(tmp_path)
     live(trial, storage)

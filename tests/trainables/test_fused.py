@@ -24,31 +24,32 @@ from support import numbers
 from torch import Tensor, nn
 
 from analysis.results.records import Record, read_record
-from trainables import fused, life
-from trainables.data.examples import Source
-from trainables.data.photos import photos, photos_ood
-from trainables.fused import run_trials
-from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
-from trainables.models.build import Autocast, build
-from trainables.models.mlp import mlp
-from trainables.models.settings import ViT
-from trainables.models.transformer import transformer
-from trainables.models.unet import unet
-from trainables.models.vit import vit
-from trainables.optimizers import make_optimizer
-from trainables.passes import Epoch, Pass, Predictions
-from trainables.preparation import Split
-from trainables.stack import Stack, stackable
-from trainables.state import pack, unpack
-from trainables.storage import Storage
-from trainables.tasks import NO_CLASS
-from trainables.trial import (
+from trainables.config.model import ViT
+from trainables.config.trial import (
     Augmentation,
     Compute,
     Noise,
     Optimizer,
     Trial,
 )
+from trainables.data.examples import Source
+from trainables.data.photos import photos, photos_ood
+from trainables.data.splits import Split
+from trainables.fused import trials as fused
+from trainables.fused.stack import Stack, stackable
+from trainables.fused.trials import run_trials
+from trainables.lifecycle import trial_run as life
+from trainables.lifecycle.requests import Epoch, Pass, Predictions
+from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.models.build import Autocast, build
+from trainables.models.mlp import mlp
+from trainables.models.transformer import transformer
+from trainables.models.unet import unet
+from trainables.models.vit import vit
+from trainables.storage.serialization import pack, unpack
+from trainables.storage.storage import Storage
+from trainables.tasks import NO_CLASS
+from trainables.training.optimizers import make_optimizer
 
 CPU = torch.device("cpu")
 CLASSES = 5

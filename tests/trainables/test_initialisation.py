@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainables.config.base import Initialisation
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.models.vit import vit
-from trainables.sections import Initialisation
 
 Network = TypeVar("Network", bound=nn.Module)
 

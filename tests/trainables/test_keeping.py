@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.config.model import Mlp
+from trainables.config.trial import Compute, Data, DataFacts, Optimizer, Task, Trial, Warmup
 from trainables.data.examples import Source, stated_normalisation
 from trainables.data.photos import photos
-from trainables.keeping import first_step, keep
+from trainables.data.splits import TaskData, prepare
+from trainables.lifecycle.ablations import first_step, keep
 from trainables.models.build import build
-from trainables.models.settings import Mlp
-from trainables.preparation import TaskData, prepare
-from trainables.training import evaluate
-from trainables.trial import Compute, Data, DataFacts, Optimizer, Task, Trial, Warmup
+from trainables.training.loop import evaluate
 
 CPU = torch.device("cpu")
 MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")

@@ -31,17 +31,17 @@ from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
 from analysis.results.records import Record, read_record
-from trainables import passes
+from trainables.config.model import Mlp
+from trainables.config.trial import Data, DataFacts, Noise, Optimizer, Task, Trial, Warmup
 from trainables.data.examples import Examples, Source
 from trainables.data.photos import photos, photos_ood
-from trainables.life import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.data.splits import normalised, prepare
+from trainables.lifecycle import requests as passes
+from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.build import build
-from trainables.models.settings import Mlp
-from trainables.preparation import normalised, prepare
 from trainables.seeds import generator
-from trainables.storage import Storage
-from trainables.training import Outputs
-from trainables.trial import Data, DataFacts, Noise, Optimizer, Task, Trial, Warmup
+from trainables.storage.storage import Storage
+from trainables.training.loop import Outputs
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -492,9 +492,9 @@ ELSEWHERE = """
 import os, signal, sys
 import torch
 from trainables.data.photos import photos, photos_ood
-from trainables.life import run_trial
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
+from trainables.config.trial import Trial
 
 torch.set_num_threads(1)
 torch.manual_seed(77)

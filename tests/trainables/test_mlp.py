@@ -13,12 +13,12 @@ import scipy.stats
 import torch
 from torch import nn
 
+from trainables.config.model import Mlp
+from trainables.config.trial import Data, DataFacts, Trial
 from trainables.models.build import build
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
-from trainables.models.settings import Mlp
 from trainables.seeds import generator
-from trainables.trial import Data, DataFacts, Trial
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

@@ -16,21 +16,21 @@ from torch import Tensor
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record, read_record
-from trainables import life
+from trainables.config.model import Mlp
+from trainables.config.trial import Data, Optimizer, Task, Trial, Warmup
 from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood
-from trainables.keeping import keep
-from trainables.life import epochs_of, run_trial, warmup_key
+from trainables.data.splits import of_classes, prepare
+from trainables.lifecycle import trial_run as life
+from trainables.lifecycle.ablations import keep
+from trainables.lifecycle.trial_run import epochs_of, run_trial, warmup_key
 from trainables.models.build import build
-from trainables.models.settings import Mlp
-from trainables.preparation import of_classes, prepare
 from trainables.probes import ALONG, END, START, Probe
 from trainables.probes.subject import Subject
 from trainables.seeds import generator
-from trainables.state import unpack
-from trainables.storage import Storage
-from trainables.training import evaluate
-from trainables.trial import Data, Optimizer, Task, Trial, Warmup
+from trainables.storage.serialization import unpack
+from trainables.storage.storage import Storage
+from trainables.training.loop import evaluate
 
 CPU = torch.device("cpu")
 WARM = Trial(

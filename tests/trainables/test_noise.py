@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.distributions import DISTRIBUTIONS
+from trainables.config.noise import DISTRIBUTIONS
 from trainables.noise import sample
 
 INDEPENDENT = ["gaussian", "uniform", "laplace", "student_t", "exponential", "bernoulli", "sparse"]
@@ -383,7 +383,7 @@ def test_the_generator_s_state_is_all_that_decides(name: str) -> None:
 
 FINGERPRINT = """
 import hashlib, torch
-from trainables.distributions import DISTRIBUTIONS
+from trainables.config.noise import DISTRIBUTIONS
 from trainables.noise import sample
 torch.set_num_threads(1)
 for name in reversed(DISTRIBUTIONS):

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from trainables.optimizers import learning_rate, make_optimizer
-from trainables.trial import Optimizer, Task
+from trainables.config.trial import Optimizer, Task
+from trainables.training.optimizers import learning_rate, make_optimizer
 
 STEPS = 6
 DECAY = 0.1

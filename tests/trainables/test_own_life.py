@@ -19,17 +19,17 @@ from small import FACTS, WARM
 from support import numbers
 
 from analysis.results.records import read_record
-from trainables import fused
+from trainables.config.model import NetworkFacts, Own
+from trainables.config.trial import Trial
 from trainables.data.examples import Examples, Source
-from trainables.fused import run_trials
-from trainables.life import record_key, run_trial, warmup_key
+from trainables.fused import trials as fused
+from trainables.fused.stack import Stack
+from trainables.fused.trials import run_trials
+from trainables.lifecycle.trial_run import record_key, run_trial, warmup_key
 from trainables.models.build import build
 from trainables.models.code import code_digest
-from trainables.models.settings import NetworkFacts, Own
-from trainables.repetition import rehearse
-from trainables.stack import Stack
-from trainables.storage import CHECKPOINTS, WARMUPS, Storage
-from trainables.trial import Trial
+from trainables.preflight.repetition import rehearse
+from trainables.storage.storage import CHECKPOINTS, WARMUPS, Storage
 
 CPU = torch.device("cpu")
 TESTS = Path(__file__).parents[1]

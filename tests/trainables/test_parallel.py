@@ -13,12 +13,12 @@ from together import Steps, Trained, life, lives, together, train
 from torch import nn
 
 from analysis.results.records import Record, read_record
-from trainables.life import record_key
+from trainables.config.trial import Trial
+from trainables.lifecycle.trial_run import record_key
 from trainables.models.shared_norm import unshareable
-from trainables.parallel import ALONE, Workers, contiguous
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
-from trainables.trial import Trial
+from trainables.training.data_parallel import ALONE, Workers, contiguous
 
 WARM = SMALL.model_copy(update={"probes": ("features", "gradients", "path")})
 

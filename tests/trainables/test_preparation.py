@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trainables.config.base import Kind
+from trainables.config.trial import Data, DataFacts, Trial
 from trainables.data.examples import Examples, Source
-from trainables.preparation import in_channels, prepare
-from trainables.sections import Kind
-from trainables.trial import Data, DataFacts, Trial
+from trainables.data.splits import in_channels, prepare
 
 CPU = torch.device("cpu")
 CLASSES = 3

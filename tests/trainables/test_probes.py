@@ -10,18 +10,19 @@ from scipy.special import logsumexp, softmax
 from torch import Tensor, nn
 
 from analysis.results.records import Record, read_record
-from trainables import life, passes
+from trainables.config.model import Mlp
+from trainables.config.trial import Data, DataFacts, Task, Trial, Warmup
 from trainables.data.photos import photos, photos_ood
-from trainables.life import run_trial
-from trainables.models.settings import Mlp
-from trainables.preparation import Split, TaskData
+from trainables.data.splits import Split, TaskData
+from trainables.lifecycle import requests as passes
+from trainables.lifecycle import trial_run as life
+from trainables.lifecycle.trial_run import run_trial
 from trainables.probes import END, Probe
 from trainables.probes.features import features
 from trainables.probes.odin import EPSILONS, TEMPERATURES, odin, other_protocol, perturbed
 from trainables.probes.subject import Arrays, Subject
-from trainables.storage import Storage
-from trainables.training import Diverged
-from trainables.trial import Data, DataFacts, Task, Trial, Warmup
+from trainables.storage.storage import Storage
+from trainables.training.loop import Diverged
 
 CPU = torch.device("cpu")
 CONSTANTS = ((0.5, 0.4, 0.3), (0.2, 0.25, 0.3))

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torchvision.models import DenseNet
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast
 from trainables.models.feedback import FeedbackLinear
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.models.vit import vit
-from trainables.preparation import Split, TaskData
 from trainables.probes import ALONG, END, PROBES, START
 from trainables.probes.subject import Arrays, Subject
 

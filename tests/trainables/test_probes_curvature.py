@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, hessian
 
+from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast
 from trainables.models.vit import vit
-from trainables.preparation import Split, TaskData
 from trainables.probes.curvature import (
     TOLERANCE,
     VECTORS,
@@ -19,7 +19,7 @@ from trainables.probes.curvature import (
     largest_eigenvalue,
 )
 from trainables.probes.subject import Subject
-from trainables.training import Diverged
+from trainables.training.loop import Diverged
 
 CLASSES = 3
 

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
-from trainables.preparation import Split, TaskData
+from trainables.data.splits import Split, TaskData
 from trainables.probes.directions import Direction, random_directions
 from trainables.probes.landscape import MARGIN, path, plane, slices
 from trainables.probes.subject import Subject

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast
 from trainables.models.vit import vit
-from trainables.preparation import Split, TaskData
 from trainables.probes.gradients import MOST_BATCHES, gradients
 from trainables.probes.layers import layers
 from trainables.probes.outputs import confidence_map, start_outputs
 from trainables.probes.subject import Subject
 from trainables.seeds import generator
-from trainables.training import Diverged, shuffled
+from trainables.training.loop import Diverged, shuffled
 
 IMAGE = (3, 6, 6)
 CLASSES = 4

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from analysis.results.records import FORMAT, Record, read_record
-from trainables.record import write_record
-from trainables.training import Outputs
-from trainables.trial import Data, DataFacts, Trial, Warmup
+from trainables.config.trial import Data, DataFacts, Trial, Warmup
+from trainables.lifecycle.record import write_record
+from trainables.training.loop import Outputs
 
 FACTS = DataFacts(
     digest="d1",

@@ -7,12 +7,12 @@ import torch
 from small import FACTS, WARM
 from torch import nn
 
+from trainables.config.model import NetworkFacts, Own
+from trainables.config.trial import Compute, Trial
 from trainables.models.build import Autocast, build
 from trainables.models.code import code_digest
 from trainables.models.own import NetworkError
-from trainables.models.settings import NetworkFacts, Own
-from trainables.repetition import Tried, rehearse
-from trainables.trial import Compute, Trial
+from trainables.preflight.repetition import Tried, rehearse
 
 CPU = torch.device("cpu")
 SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})

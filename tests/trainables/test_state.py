@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.state import pack, unpack
+from trainables.storage.serialization import pack, unpack
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 ROOT = Path(__file__).parents[2]
 KEY = "records/3f2a"
@@ -242,7 +242,7 @@ def test_the_content_is_on_the_disk_before_it_has_its_name(
 
 WRITES_FOREVER = """
 import sys
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 storage = Storage(sys.argv[1])
 for byte in range(256):
     storage.put("a", bytes([byte]) * 2_000_000)
@@ -362,7 +362,7 @@ def test_two_that_find_the_same_damage_both_get_none(storage: Storage) -> None:
 
     storage.put(KEY, PAYLOAD)
     file_of(storage).write_bytes(b"damaged")
-    logger = logging.getLogger("trainables.storage")
+    logger = logging.getLogger("trainables.storage.storage")
     second = SecondReader()
     logger.addHandler(second)
     try:

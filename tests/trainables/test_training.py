@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassCalibrationError
 
+from trainables.config.trial import Optimizer
+from trainables.data.splits import Split
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
-from trainables.optimizers import make_optimizer
-from trainables.preparation import Split
 from trainables.seeds import generator, global_state
-from trainables.training import (
+from trainables.training.loop import (
     EVALUATED_EXAMPLES,
     Diverged,
     Outputs,
@@ -28,7 +28,7 @@ from trainables.training import (
     shuffled,
     train_epoch,
 )
-from trainables.trial import Optimizer
+from trainables.training.optimizers import make_optimizer
 
 SETTINGS = Optimizer(lr=1e-3, weight_decay=1e-2)
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from trainables.distributions import DISTRIBUTIONS
-from trainables.models.settings import NAMES as NETWORKS
-from trainables.models.settings import Mlp
-from trainables.trial import (
+from trainables.config.model import NAMES as NETWORKS
+from trainables.config.model import Mlp
+from trainables.config.noise import DISTRIBUTIONS
+from trainables.config.trial import (
     Augmentation,
     Compute,
     Data,

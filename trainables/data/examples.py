@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.sections import Kind
+from trainables.config.base import Kind
 
 Channels = tuple[float, ...]
 

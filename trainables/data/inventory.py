@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainables.sections import Kind
+from trainables.config.base import Kind
 
 FEW = 10  # training examples of a class, under which it is named
 _NAMED = 12  # classes or endings, before the others are only counted

@@ -5,16 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from trainables.models.code import code_digest
-from trainables.models.densenet import densenet
-from trainables.models.feedback import draw_feedback
-from trainables.models.head import mark_head, new_head
-from trainables.models.initialisation import initialise
-from trainables.models.linear import speed_up
-from trainables.models.mlp import mlp
-from trainables.models.own import NetworkError, own
-from trainables.models.resnet import resnet
-from trainables.models.settings import (
+from trainables.config.model import (
     Built,
     DenseNet,
     Mlp,
@@ -25,13 +16,22 @@ from trainables.models.settings import (
     UNet,
     ViT,
 )
+from trainables.config.trial import Trial
+from trainables.models.code import code_digest
+from trainables.models.densenet import densenet
+from trainables.models.feedback import draw_feedback
+from trainables.models.head import mark_head, new_head
+from trainables.models.initialisation import initialise
+from trainables.models.linear import speed_up
+from trainables.models.mlp import mlp
+from trainables.models.own import NetworkError, own
+from trainables.models.resnet import resnet
 from trainables.models.transformer import transformer
 from trainables.models.unet import unet
 from trainables.models.vit import vit
 from trainables.models.weights import load_weights
 from trainables.seeds import generator, global_state
 from trainables.tasks import Shape
-from trainables.trial import Trial
 
 State = Mapping[str, Tensor]  # a network's parameters and buffers by name
 

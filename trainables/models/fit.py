@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from trainables.config.base import Kind
 from trainables.models.own import NetworkError, in_a_line
 from trainables.models.probabilities import refuse_probabilities
-from trainables.sections import Kind
 from trainables.tasks import Shape, target_shape
 
 _EXAMPLES = 2

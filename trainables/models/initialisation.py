@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from trainables.sections import Initialisation
+from trainables.config.base import Initialisation
 
 _NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 

@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from trainables.preparation import Split
+from trainables.data.splits import Split
 from trainables.probes.subject import Arrays, Subject
 from trainables.seeds import generator
-from trainables.training import Diverged, evaluation_batches
+from trainables.training.loop import Diverged, evaluation_batches
 
 TOLERANCE = 1e-3  # of the residual, relative to the eigenvalue; the error is smaller still
 ROUNDING = 1e-6  # of float32 products, relative to the Hessian's norm: no residual is below it

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from trainables.models.head import head
 from trainables.probes.subject import Arrays, Subject
-from trainables.training import evaluation_batches
+from trainables.training.loop import evaluation_batches
 
 
 def features(subject: Subject) -> Arrays:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trainables.probes.subject import Arrays, Subject
 from trainables.seeds import generator, global_state
-from trainables.training import shuffled
+from trainables.training.loop import shuffled
 
 MOST_BATCHES = 32
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct, negative_log_likelihood
+from trainables.data.splits import Split
 from trainables.models.build import State
-from trainables.preparation import Split
 from trainables.probes.directions import Direction, random_directions
 from trainables.probes.subject import Arrays, Subject
-from trainables.training import Outputs, evaluate
+from trainables.training.loop import Outputs, evaluate
 
 DIRECTIONS = 2
 SLICE_STEPS = 41  # from −1 to 1, as many on either side of 0

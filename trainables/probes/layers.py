@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainables.probes.subject import Arrays, Subject
 from trainables.seeds import generator
-from trainables.training import evaluate
+from trainables.training.loop import evaluate
 
 QUANTILES = 101  # 0, 1, …, 100 %
 

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.preparation import Constants, Split, TaskData
+from trainables.data.splits import Constants, Split, TaskData
 from trainables.probes.subject import Arrays, Subject
-from trainables.training import evaluate, evaluation_batches, finite
+from trainables.training.loop import evaluate, evaluation_batches, finite
 
 TEMPERATURES = (1.5, 2.0, 5.0, 10.0, 20.0)
 EPSILONS = (0.001, 0.01, 0.02, 0.05)  # in pixels of [0, 1]

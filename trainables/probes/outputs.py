@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from trainables.data.points import REACH
-from trainables.preparation import Split
+from trainables.data.splits import Split
 from trainables.probes.subject import Arrays, Subject
-from trainables.training import evaluate, evaluation_batches, finite
+from trainables.training.loop import evaluate, evaluation_batches, finite
 
 MAP_POINTS = 101  # a side, with the origin in the middle
 

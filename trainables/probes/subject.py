@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast, State
-from trainables.preparation import Split, TaskData
 from trainables.seeds import generator
 
 TRAINING_EXAMPLES = 512  # at most, where a probe evaluates a network many times over

@@ -2,8 +2,9 @@
 
 Passes in eval mode, with two examples and with one; a step of training by the trial's own
 optimizer; all in the memory format of the run, and a user's network on its device, too. Of that it
-is seen, besides, whether it follows from its seed, see `trainables.repetition`. What cannot be
-right is refused in one line. What can, if others know of it, goes into the network's facts.
+is seen, besides, whether it follows from its seed, see `trainables.preflight.repetition`. What
+cannot be right is refused in one line. What can, if others know of it, goes into the network's
+facts.
 """
 
 import math
@@ -13,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.config.model import Own
+from trainables.config.trial import Trial
 from trainables.models.build import State, build
 from trainables.models.fit import (
     PassError,
@@ -23,11 +26,9 @@ from trainables.models.fit import (
 )
 from trainables.models.head import found_head, named_head
 from trainables.models.own import NetworkError, in_a_line
-from trainables.models.settings import Own
-from trainables.optimizers import make_optimizer
 from trainables.seeds import global_state
 from trainables.tasks import target_shape
-from trainables.trial import Trial
+from trainables.training.optimizers import make_optimizer
 
 ELEMENTS = 8 * 3 * 32 * 32  # of a step's inputs: 8 images of 32×32; of large ones 2
 

@@ -28,8 +28,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.training import Outputs
-from trainables.trial import Trial
+from trainables.config.trial import Trial
+from trainables.training.loop import Outputs
 
 FORMAT = 1
 _COUNTS = ("epoch", "step", "examples")

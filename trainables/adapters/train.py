@@ -1,4 +1,5 @@
-"""One network's life by several workers, with Ray Train: as `trainables.tune` is for one worker.
+"""One network's life by several workers, with Ray Train: as `trainables.adapters.tune` is for one
+worker.
 
 A trial of Ray Tune starts the workers, waits for them and takes next to nothing itself; they are
 placed together or not at all. What a trial leaves is in storage, as ever: Ray Train keeps nothing,
@@ -16,10 +17,10 @@ import torch
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from trainables.life import run_trial
-from trainables.parallel import Workers
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.config.trial import Trial
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
+from trainables.training.data_parallel import Workers
 
 REPORTS = 100  # a trial; every worker takes part in each
 WAIT_SECONDS = 24 * 3600  # for the first worker's probes, while the others do nothing
@@ -76,7 +77,7 @@ def live_together(
 
 def _work(given: Mapping[str, Any]) -> None:
     """One worker's part."""
-    torch.set_num_threads(1)  # as of a worker alone, see `trainables.tune`
+    torch.set_num_threads(1)  # as of a worker alone, see `trainables.adapters.tune`
     context = ray.train.get_context()
     (held,) = given["data"]
     sources, weights = ray.get(held)

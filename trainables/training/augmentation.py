@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from trainables.config.trial import Augmentation
 from trainables.tasks import NO_CLASS
-from trainables.trial import Augmentation
 
 
 def augmented(

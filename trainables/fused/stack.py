@@ -20,14 +20,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from trainables.optimizers import make_optimizer
-from trainables.parallel import Pairs
-from trainables.passes import Epoch, Pass, Predictions
-from trainables.preparation import Split
+from trainables.config.trial import Optimizer
+from trainables.data.splits import Split
+from trainables.lifecycle.requests import Epoch, Pass, Predictions
 from trainables.seeds import global_positions
 from trainables.tasks import NO_CLASS
-from trainables.training import Outputs, evaluation_batches, middle, outputs_of, predictions
-from trainables.trial import Optimizer
+from trainables.training.data_parallel import Pairs
+from trainables.training.loop import Outputs, evaluation_batches, middle, outputs_of, predictions
+from trainables.training.optimizers import make_optimizer
 
 State = dict[str, Tensor]
 

@@ -20,13 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.config.trial import Trial
+from trainables.data.splits import TaskData
 from trainables.models.build import State
 from trainables.models.head import head
-from trainables.optimizers import learning_rate, make_optimizer
-from trainables.preparation import TaskData
 from trainables.seeds import generator
-from trainables.training import evaluate
-from trainables.trial import Trial
+from trainables.training.loop import evaluate
+from trainables.training.optimizers import learning_rate, make_optimizer
 
 ITERATIONS = 20  # to find a learning rate
 TOLERANCE = 0.01  # of the size of its step

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from ray import tune
 
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
-from trainables.fused import run_trials
+from trainables.fused.trials import run_trials
 from trainables.models.build import State
-from trainables.storage import Storage
-from trainables.trial import Trial
+from trainables.storage.storage import Storage
 
 if TYPE_CHECKING:
-    from trainables.train import Team
+    from trainables.adapters.train import Team
 
 REPORT_SECONDS = 1.0  # a report costs the worker a round trip to the driver
 
@@ -85,7 +85,9 @@ def _live(
     team: "Team | None",
 ) -> None:
     if team is not None:
-        from trainables.train import live_together  # late: one worker has no need of Ray Train
+        from trainables.adapters.train import (
+            live_together,  # late: one worker has no need of Ray Train
+        )
 
         (fields,) = trials
         live_together(team, fields, storage, device, commit)

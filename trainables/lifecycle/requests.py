@@ -1,8 +1,8 @@
 """What a life has done with its network: an epoch of training, or the predictions of a split.
 
-A life (`trainables.life`) does neither itself. It is a generator that yields what it wants done and
-is sent what came of it. So one that is lived alone, and several whose networks are trained as one
-(`trainables.fused`), are the same code.
+A life (`trainables.lifecycle.trial_run`) does neither itself. It is a generator that yields what it
+wants done and is sent what came of it. So one that is lived alone, and several whose networks are
+trained as one (`trainables.fused.trials`), are the same code.
 """
 
 import time
@@ -13,11 +13,11 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from trainables.parallel import ALONE, Workers
-from trainables.preparation import Split
+from trainables.config.trial import Optimizer
+from trainables.data.splits import Split
 from trainables.seeds import global_state
-from trainables.training import Batches, Outputs, Tick, evaluate, train_epoch
-from trainables.trial import Optimizer
+from trainables.training.data_parallel import ALONE, Workers
+from trainables.training.loop import Batches, Outputs, Tick, evaluate, train_epoch
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from trainables.errors import StorageError
-from trainables.objects import DAMAGED, Bucket, Folder, Listed, Objects
+from trainables.storage.backends import DAMAGED, Bucket, Folder, Listed, Objects
 
 log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.config.trial import Trial
 from trainables.data.examples import Examples, Source
 from trainables.seeds import Purpose, generator
 from trainables.tasks import Shape, target_shape
-from trainables.trial import Trial
 
 # mean and std per channel, of pixels in [0, 1]; empty where inputs are no images
 Constants = tuple[tuple[float, ...], tuple[float, ...]]

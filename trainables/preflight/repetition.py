@@ -13,14 +13,14 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from trainables.config.model import Own
+from trainables.config.trial import Trial
 from trainables.models.build import State
 from trainables.models.hidden import lost_on_the_way
 from trainables.models.own import NetworkError, own
-from trainables.models.settings import Own
-from trainables.rehearsal import Rehearsal, in_a_format, with_facts, with_head
+from trainables.preflight.rehearsal import Rehearsal, in_a_format, with_facts, with_head
 from trainables.seeds import global_positions, global_state
-from trainables.state import pack, unpack
-from trainables.trial import Trial
+from trainables.storage.serialization import pack, unpack
 
 # of outputs, in relation to their size; on GPUs sums are taken in any order
 ROUNDING = {"cpu": 1e-3, "cuda": 5e-2}

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from trainables.sections import Frozen, Initialisation, Kind
+from trainables.config.base import Frozen, Initialisation, Kind
 
 
 class NetworkFacts(Frozen):

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from trainables.config.base import Frozen, Kind, Number
+from trainables.config.model import Mlp, Model
+from trainables.config.noise import DISTRIBUTIONS
 from trainables.data.names import is_read_by_role
-from trainables.distributions import DISTRIBUTIONS
-from trainables.models.settings import Mlp, Model
-from trainables.sections import Frozen, Kind, Number
 
 # Raised whenever a change of the code changes the numbers a trial gives: old results then keep
 # their ids and new ones get their own.
@@ -62,8 +62,8 @@ class Warmup(Frozen):
     An epoch is floor(examples / epochs / batch) steps; the remainder is left out, as in the paper.
     `train`: `head` trains the last layer alone, `statistics` no weight at all; the running
     statistics of batch normalisation move in any case.
-    `keep`: what of the warmed-up network the task starts with, see `trainables.keeping`; null keeps
-    all of it.
+    `keep`: what of the warmed-up network the task starts with, see
+    `trainables.lifecycle.ablations`; null keeps all of it.
     """
 
     noise: Noise = Noise()

@@ -1,10 +1,10 @@
 """One network trained by several workers: data-parallel, each on its share of every mini-batch.
 
-Every worker lives the whole life (`trainables.life`) with the same random streams, and so draws the
-same mini-batches; it passes a contiguous share of each through its copy of the network. Gradients
-are summed by PyTorch's DistributedDataParallel. They are those of the whole mini-batch, so a trial
-has the result of one worker to within rounding, whatever the number of workers. Only dropout draws
-other masks: its random numbers are as many as a worker has examples.
+Every worker lives the whole life (`trainables.lifecycle.trial_run`) with the same random streams,
+and so draws the same mini-batches; it passes a contiguous share of each through its copy of the
+network. Gradients are summed by PyTorch's DistributedDataParallel. They are those of the whole
+mini-batch, so a trial has the result of one worker to within rounding, whatever the number of
+workers. Only dropout draws other masks: its random numbers are as many as a worker has examples.
 
 The first worker alone reads and writes storage; the others are told. `ALONE` is a worker without
 others, for which nothing here does anything.
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainables.models.shared_norm import share_statistics, waits_for_others
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
 
 T = TypeVar("T")

@@ -21,19 +21,19 @@ from dataclasses import replace
 
 import torch
 
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
-from trainables.life import CHECKPOINT_SECONDS, lived, warmup_key
+from trainables.data.splits import TaskData
+from trainables.fused.stack import Stack, stackable
+from trainables.lifecycle.requests import Done, Life, Pass, alone
+from trainables.lifecycle.trial_run import CHECKPOINT_SECONDS, lived, warmup_key
 from trainables.models.build import State, build
 from trainables.noise import sample
-from trainables.passes import Done, Life, Pass, alone
-from trainables.preparation import TaskData
-from trainables.stack import Stack, stackable
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 from trainables.tasks import from_noise, target_shape
-from trainables.training import Outputs
-from trainables.trial import Trial
+from trainables.training.loop import Outputs
 
-STACKED_ON = ("cuda",)  # types of device, see `trainables.stack`
+STACKED_ON = ("cuda",)  # types of device, see `trainables.fused.stack`
 TRIED = 4  # examples
 
 
@@ -61,7 +61,7 @@ def run_trials(
     commit: str = "unknown",
     weights: State | None = None,
 ) -> None:
-    """Live the trials, each as `trainables.life.run_trial` does.
+    """Live the trials, each as `trainables.lifecycle.trial_run.run_trial` does.
 
     Args:
         trials: of one `task_key`.

@@ -19,24 +19,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainables.config.trial import Optimizer, Trial, Warmup
 from trainables.data.examples import Source
-from trainables.keeping import keep
+from trainables.data.splits import Split, TaskData, prepare
+from trainables.lifecycle.ablations import keep
+from trainables.lifecycle.record import History, write_record
+from trainables.lifecycle.requests import Epoch, Life, Pass, Predictions, alone
 from trainables.models.build import State, build
 from trainables.models.head import head
 from trainables.models.shared_norm import waits_for_others
 from trainables.noise import sample
-from trainables.optimizers import learning_rate, make_optimizer
-from trainables.parallel import ALONE, ToldStorage, Workers
-from trainables.passes import Epoch, Life, Pass, Predictions, alone
-from trainables.preparation import Split, TaskData, prepare
 from trainables.probes import PROBES
 from trainables.probes.subject import Arrays, Subject
-from trainables.record import History, write_record
 from trainables.seeds import generator, global_state
-from trainables.state import pack, unpack
-from trainables.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
+from trainables.storage.serialization import pack, unpack
+from trainables.storage.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 from trainables.tasks import from_noise, target_shape
-from trainables.training import (
+from trainables.training.data_parallel import ALONE, ToldStorage, Workers
+from trainables.training.loop import (
     Batches,
     Diverged,
     Outputs,
@@ -45,7 +45,7 @@ from trainables.training import (
     measure_unknown,
     shuffled,
 )
-from trainables.trial import Optimizer, Trial, Warmup
+from trainables.training.optimizers import learning_rate, make_optimizer
 
 CHECKPOINT_SECONDS = 15.0
 PHASES = ("warmup", "task")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from trainables.trial import Optimizer, Task
+from trainables.config.trial import Optimizer, Task
 
 
 def make_optimizer(parameters: Iterable[Tensor], settings: Optimizer) -> torch.optim.Optimizer:

@@ -21,11 +21,11 @@ from analysis.metrics.classification import (
     negative_log_likelihood,
     softmax,
 )
-from trainables.augmentation import augmented
-from trainables.parallel import ALONE, Pairs, Workers, contiguous
-from trainables.preparation import Split
+from trainables.config.trial import Augmentation
+from trainables.data.splits import Split
 from trainables.tasks import NO_CLASS
-from trainables.trial import Augmentation
+from trainables.training.augmentation import augmented
+from trainables.training.data_parallel import ALONE, Pairs, Workers, contiguous
 
 # at once: 250 images of 32×32, 5 of 224×224, and never more than 250 examples
 EVALUATED_ELEMENTS = 250 * 3 * 32 * 32

@@ -1,0 +1,1 @@
+"""What a trial is: values, without PyTorch."""

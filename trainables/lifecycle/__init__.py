@@ -1,0 +1,1 @@
+"""A trial from its network to its record: warm-up, task, checkpoints."""

@@ -1,0 +1,1 @@
+"""Where records, warm-ups and checkpoints lie: a folder or an object store."""
