@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sweep.fields import parse_trial, with_fields
-from sweep.networks import Networks
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.trial import Optimizer
 from trainables.fused.stack import Stack
 from trainables.fused.trials import run_trials

@@ -27,8 +27,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from analysis.results.records import read_record
 from benchmarks.loops import bare, network_of, usual
-from sweep.fields import parse_trial, with_fields
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.trial import Trial
 from trainables.data.splits import prepare
 from trainables.lifecycle.trial_run import run_trial

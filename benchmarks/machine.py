@@ -6,8 +6,8 @@ from importlib.metadata import version
 import psutil
 import torch
 
-from sweep.capacity import cpus
-from sweep.commit import code_commit
+from sweep.backend.capacity import cpus
+from sweep.tracking.commit import code_commit
 from trainables.models.linear import cpuinfo
 
 PACKAGES = ("torch", "torchvision", "ray", "mlflow", "optuna", "numpy")

@@ -73,16 +73,16 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
 
     from analysis.rendering.report import default_folder, write_report
     from analysis.results.study_results import load_study
-    from sweep.connection import connected
-    from sweep.ledger import read_ledger
-    from sweep.planning import make_plan
-    from sweep.publishing import Publisher
-    from sweep.resources import Resources
-    from sweep.running import run_trials
-    from sweep.sources import Sources
-    from sweep.study import Study
-    from sweep.tracking import connect
-    from sweep.worklist import sort_out
+    from sweep.backend.connection import connected
+    from sweep.backend.preflight import Resources
+    from sweep.backend.tuner import run_trials
+    from sweep.inputs.datasets import Sources
+    from sweep.plan.plan import make_plan
+    from sweep.plan.study import Study
+    from sweep.run.worklist import sort_out
+    from sweep.tracking.client import connect
+    from sweep.tracking.ledger import read_ledger
+    from sweep.tracking.publisher import Publisher
     from trainables.lifecycle.trial_run import record_key
     from trainables.storage.storage import Storage
 

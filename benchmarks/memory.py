@@ -50,12 +50,12 @@ def worker(trials: int, every: int) -> list[tuple[int, float]]:
     # late: the process that only looks at a launch needs none of this
     import ray
 
-    from sweep.connection import connected
-    from sweep.fields import parse_trial, with_fields
-    from sweep.networks import Networks
-    from sweep.resources import Resources
-    from sweep.running import run_trials
-    from sweep.sources import Sources
+    from sweep.backend.connection import connected
+    from sweep.backend.preflight import Resources
+    from sweep.backend.tuner import run_trials
+    from sweep.inputs.datasets import Sources
+    from sweep.inputs.networks import Networks
+    from sweep.plan.fields import parse_trial, with_fields
 
     sources, networks = Sources(), Networks()
     asked = []

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from analysis.results.records import read_record
-from sweep.fields import parse_trial, with_fields
-from sweep.networks import Networks
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.model import NAMES
 from trainables.config.trial import Trial
 from trainables.data.splits import Split, prepare

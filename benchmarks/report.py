@@ -54,12 +54,12 @@ def fill(folder: Path, trials: int) -> None:
     import torch
 
     from benchmarks.bulk import BulkClient
-    from sweep.ledger import Ledger
-    from sweep.planning import make_plan
-    from sweep.publishing import Publisher
-    from sweep.sources import Sources
-    from sweep.study import load_study
-    from sweep.tracking import connect
+    from sweep.inputs.datasets import Sources
+    from sweep.plan.plan import make_plan
+    from sweep.plan.study import load_study
+    from sweep.tracking.client import connect
+    from sweep.tracking.ledger import Ledger
+    from sweep.tracking.publisher import Publisher
     from trainables.lifecycle.trial_run import record_key, run_trial
     from trainables.storage.storage import Storage
 

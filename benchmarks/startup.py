@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.results.records import read_record
-from sweep.capacity import cpus
+from sweep.backend.capacity import cpus
 from trainables.storage.storage import RECORDS, Storage
 
 HERE = Path(__file__).parents[1]

@@ -33,11 +33,11 @@ from typing import Any
 import numpy as np
 
 from analysis.results.records import Record, read_record
-from sweep.capacity import cpus
+from sweep.backend.capacity import cpus
+from sweep.inputs.resolve import looking
 from sweep.options import Options, parse_options
-from sweep.planning import StudyPlan, make_plan
-from sweep.preparing import looking
-from sweep.study import load_study
+from sweep.plan.plan import StudyPlan, make_plan
+from sweep.plan.study import load_study
 from trainables.storage.storage import RECORDS, Storage
 
 HERE = Path(__file__).parents[1]

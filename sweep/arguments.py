@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from sweep.errors import InputError
-from sweep.yaml_text import GivenTwice, read_yaml
+from sweep.plan.yaml_text import GivenTwice, read_yaml
 
 
 class Parser(argparse.ArgumentParser):

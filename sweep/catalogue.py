@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from sweep.study import Collection, load, shipped
+from sweep.plan.study import Collection, load, shipped
 
 
 def list_studies(console: Console) -> None:

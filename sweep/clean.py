@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from sweep.arguments import Parser, add_storage, add_tracking, span
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
-from sweep.storing import launch_folder, location_of, open_storage
+from sweep.storage.location import launch_folder, location_of, open_storage
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
     from pathlib import Path
 
-    from sweep.garbage import Garbage
+    from sweep.storage.removable import Garbage
     from trainables.storage.storage import Storage
 
 DESCRIPTION = """\
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _clean(asked: "Namespace") -> int:
     from analysis.errors import one_line
-    from sweep.garbage import is_storage
-    from sweep.lock import LOCKS, cleaning
+    from sweep.storage.locks import LOCKS, cleaning
+    from sweep.storage.removable import is_storage
 
     location = location_of(asked.storage)
     storage, folder = open_storage(location), launch_folder(location)
@@ -75,7 +75,7 @@ def _clean(asked: "Namespace") -> int:
 
 
 def _found(storage: "Storage", folder: "Path", asked: "Namespace") -> "Iterator[Garbage]":
-    from sweep import garbage
+    from sweep.storage import removable as garbage
 
     now = time.time()
     yield from garbage.leftovers(storage, folder, now)
@@ -92,9 +92,9 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
     from analysis.errors import one_line
     from analysis.results.mlflow_store import all_runs
     from analysis.results.records import RecordError, read_record
-    from sweep.ledger import is_done, record_bytes
-    from sweep.stored import recorded
-    from sweep.tracking import AWAY, connect_if_there
+    from sweep.storage.contents import recorded
+    from sweep.tracking.client import AWAY, connect_if_there
+    from sweep.tracking.ledger import is_done, record_bytes
 
     client, stored = connect_if_there(), recorded(storage)
     safe: set[str] = set()

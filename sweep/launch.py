@@ -18,14 +18,14 @@ from rich.console import Console
 from analysis.process.imports import taken_names
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
-from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
 from sweep.outcome import Outcome
+from sweep.run.events import check_log, ending
+from sweep.storage.writable import check_working_folder
 from sweep.terminal import terminal
-from sweep.writable import check_working_folder
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.study import Study
+    from sweep.plan.study import Study
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,11 +56,11 @@ def _launch(options: Options, console: Console) -> int:
         return 0
     if not options.dry_run:
         check_working_folder()
-    from sweep.study import Collection, load
+    from sweep.plan.study import Collection, load
 
     study = load(options.study or "")
     if isinstance(study, Collection):
-        from sweep.collection import launch_collection
+        from sweep.run.collection import launch_collection
 
         return launch_collection(study, options, console, _check, _launch_study)
     return _launch_study(study, options, console).code
@@ -75,7 +75,7 @@ def _launch_study(
         behind: the studies that this one is launched for.
     """
     from sweep.errors import NotYet
-    from sweep.study import load_study
+    from sweep.plan.study import load_study
 
     _check_words(study, options)
     for name in study.scale(options.scale)[1].after:
@@ -88,7 +88,7 @@ def _launch_study(
             return outcome
     if study.search is not None:
         return _search(study, options, console)
-    from sweep.preparing import plan_study
+    from sweep.inputs.resolve import plan_study
 
     try:
         plan, sources, networks = plan_study(study, options)
@@ -99,15 +99,15 @@ def _launch_study(
         return Outcome(0, None)
     _say(console, networks.notes)
     if options.dry_run:
-        from sweep.listing import show_plan
+        from sweep.run.dry_run import show_plan
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.ahead import ray_ahead
-    from sweep.lock import using
+    from sweep.backend.prestart import ray_ahead
+    from sweep.storage.locks import using
 
     with using(options.folder), ray_ahead(plan, options):
-        from sweep.execution import execute  # late: MLflow takes a second to import
+        from sweep.run.executor import execute  # late: MLflow takes a second to import
 
         return execute(plan, sources.loaded, networks.weights, options, console)
 
@@ -119,8 +119,8 @@ def _say(console: Console, sentences: Sequence[str]) -> None:
 
 def _check_words(study: "Study", options: Options) -> None:
     """What can be told before PyTorch is imported, which takes a second."""
-    from sweep.planning import check_fields
-    from sweep.resources import check_resources
+    from sweep.backend.preflight import check_resources
+    from sweep.plan.plan import check_fields
 
     if options.resources.address or os.environ.get("RAY_ADDRESS"):
         _check_names()
@@ -142,32 +142,32 @@ def _check(study: "Study", options: Options) -> None:
     """Whether the study can be planned, as far as that can be said before an earlier one is run."""
     _check_words(study, options)
     from sweep.errors import NotYet
-    from sweep.preparing import looking, plan_study
+    from sweep.inputs.resolve import looking, plan_study
 
     with suppress(NotYet):
         if study.search is None:
             plan_study(study, options)
         else:
-            from sweep.search.asking import prepare
+            from sweep.search.resolve import prepare
 
             sources, _, look = looking(options)
             prepare(study, options, look, sources)
 
 
 def _search(study: "Study", options: Options, console: Console) -> Outcome:
-    from sweep.preparing import looking
-    from sweep.search.asking import prepare
+    from sweep.inputs.resolve import looking
+    from sweep.search.resolve import prepare
 
     sources, networks, look = looking(options)
     asked = prepare(study, options, look, sources)
     _say(console, networks.notes)
     if options.dry_run:
-        from sweep.search.listing import show_search
+        from sweep.search.dry_run import show_search
 
         show_search(console, asked, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.lock import using
-    from sweep.search.launching import launch_search  # late: it imports Ray
+    from sweep.search.executor import launch_search  # late: it imports Ray
+    from sweep.storage.locks import using
 
     with using(options.folder):
         return launch_search(asked, sources, networks, options, console)

@@ -17,9 +17,9 @@ from sweep.arguments import (
     share,
     span,
 )
+from sweep.backend.preflight import Resources
 from sweep.errors import InputError
-from sweep.resources import Resources
-from sweep.storing import launch_folder, location_of
+from sweep.storage.location import launch_folder, location_of
 
 DESCRIPTION = """\
 Run a study: paired, replicated trials with and without warm-up, on this machine or a Ray cluster,

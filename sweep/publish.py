@@ -15,14 +15,14 @@ from rich.console import Console
 
 from sweep.arguments import Parser, add_kept, add_plan
 from sweep.command import run_command, set_tracking
-from sweep.log import check_log, ending
 from sweep.options import Options, parse_options
+from sweep.run.events import check_log, ending
+from sweep.storage.writable import check_working_folder
 from sweep.terminal import terminal
-from sweep.writable import check_working_folder
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.outcome import Outcome
-    from sweep.study import Study
+    from sweep.plan.study import Study
 
 DESCRIPTION = """\
 Send MLflow what it has missed of a study: trials that ran while it did not answer. Nothing is run.
@@ -59,26 +59,26 @@ def _logged(options: Options) -> int:
 def _publish(options: Options, console: Console) -> int:
     set_tracking(options.tracking_uri)
     check_working_folder()
-    from sweep.study import Collection, load
+    from sweep.plan.study import Collection, load
 
     study = load(options.study or "")
     if isinstance(study, Collection):
-        from sweep.collection import launch_collection
+        from sweep.run.collection import launch_collection
 
         return launch_collection(study, options, console, _check, _publish_study)
     return _publish_study(study, options, console).code
 
 
 def _publish_study(study: "Study", options: Options, console: Console) -> "Outcome":
-    from sweep.preparing import looking, plan_study
+    from sweep.inputs.resolve import looking, plan_study
 
     if study.search is None:
-        from sweep.execution import execute
+        from sweep.run.executor import execute
 
         plan, sources, networks = plan_study(study, options)
         return execute(plan, sources.loaded, networks.weights, options, console, run=False)
-    from sweep.search.asking import prepare
-    from sweep.search.launching import publish_search
+    from sweep.search.executor import publish_search
+    from sweep.search.resolve import prepare
 
     sources, networks, look = looking(options)
     return publish_search(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from sweep.arguments import FOLDER, Parser, add_storage, add_tracking
 from sweep.command import run_command, set_tracking
 from sweep.errors import InputError
-from sweep.storing import location_of
+from sweep.storage.location import location_of
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
 
-    from sweep.standing import Shelf, Standing
+    from sweep.tracking.study_status import Shelf, Standing
 
 DESCRIPTION = """\
 How studies stand: what is done, what is left, what failed and why, and on which node.
@@ -55,8 +55,8 @@ def _status(asked: "Namespace") -> int:
         raise InputError(f"--storage {asked.storage}: there is no such folder")
     set_tracking(asked.tracking_uri)
     from analysis.errors import one_line
-    from sweep.standing import look_at, standings
-    from sweep.tracking import AWAY
+    from sweep.tracking.client import AWAY
+    from sweep.tracking.study_status import look_at, standings
 
     client = _client()
     try:
@@ -78,7 +78,7 @@ def _status(asked: "Namespace") -> int:
 
 def _client() -> Any:
     from analysis.results.places import absent_database, tracking_uri
-    from sweep.tracking import connect_if_there
+    from sweep.tracking.client import connect_if_there
 
     client = connect_if_there()
     if client is None:
@@ -94,7 +94,7 @@ def _name(study: str | None) -> str | None:
     """The study's, of which a file may be given as to the launch."""
     if study is None or Path(study).suffix not in (".yaml", ".yml"):
         return study
-    from sweep.study import load
+    from sweep.plan.study import load
 
     return load(study).name
 
@@ -195,7 +195,7 @@ def _date(seconds: float) -> str:
 
 
 def _age(seconds: float | None) -> str:
-    from sweep.progress import duration
+    from sweep.run.progress import duration
 
     return duration(max(0.0, seconds or 0.0))
 

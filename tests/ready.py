@@ -10,9 +10,9 @@ import yaml
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking._tracking_service.utils import _tracking_store_registry
 
-from sweep.planning import make_plan
-from sweep.sources import Sources
-from sweep.study import load_study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import load_study
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage

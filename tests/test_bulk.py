@@ -11,11 +11,11 @@ from analysis.results.records import read_record
 from analysis.results.study_results import load_study as load_results
 from benchmarks.bulk import TABLES, BulkClient
 from benchmarks.report import moved
-from sweep.ledger import Ledger, read_ledger
-from sweep.planning import make_plan
-from sweep.publishing import Publisher
-from sweep.sources import Sources
-from sweep.study import Study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Study
+from sweep.tracking.ledger import Ledger, read_ledger
+from sweep.tracking.publisher import Publisher
 from trainables.lifecycle.trial_run import record_key, run_trial
 from trainables.storage.storage import Storage
 

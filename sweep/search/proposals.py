@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.results.objectives import OBJECTIVES
-from sweep.search.section import Search
+from sweep.search.settings import Search
 
 ENDED, ERROR, FIRST = "ended", "error", "first"  # user attributes of an Optuna trial
 SEEDS, MEANS, AGAIN = "seeds", "means", "again"

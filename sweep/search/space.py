@@ -7,9 +7,9 @@ from typing import Any
 import optuna
 
 from sweep.errors import DoesNotApply, InputError
-from sweep.fields import Fields, get_field, parse_trial, with_fields
-from sweep.planning import outer_first
-from sweep.search.section import Choice, Range, Search
+from sweep.plan.fields import Fields, get_field, parse_trial, with_fields
+from sweep.plan.plan import outer_first
+from sweep.search.settings import Choice, Range, Search
 from trainables.config.trial import Trial
 
 Params = dict[str, Any]  # dotted field → level, of the dimensions that are active

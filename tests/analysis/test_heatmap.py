@@ -23,8 +23,8 @@ from analysis.rendering.table_formats import to_latex
 from analysis.results.plan import parse_plan
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
-from sweep.planning import make_plan
-from sweep.study import Study
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Study
 from trainables.config.trial import DataFacts
 
 DEPTH, EXAMPLES = "model.depth", "data.examples"

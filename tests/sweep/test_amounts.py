@@ -7,8 +7,8 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sweep.amounts import check_amounts
 from sweep.errors import InputError
+from sweep.inputs.amounts import check_amounts
 from trainables.config.trial import Data
 from trainables.data.examples import Examples, Source
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from ray.cluster_utils import Cluster
 
-from sweep.capacity import cpus
-from sweep.connection import connected, slots_now
+from sweep.backend.capacity import cpus
+from sweep.backend.connection import connected, slots_now
+from sweep.backend.preflight import Resources
 from sweep.launch import main
-from sweep.resources import Resources
-from sweep.search import tuning
+from sweep.search import tuner as tuning
 
 MINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 V1 = "4:memory:/here\n1:cpu,cpuacct:/docker/abc\n0::/\n"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sweep.clean import main
-from sweep.lock import exclusive, using
+from sweep.storage.locks import exclusive, using
 from trainables.storage.storage import Storage
 
 DAY = 86400.0

@@ -4,14 +4,14 @@ import pytest
 import torch
 from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
 
-from sweep import estimate
-from sweep.estimate import seconds_by_measuring, seconds_from_runs
-from sweep.ledger import Ledger
-from sweep.mlflow_rows import parameters
-from sweep.planning import make_plan
-from sweep.sources import Sources
-from sweep.study import Study
-from sweep.worklist import sort_out
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Study
+from sweep.run import estimate
+from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
+from sweep.run.worklist import sort_out
+from sweep.tracking.entities import parameters
+from sweep.tracking.ledger import Ledger
 from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")

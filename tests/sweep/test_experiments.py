@@ -12,11 +12,11 @@ from mlflow.entities import ViewType
 from ready import forget_databases, live, write
 
 from sweep.launch import main as launch
-from sweep.mlflow_view import experiment_tags
+from sweep.plan.study import load_study
 from sweep.publish import main as publish
-from sweep.publishing import Publisher
 from sweep.status import main as status
-from sweep.study import load_study
+from sweep.tracking.publisher import Publisher
+from sweep.tracking.view import experiment_tags
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweep.failures import what_happened
+from sweep.backend.failures import what_happened
 
 RAISED = """Failure # 1 (occurred at 2026-11-28_04-53-42)
 \x1b[36mray::ImplicitFunc.train()\x1b[39m (pid=10778, ip=192.0.2.2, actor_id=11b3eb67, repr=f)

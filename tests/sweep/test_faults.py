@@ -23,9 +23,9 @@ from ray.cluster_utils import Cluster
 from support import same_numbers
 
 from analysis.results.study_results import load_study
-from sweep.planning import StudyPlan, make_plan
-from sweep.sources import Sources
-from sweep.study import load_study as study_file
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import StudyPlan, make_plan
+from sweep.plan.study import load_study as study_file
 from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.storage.storage import Storage
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.errors import InputError
-from sweep.fields import flat, get_field, parse_trial, set_field, with_fields
+from sweep.plan.fields import flat, get_field, parse_trial, set_field, with_fields
 from trainables.config.trial import Trial
 
 NAMES = st.text("abc", min_size=1, max_size=2)

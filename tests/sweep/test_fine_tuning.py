@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from analysis.results.records import read_record
-from sweep.fields import parse_trial, with_fields
-from sweep.networks import Networks
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.plan.fields import parse_trial, with_fields
 from trainables.data.photos import photos_ood
 from trainables.lifecycle.trial_run import record_key, run_trial
 from trainables.models.weights import read_weights

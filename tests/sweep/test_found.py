@@ -8,12 +8,12 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from analysis.results.download import artifact_bytes
+from sweep.inputs.resolve import plan_study
 from sweep.launch import main
-from sweep.ledger import read_ledger
 from sweep.options import parse_options
-from sweep.preparing import plan_study
-from sweep.publishing import Publisher
-from sweep.study import load_study
+from sweep.plan.study import load_study
+from sweep.tracking.ledger import read_ledger
+from sweep.tracking.publisher import Publisher
 
 SMALL = ["--ood", "none", "--set", "data.validation=4", "--set", "data.test=4"]
 SMALL += ["--set", "data.examples=8", "--set", "warmup.batch=8", "--replicates", "1"]

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import numbers
 
-from sweep.grouping import grouped
+from sweep.backend.groups import grouped
+from sweep.backend.tuner import _Tell
 from sweep.launch import main
 from sweep.options import parse_options
-from sweep.running import _Tell
 from trainables.config.trial import Noise, Task, Trial, Warmup
 from trainables.fused.trials import task_key, warmup_kind
 from trainables.storage.storage import Storage
@@ -187,7 +187,7 @@ def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_faile
 
 
 def test_those_without_a_record_have_failed_or_finished_in_the_end(monkeypatch):
-    from sweep import running
+    from sweep.backend import tuner as running
 
     monkeypatch.setattr(running, "node_of", lambda error: "")
     for event, outcome in (("error", "failed"), ("complete", "finished")):

@@ -16,11 +16,11 @@ from support import same_numbers
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results.records import read_record
-from sweep.capacity import cpus
-from sweep.fields import flat
-from sweep.planning import make_plan
-from sweep.sources import Sources
-from sweep.study import load_study
+from sweep.backend.capacity import cpus
+from sweep.inputs.datasets import Sources
+from sweep.plan.fields import flat
+from sweep.plan.plan import make_plan
+from sweep.plan.study import load_study
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage

@@ -8,7 +8,7 @@ import pytest
 
 from sweep.command import run_command
 from sweep.errors import InputError
-from sweep.log import Log, ending
+from sweep.run.events import Log, ending
 
 
 def lines_of(path):

@@ -19,9 +19,9 @@ from mlflow import MlflowClient
 from support import free_port
 
 from analysis.results.study_results import load_study as load_results
-from sweep.planning import make_plan
-from sweep.sources import Sources
-from sweep.study import load_study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import load_study
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage

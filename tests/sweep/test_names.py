@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import MAX_DATASET_NAME_SIZE
 
-from sweep.mlflow_rows import data_sets, parameters, run_name
-from sweep.names import shortened
+from sweep.tracking.entities import data_sets, parameters, run_name
+from sweep.tracking.names import shortened
 from trainables.config.trial import Data, Trial
 from trainables.data.photos import photos
 

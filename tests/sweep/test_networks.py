@@ -5,11 +5,11 @@ import sys
 import pytest
 import torch
 
-import sweep.networks as networks_module
+import sweep.inputs.networks as networks_module
 from sweep.errors import InputError
-from sweep.fields import parse_trial, with_fields
-from sweep.networks import Networks
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.plan.fields import parse_trial, with_fields
 from trainables.models.build import build
 
 CPU = torch.device("cpu")

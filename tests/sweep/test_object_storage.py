@@ -8,9 +8,9 @@ import torch
 from buckets import s3_server
 from support import numbers
 
-from sweep.planning import make_plan
-from sweep.sources import Sources
-from sweep.study import load_study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import load_study
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from sweep.errors import InputError
-from sweep.fields import parse_trial, with_fields
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.plan.fields import parse_trial, with_fields
 
 RNG = np.random.default_rng(0)
 

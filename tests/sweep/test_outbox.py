@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from mlflow.exceptions import MlflowException
 
-from sweep.outbox import Outbox, Parcel
-from sweep.tracking import ArtifactsError
+from sweep.tracking.client import ArtifactsError
+from sweep.tracking.outbox import Outbox, Parcel
 from trainables.errors import StorageError
 
 

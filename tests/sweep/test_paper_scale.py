@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from analysis.statistics.comparison import AUROC, ECE, NLL, compare
-from sweep.study import shipped
+from sweep.plan.study import shipped
 
 PAIRS = 4
 

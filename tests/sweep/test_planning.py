@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.results.plan import levels, parse_plan
 from sweep.errors import DoesNotApply, InputError
-from sweep.planning import make_plan, short_names
-from sweep.study import Study, load_study
+from sweep.plan.plan import make_plan, short_names
+from sweep.plan.study import Study, load_study
 from trainables.config.trial import DataFacts
 
 FACTS = DataFacts(

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from sweep import progress
-from sweep.progress import Display, duration
+from sweep.run import progress
+from sweep.run.progress import Display, duration
 
 
 @pytest.fixture

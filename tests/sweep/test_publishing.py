@@ -8,11 +8,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH
 
-from sweep.ledger import read_ledger
-from sweep.planning import make_plan
-from sweep.publishing import Publisher
-from sweep.sources import Sources
-from sweep.study import load_study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import load_study
+from sweep.tracking.ledger import read_ledger
+from sweep.tracking.publisher import Publisher
 from trainables.lifecycle.trial_run import record_key
 from trainables.storage.storage import Storage
 

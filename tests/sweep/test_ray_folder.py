@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import pytest
 import ray
 
-from sweep import ray_folder as module
-from sweep.connection import connected
+from sweep.backend import ray_folder as module
+from sweep.backend.connection import connected
+from sweep.backend.preflight import Resources, check_resources
+from sweep.backend.ray_folder import ENDING, LOCK, LONGEST, own_token, ray_folder
 from sweep.errors import InputError
-from sweep.ray_folder import ENDING, LOCK, LONGEST, own_token, ray_folder
-from sweep.resources import Resources, check_resources
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,10 @@ import yaml
 from analysis.rendering.report import default_folder
 from analysis.results.records import RecordError, read_record
 from sweep.errors import InputError
+from sweep.inputs.datasets import Sources
 from sweep.launch import main
-from sweep.planning import make_plan
-from sweep.sources import Sources
-from sweep.study import Study, load_study
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Study, load_study
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.own import NetworkError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sweep.errors import InputError
-from sweep.fields import parse_trial, with_fields
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.trial import Data
 from trainables.errors import DataError
 

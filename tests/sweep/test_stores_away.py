@@ -8,12 +8,12 @@ import torch
 from buckets import s3_server
 from mlflow import MlflowClient
 
-from sweep.ledger import read_ledger
-from sweep.outbox import Outbox, Parcel
-from sweep.planning import make_plan
-from sweep.publishing import Publisher
-from sweep.sources import Sources
-from sweep.study import Study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Study
+from sweep.tracking.ledger import read_ledger
+from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.publisher import Publisher
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import record_key, run_trial
 from trainables.storage.storage import Storage

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from sweep.errors import InputError
-from sweep.planning import make_plan
-from sweep.study import Collection, Study, load, load_study, shipped
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Collection, Study, load, load_study, shipped
 from trainables.config.model import NetworkFacts
 from trainables.config.noise import DISTRIBUTIONS
 from trainables.config.trial import DataFacts

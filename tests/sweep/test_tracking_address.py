@@ -11,8 +11,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from sweep.errors import InputError
-from sweep.tracking import connect
-from sweep.tracking_address import check_address, no_answer
+from sweep.tracking.address import check_address, no_answer
+from sweep.tracking.client import connect
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import heapq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.turns import Turns
+from sweep.backend.warmup_queue import Turns
 
 # a group: (its warm-ups, shared with others; seconds to make one; seconds of its tasks)
 WARMUPS = st.frozensets(st.sampled_from("abcd"), max_size=2)

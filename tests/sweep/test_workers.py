@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
-from sweep.capacity import cpus
+from sweep.backend.capacity import cpus
+from sweep.backend.preflight import Resources
 from sweep.errors import InputError
 from sweep.launch import main
 from sweep.options import parse_options
-from sweep.resources import Resources
 from trainables.lifecycle.trial_run import record_key
 from trainables.storage.storage import Storage
 
@@ -115,7 +115,7 @@ def test_trials_at_a_time_are_counted_by_their_workers(workers, cpus, gpus, slot
 
 def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):
     ray = pytest.importorskip("ray")
-    from sweep.connection import check_feasible
+    from sweep.backend.connection import check_feasible
 
     nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)

@@ -7,7 +7,7 @@ import pytest
 from users import NOBODY, as_nobody
 
 from sweep.errors import InputError
-from sweep.writable import check_database
+from sweep.storage.writable import check_database
 
 
 @pytest.fixture

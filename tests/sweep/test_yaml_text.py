@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sweep.arguments import assignment
 from sweep.errors import InputError
 from sweep.options import parse_options
-from sweep.study import load_study
-from sweep.yaml_text import GivenTwice, read_yaml, write_yaml
+from sweep.plan.study import load_study
+from sweep.plan.yaml_text import GivenTwice, read_yaml, write_yaml
 
 # as YAML 1.2's core schema has them: yaml.org/spec/1.2.2, section 10.3
 NUMBERS = {

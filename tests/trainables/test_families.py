@@ -20,9 +20,9 @@ import pytest
 import torch
 from support import numbers
 
-from sweep.fields import parse_trial
-from sweep.networks import Networks
-from sweep.sources import Sources
+from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.plan.fields import parse_trial
 from trainables.config.trial import Trial
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage

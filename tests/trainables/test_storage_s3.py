@@ -13,7 +13,7 @@ from buckets import s3_server
 
 from sweep.errors import InputError
 from sweep.options import parse_options
-from sweep.storing import check_writable, open_storage
+from sweep.storage.location import check_writable, open_storage
 from trainables.storage.storage import Storage
 
 KEY = "records/3f2a"

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from analysis.results.objectives import OBJECTIVES
-from sweep.planning import make_plan
-from sweep.search.plans import controls_of
-from sweep.search.proposing import Live, Proposer
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import make_plan
+from sweep.plan.study import Study
+from sweep.search.ask_tell import Live, Proposer
+from sweep.search.optuna_storage import opened
+from sweep.search.plan import controls_of
 from sweep.search.samplers import make_pruner, make_sampler
-from sweep.search.section import parse_search
+from sweep.search.settings import parse_search
 from sweep.search.space import Space
-from sweep.search.store import opened
-from sweep.sources import Sources
-from sweep.study import Study
 
 NOISE = {"warmup.noise.std": {"low": 0.1, "high": 4.0, "log": True}}
 Worth = Callable[[dict[str, Any], int], float]  # params, seed → ECE; NaN: diverged

@@ -12,9 +12,9 @@ import pytest
 from optuna.trial import TrialState
 
 from sweep.errors import InputError
+from sweep.search.optuna_storage import database
 from sweep.search.proposals import Proposal, best, importances, pareto_front
-from sweep.search.section import parse_search
-from sweep.search.store import database
+from sweep.search.settings import parse_search
 
 FEW = {"warmup.noise.distribution": ["gaussian", "pink", "laplace"]}
 
@@ -188,7 +188,7 @@ def test_a_proposal_of_a_launcher_that_was_killed_comes_again_at_once(bench, dri
         f"sys.path[:0] = [{sys.path[0]!r}]\n"
         "import optuna\n"
         "from pathlib import Path\n"
-        "from sweep.search.store import opened\n"
+        "from sweep.search.optuna_storage import opened\n"
         "from sweep.search.samplers import make_pruner, make_sampler\n"
         f"with opened({one.url!r}, 'bench', ['minimize'], Path({str(one.folder)!r}),\n"
         "            make_sampler('tpe', 0), make_pruner(None, 2)) as store:\n"

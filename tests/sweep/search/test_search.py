@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results.search import BASE, BEST, search_of
-from sweep.study import load_study
+from sweep.plan.study import load_study
 
 SEEDS, TRIALS, CONFIRMED = 2, 4, 2
 

@@ -6,8 +6,8 @@ import pytest
 
 from analysis.results.objectives import OBJECTIVES
 from sweep.errors import InputError
-from sweep.search.section import ObjectiveName, parse_search
-from sweep.study import load_study
+from sweep.plan.study import load_study
+from sweep.search.settings import ObjectiveName, parse_search
 
 STD = {"warmup.noise.std": {"low": 0.1, "high": 4.0, "log": True}}
 

@@ -4,8 +4,8 @@ import optuna
 import pytest
 
 from sweep.errors import InputError
-from sweep.fields import get_field
-from sweep.search.section import parse_search
+from sweep.plan.fields import get_field
+from sweep.search.settings import parse_search
 from sweep.search.space import Space
 
 SPACE = {
@@ -118,8 +118,8 @@ def test_a_combination_that_cannot_be_is_found_though_each_level_can(space):
 
 
 def test_levels_without_a_meaning_for_the_data_are_left_out(base_plan, tiny):
-    from sweep.planning import make_plan
-    from sweep.study import Study
+    from sweep.plan.plan import make_plan
+    from sweep.plan.study import Study
 
     study = Study.model_validate({"name": "t"} | tiny | {"grids": {}})
     text = {"data.source": "text", "data.ood": None, "model": "transformer"}

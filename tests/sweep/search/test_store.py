@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from users import NOBODY, as_nobody
 
 from sweep.errors import InputError
-from sweep.search.store import opened
+from sweep.search.optuna_storage import opened
 
 
 @pytest.fixture
@@ -62,9 +62,10 @@ def test_a_file_that_is_no_database_is_refused_at_once(database):
 
 def test_a_history_that_can_only_be_read_is_refused(database):
     code = (
-        "import sys\nfrom sweep.errors import InputError\nfrom sweep.writable import check_database"
-        "\ntry: check_database(f'sqlite:///{sys.argv[1]}', 'the history', '--search-storage')"
-        "\nexcept InputError as error: print(error)"
+        "import sys\nfrom sweep.errors import InputError\n"
+        "from sweep.storage.writable import check_database\n"
+        "try: check_database(f'sqlite:///{sys.argv[1]}', 'the history', '--search-storage')\n"
+        "except InputError as error: print(error)"
     )
     database.chmod(0o444)
     os.chown(database.parent, NOBODY, NOBODY)

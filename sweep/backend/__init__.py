@@ -1,0 +1,1 @@
+"""Ray: the connection, what it may use, the trials that it runs."""

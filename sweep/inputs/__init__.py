@@ -1,0 +1,1 @@
+"""What a plan needs from outside: data, networks, trained weights, each looked at once."""

@@ -1,0 +1,1 @@
+"""From a study file to its trials: values only, nothing is looked at."""

@@ -1,0 +1,1 @@
+"""One launch of a plan: what is left of it, how far it is, how it ends."""

@@ -1,0 +1,353 @@
+"""Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from rich.console import Console
+
+from analysis.errors import one_line, without_passwords
+from analysis.rendering.report import default_folder, publish_report, write_report
+from analysis.results.records import RecordError
+from analysis.results.study_results import ResultsError, load_study, read_plan
+from sweep.backend.failures import what_happened
+from sweep.backend.groups import grouped, in_words
+from sweep.errors import InputError
+from sweep.options import Options
+from sweep.outcome import Outcome
+from sweep.plan.plan import PlannedTrial, StudyPlan
+from sweep.run.events import Log
+from sweep.run.progress import Display
+from sweep.run.worklist import Worklist, sort_out
+from sweep.storage.location import check_writable
+from sweep.storage.locks import exclusive, using
+from sweep.tracking.client import AWAY, connect, what_to_do
+from sweep.tracking.commit import code_commit
+from sweep.tracking.ledger import read_ledger, record_bytes
+from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.publisher import Publisher
+from sweep.tracking.view import view_path
+from sweep.tracking.watchdog import guarded
+from trainables.data.examples import Source
+from trainables.lifecycle.trial_run import record_key
+from trainables.models.build import State
+from trainables.storage.storage import Storage
+
+
+def execute(
+    plan: StudyPlan,
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    options: Options,
+    console: Console,
+    report: bool = True,
+    wait: bool = False,
+    run: bool = True,
+) -> Outcome:
+    """Do what is left of the plan, and make the report.
+
+    Args:
+        sources, weights: what the plan's trials are made from, by name and by digest.
+        report: without, the plan is a beginning that has nothing to report yet.
+        wait: for another launch of the study to end, where it would be refused else.
+        run: without, only what is there is published, and Ray is not needed.
+    """
+    client = reach(options)
+    with using(options.folder), exclusive(options.folder, plan.study.name, wait=wait):
+        commit, device = code_commit(), torch.device(options.resources.device)
+        log = log_of(options, plan)
+        try:
+            ledger = read_ledger(client, plan)
+            work = sort_out(plan, ledger, Storage(options.storage), device)
+            if run and plan.search is None:  # a search says it once, at its beginning
+                tell_found(plan, console)
+            _announce(work, plan, console)
+            log.write("planned", trials=len(plan.trials), **work.counts)
+            if not (run or ledger.parent or work.adopted or work.stored):
+                console.print("nothing is stored of it: nothing to publish")
+                return Outcome(0, None)
+            if not run and ledger.parent:
+                _check_plan(client, ledger.parent, plan)
+            publisher = Publisher(client, plan, ledger, sources, commit, launched=run)
+        except AWAY as error:
+            raise InputError(f"nothing was run: {what_to_do(error)}") from error
+        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
+            launch = _Launch(
+                plan, sources, weights, options, console, client, publisher, commit, log
+            )
+            if run or not work.to_run:
+                launch.tell_of_groups(work)
+                return launch.carry_out(work, report)
+            before = ledger.parent.info.status if ledger.parent else "KILLED"
+            return launch.publish_only(work, report, "KILLED" if before == "RUNNING" else before)
+
+
+def reach(options: Options) -> MlflowClient:
+    """A client of MLflow, after a look whether the storage can be written to.
+
+    Raises:
+        InputError: one of them cannot be used; so it is asked before a launch says anything else.
+    """
+    check_writable(options.storage)
+    return connect_alone(options.folder)
+
+
+def connect_alone(folder: Path) -> MlflowClient:
+    """A client of MLflow. Of several launches one makes the database: two would break it.
+
+    Raises:
+        InputError: MLflow does not answer.
+    """
+    with exclusive(folder, "mlflow", wait=True):
+        return connect()
+
+
+def log_of(options: Options, plan: StudyPlan) -> Log:
+    """The log, with what every line of the plan's launch says."""
+    where = {"study": plan.study.name, "scale": plan.scale, "data": plan.base.data.source}
+    return Log(options.log, where)
+
+
+def tell_parcel(log: Log, parcel: Parcel, reason: str) -> None:
+    """What became of a parcel; no reason: it is published."""
+    trial = {"trial_id": parcel.planned.trial_id, "name": parcel.planned.name}
+    trial |= {} if parcel.error is None else {"outcome": "failed"}  # its failure is published
+    if reason:
+        log.write("unpublished", **trial, error=reason)
+    else:
+        log.write("published", **trial)
+
+
+def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
+    """That the plan leaves out nothing of the one that was launched, whose place it takes.
+
+    Raises:
+        InputError: it does.
+    """
+    try:
+        launched = read_plan(client, parent)
+    except ResultsError:  # there is none to be replaced
+        return
+    more = sum(trial.trial_id not in plan.by_id for trial in launched.trials)
+    if more:
+        raise InputError(
+            f"{plan.study.name} was launched with {more} trials that these options do not plan; "
+            "give those that it was launched with"
+        )
+
+
+def tell_found(plan: StudyPlan, console: Console) -> None:
+    """What was found in the data sets."""
+    for sentence in plan.found_sentences:
+        console.print(sentence, soft_wrap=True)
+
+
+def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
+    parts = [f"{len(work.to_run)} to run", f"{len(work.done)} done already"]
+    if work.adopted:
+        parts.append(f"{len(work.adopted)} adopted from other studies")
+    if work.stored:
+        parts.append(f"{len(work.stored)} stored and to be published")
+    console.print(
+        f"{plan.study.name}, scale {plan.scale}, network {plan.base.model.name}, "
+        f"data {plan.base.data.source}: "
+        f"{len(plan.trials)} trials, {', '.join(parts)}",
+        soft_wrap=True,
+    )
+    for reason in plan.left_out:
+        console.print(f"left out: {reason}", soft_wrap=True)
+
+
+def _incomplete(outbox: Outbox, no_report: bool) -> str:
+    """What the launch has left to be done, with no trial failed; "": nothing."""
+    if outbox.refused:
+        return f"{len(outbox.refused)} trials are refused, the first: {outbox.refused[0]}"
+    if outbox.waiting:
+        return f"{len(outbox.waiting)} trials are not published: {outbox.reason}"
+    return "there is no report, for MLflow was away or has no record" if no_report else ""
+
+
+@dataclass
+class _Launch:
+    plan: StudyPlan
+    sources: Mapping[str, Source]
+    weights: Mapping[str, State]
+    options: Options
+    console: Console
+    client: MlflowClient
+    publisher: Publisher
+    commit: str
+    log: Log
+    failed: list[str] = field(default_factory=list)  # trial ids
+
+    def carry_out(self, work: Worklist, report: bool) -> Outcome:
+        """To the end, whatever that is; the parent run's status says which."""
+        return self._carry_out(work, report, work.to_run, "")
+
+    def publish_only(self, work: Worklist, report: bool, status: str) -> Outcome:
+        """Nothing is run, so the parent run's status stays what the launch made it."""
+        self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
+        return self._carry_out(work, report, (), status)
+
+    def tell_of_groups(self, work: Worklist) -> None:
+        resources = self.options.resources
+        if resources.fuse > 1 and work.to_run:
+            groups = grouped([planned.trial for planned in work.to_run], resources.fuse)
+            self._say(f"fused: {in_words(groups, resources.device)}")
+
+    def _carry_out(
+        self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str
+    ) -> Outcome:
+        outbox = Outbox(self.publisher, partial(tell_parcel, self.log))
+        status, ended_by = "FAILED", ""
+        try:
+            self._publish_what_is_there(work, outbox)
+            if to_run:
+                self._run(work, outbox)
+            outbox.close()
+            page = self._report() if report else None
+            ended_by = _incomplete(outbox, report and page is None)
+            good = not (self.failed or ended_by)
+            status = unfinished or ("FINISHED" if good else "FAILED")
+            self._sum_up(outbox, page)
+            return Outcome(0 if good else 1, page)
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        except BaseException as error:
+            ended_by = one_line(error)
+            raise
+        finally:
+            outbox.close()
+            for parcel in outbox.waiting:
+                tell_parcel(self.log, parcel, outbox.reason)
+            self._end(status, ended_by)
+
+    def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
+        for planned, run in work.adopted:
+            outbox.put(Parcel(planned, partial(self._adopted, planned, run), origin=run))
+        for planned in work.stored:
+            outbox.put(Parcel(planned, partial(self._stored, planned)))
+
+    def _run(self, work: Worklist, outbox: Outbox) -> None:
+        from sweep.backend.tuner import run_trials  # late: Ray takes two seconds to import
+
+        reused = len(self.plan.trials) - len(work.to_run)
+        with Display(self.console, work.examples, len(self.plan.trials), reused) as display:
+            run_trials(
+                [planned.trial for planned in work.to_run],
+                self.sources,
+                self.weights,
+                self.options.storage,
+                self.options.folder,
+                self.options.resources,
+                self.commit,
+                _Watch(self, display, outbox),
+                work.warmups,
+            )
+
+    def stored_parcel(self, trial_id: str) -> Parcel:
+        planned = self.plan.by_id[trial_id]
+        return Parcel(planned, partial(self._stored, planned))
+
+    def _stored(self, planned: PlannedTrial) -> bytes:
+        payload = Storage(self.options.storage).get(record_key(planned.trial_id))
+        if payload is None:
+            raise RecordError(f"no record in {self.options.storage}; do all nodes see that?")
+        return payload
+
+    def _adopted(self, planned: PlannedTrial, run: Run) -> bytes:
+        """From storage if it is there, else from the run it was published with."""
+        payload = Storage(self.options.storage).get(record_key(planned.trial_id))
+        return record_bytes(self.client, run) if payload is None else payload
+
+    def _report(self) -> Path | None:
+        """The report, written and among the parent's artifacts; None where MLflow is away."""
+        from analysis.rendering.findings import findings  # late, as Ray: Matplotlib
+
+        try:
+            results = load_study(
+                self.client, self.plan.study.name, parent_run_id=self.publisher.parent_id
+            )
+            folder = default_folder(results)
+            page = write_report(results, folder)
+            publish_report(self.client, results, folder)
+        except (ResultsError, *AWAY) as error:
+            self._say(f"no report: {one_line(error)}")
+            return None
+        for paragraph in findings(results):
+            self._say(f"\n{paragraph}")
+        return page
+
+    def _sum_up(self, outbox: Outbox, page: Path | None) -> None:
+        if self.failed:
+            self._say(f"{len(self.failed)} trials failed; the same command tries them again")
+        for refusal in outbox.refused:
+            self._say(f"not published: {refusal}")
+        if outbox.waiting:
+            self._say(
+                f"{len(outbox.waiting)} trials are stored but not published, for {outbox.away} "
+                f"does not answer ({outbox.reason}); the same command publishes them when it does"
+            )
+        if page:
+            self._say(f"\nReport: {page}\nRuns: {self._runs()}")
+
+    def _runs(self) -> str:
+        """Where a person finds the runs."""
+        path = f"/#{view_path(self.publisher.experiment_id)}"
+        uri = self.client.tracking_uri
+        if uri.startswith("http"):
+            return without_passwords(uri).rstrip("/") + path
+        return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"
+
+    def _end(self, status: str, ended_by: str) -> None:
+        try:
+            self.publisher.close(status, ended_by)
+        except AWAY as error:
+            self._say(f"MLflow was not told of the end: {one_line(error)}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+
+class _Watch:
+    """Passes on what happens to the trials, to the display and to the outbox."""
+
+    def __init__(self, launch: _Launch, display: Display, outbox: Outbox) -> None:
+        self._launch = launch
+        self._display = display
+        self._outbox = outbox
+
+    def started(self, trial_id: str) -> None:
+        self._log("started", trial_id)
+        self._display.started(trial_id)
+
+    def trained(self, trial_id: str, examples: int) -> None:
+        self._display.trained(trial_id, examples)
+
+    def finished(self, trial_id: str) -> None:
+        self._log("finished", trial_id)
+        self._display.finished(trial_id)
+        self._outbox.put(self._launch.stored_parcel(trial_id))
+
+    def retried(self, trial_id: str, error: str) -> None:
+        self._log("retried", trial_id, error=without_passwords(what_happened(error)))
+        self._display.retried(trial_id, self._name(trial_id), what_happened(error))
+
+    def failed(self, trial_id: str, error: str, node: str) -> None:
+        where = {"node": node} if node else {}
+        self._log("failed", trial_id, error=without_passwords(what_happened(error)), **where)
+        self._display.failed(trial_id, self._name(trial_id), what_happened(error))
+        self._launch.failed.append(trial_id)
+        planned = self._launch.plan.by_id[trial_id]
+        self._outbox.put(Parcel(planned, bytes, error=error, node=node))
+
+    def _log(self, event: str, trial_id: str, **fields: str) -> None:
+        self._launch.log.write(event, trial_id=trial_id, name=self._name(trial_id), **fields)
+
+    def _name(self, trial_id: str) -> str:
+        return self._launch.plan.by_id[trial_id].name

@@ -1,0 +1,295 @@
+"""A launch of a study that searches, from its file to its report.
+
+The base's controls are run first; then proposals, each published as its trials finish; then the
+best on fresh seeds. Every part goes on where an earlier launch has left it.
+"""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.errors import one_line, without_passwords
+from analysis.results.objectives import OBJECTIVES
+from analysis.results.places import artifact_store
+from analysis.results.records import Record, read_record
+from sweep.backend.failures import what_happened
+from sweep.errors import InputError
+from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.options import Options
+from sweep.outcome import Outcome
+from sweep.plan.plan import StudyPlan
+from sweep.plan.study import Study
+from sweep.plan.yaml_text import write_yaml
+from sweep.run.events import Log
+from sweep.run.executor import execute, log_of, reach, tell_found, tell_parcel
+from sweep.search.ask_tell import Live, Proposer
+from sweep.search.optuna_storage import AWAY as UNREACHABLE
+from sweep.search.optuna_storage import Store, opened
+from sweep.search.plan import confirmed, confirming, controls_of, planned_trial, searched
+from sweep.search.progress import Telling
+from sweep.search.proposals import Proposal
+from sweep.search.resolve import Asked
+from sweep.search.samplers import make_pruner, make_sampler
+from sweep.search.summary import told
+from sweep.storage.locks import using
+from sweep.tracking.client import AWAY, connect, what_to_do
+from sweep.tracking.commit import code_commit
+from sweep.tracking.ledger import read_ledger, record_bytes
+from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.publisher import Publisher
+from sweep.tracking.watchdog import guarded
+from trainables.config.trial import Trial
+from trainables.lifecycle.trial_run import record_key
+from trainables.storage.storage import Storage
+
+BEST_STUDY = "best.yaml"  # beside the report's page
+
+
+def launch_search(
+    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+) -> Outcome:
+    """Search, confirm and report; 1 where something failed or nothing could be chosen."""
+    with using(options.folder), _opened(asked, options) as store:
+        launch = _Launch(asked, store, sources, networks, options, console)
+        try:
+            return launch.carry_out()
+        except UNREACHABLE as error:
+            launch.say(
+                f"the search's database does not answer ({one_line(error)[:300]}); what has "
+                "finished is stored, and the same command goes on when it does"
+            )
+            return Outcome(1, None)
+
+
+def publish_search(
+    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+) -> Outcome:
+    """Publish what the proposals so far have left, and the best on fresh seeds; run nothing."""
+    with using(options.folder), _opened(asked, options) as store:
+        return _Launch(asked, store, sources, networks, options, console, run=False).publish()
+
+
+def _opened(asked: Asked, options: Options) -> AbstractContextManager[Store]:
+    directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
+    sampler = make_sampler(asked.search.sampler, asked.search.seed)
+    pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
+    return opened(asked.url, asked.name, directions, options.folder, sampler, pruner)
+
+
+@dataclass
+class _Launch:
+    asked: Asked
+    store: Store
+    sources: Sources
+    networks: Networks
+    options: Options
+    console: Console
+    run: bool = True
+    failed: int = 0
+
+    def carry_out(self) -> Outcome:
+        from sweep.backend.connection import connected  # late: Ray takes half a second to import
+
+        timeout = self.options.timeout
+        proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)
+        reach(self.options)
+        tell_found(self.base, self.console)
+        proposer.begin()
+        # one connection for controls, proposals and what is confirmed; none where all is done
+        with nullcontext() if proposer.over else connected(self.options.resources):
+            begun = self._execute(self._plan([]), report=False)  # the controls alone
+            if begun.code:
+                return begun
+            if not proposer.over:
+                self._search(proposer)
+            return self._conclude(proposer)
+
+    def publish(self) -> Outcome:
+        return self._conclude(self._proposer(None))
+
+    def _proposer(self, deadline: float | None) -> Proposer:
+        return Proposer(
+            search=self.asked.search,
+            space=self.asked.space,
+            store=self.store,
+            controls=tuple(planned.trial for planned in controls_of(self.base)),
+            read=_Records(Storage(self.options.storage), self.base).read,
+            budget=self.asked.search.trials,
+            deadline=deadline,
+        )
+
+    @property
+    def base(self) -> StudyPlan:
+        return self.asked.base
+
+    def _search(self, proposer: Proposer) -> None:
+        from sweep.search.tuner import run_search  # late, as Ray above
+
+        commit, plan = code_commit(), self._plan(proposer.proposals())
+        try:
+            client = connect()
+            publisher = Publisher(
+                client, plan, read_ledger(client, plan), self.sources.loaded, commit
+            )
+        except AWAY as error:
+            raise InputError(f"nothing was searched: {what_to_do(error)}") from error
+        log = log_of(self.options, plan)
+        outbox = Outbox(publisher, partial(tell_parcel, log))
+        status, ended_by = "FAILED", ""
+        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
+            try:
+                watch = _Watch(self, Telling(self.console, proposer), outbox, log)
+                run_search(
+                    proposer,
+                    self.sources.loaded,
+                    self.networks.weights,
+                    self.options.storage,
+                    self.options.folder,
+                    self.options.resources,
+                    commit,
+                    watch,
+                )
+                status = "FINISHED"
+            except KeyboardInterrupt:
+                status = "KILLED"
+                raise
+            except BaseException as error:
+                ended_by = one_line(error)
+                raise
+            finally:
+                outbox.close()
+                for parcel in outbox.waiting:
+                    tell_parcel(log, parcel, outbox.reason)
+                try:
+                    publisher.close(status, ended_by)
+                except AWAY as error:
+                    self.say(f"MLflow was not told of the end: {one_line(error)}")
+
+    def _conclude(self, proposer: Proposer) -> Outcome:
+        """Confirm the best on fresh seeds, and report."""
+        asked, found, best = self.asked, proposer.proposals(), proposer.best()
+        plan = self._plan(found)
+        if best is None:
+            self.say("No proposal has been run on all seeds and meets the constraints: no best.")
+            return _with_code(self._execute(plan), int(self.run))
+        confirm = confirming(
+            asked.study, plan.scale, self.base.base, best, asked.space, asked.search,
+            asked.replicates,
+        )  # fmt: skip
+        self.say(
+            f"\nBest of {len(found)} proposals: #{best.number}, "
+            f"{OBJECTIVES[asked.search.objectives[0]].label} {best.means[0]:.4g}; "
+            f"{'now ' if self.run else ''}on {asked.replicates} fresh seeds"
+        )
+        outcome = self._execute(confirmed(plan, confirm, asked.search, asked.look))
+        if outcome.page:
+            self._write_study(confirm, outcome.page.parent)
+        return _with_code(outcome, 1) if self.failed else outcome
+
+    def _write_study(self, confirm: Study, folder: Path) -> None:
+        """The best as a study file, beside the report and among its artifacts."""
+        path = folder / BEST_STUDY
+        content = confirm.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
+        path.write_text(write_yaml(content), "utf-8")
+        try:
+            client = connect()
+            parent = read_ledger(client, self.base).parent
+            if parent is not None:
+                store = artifact_store(client.tracking_uri, parent.info.artifact_uri)
+                store.log_artifact(str(path), "report")  # type: ignore[no-untyped-call]
+        except (InputError, *AWAY) as error:
+            self.say(f"{path} is not in MLflow: {one_line(error)}")
+        self.say(f"The best as a study: {path}")
+
+    def _execute(self, plan: StudyPlan, report: bool = True) -> Outcome:
+        return execute(
+            plan, self.sources.loaded, self.networks.weights, self.options, self.console,
+            report=report, wait=True, run=self.run,
+        )  # fmt: skip
+
+    def _plan(self, found: list[Proposal]) -> StudyPlan:
+        controls = controls_of(self.base)
+        search = told(
+            self.asked.search, self.asked.space, self.store.study, self.asked.url, found, controls
+        )
+        return searched(self.base, self.asked.space, found, search)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+
+def _with_code(outcome: Outcome, code: int) -> Outcome:
+    return outcome._replace(code=max(outcome.code, code))
+
+
+class _Records:
+    """Records by trial id, from storage, else from the MLflow run they were published with."""
+
+    def __init__(self, storage: Storage, base: StudyPlan) -> None:
+        self._storage, self._base = storage, base
+        self._read: dict[str, Record] = {}
+
+    def read(self, trial_id: str) -> Record:
+        if trial_id not in self._read:
+            self._read[trial_id] = read_record(self._payload(trial_id))
+        return self._read[trial_id]
+
+    def _payload(self, trial_id: str) -> bytes:
+        payload = self._storage.get(record_key(trial_id))
+        if payload is not None:
+            return payload
+        client = connect()
+        ledger = read_ledger(client, self._base)
+        run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
+        if run is None:
+            raise InputError(
+                f"trial {trial_id} has no record in {self._storage.root}; do all nodes see that?"
+            )
+        return record_bytes(client, run)
+
+
+class _Watch:
+    """Passes on what happens to the proposals, to the console, the log and the outbox."""
+
+    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox, log: Log) -> None:
+        self._launch, self._telling, self._outbox, self._log = launch, telling, outbox, log
+        self.trained = telling.trained
+
+    def proposed(self, live: Live) -> None:
+        trials = [trial.trial_id for trial in live.members]
+        self._log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
+
+    def finished(self, proposal: Proposal) -> None:
+        means = list(proposal.means)
+        self._log.write("judged", number=proposal.number, state=proposal.state, means=means)
+        self._telling.finished(proposal)
+
+    def retried(self, number: int, error: str) -> None:
+        self._log.write("retried", number=number, error=without_passwords(what_happened(error)))
+        self._telling.retried(number, error)
+
+    def recorded(self, live: Live, trial: Trial) -> None:
+        asked = self._launch.asked
+        for control in controls_of(asked.base):
+            if control.trial.seed == trial.seed:
+                planned = planned_trial(
+                    live.number, live.params, asked.space, control, control.replicate
+                )
+                self._log.write("finished", trial_id=trial.trial_id, name=planned.name)
+                self._outbox.put(Parcel(planned, partial(self._stored, trial.trial_id)))
+
+    def failed(self, number: int, error: str) -> None:
+        self._launch.failed += 1
+        self._log.write("failed", number=number, error=without_passwords(what_happened(error)))
+        self._telling.failed(number, error)
+
+    def _stored(self, trial_id: str) -> bytes:
+        payload = Storage(self._launch.options.storage).get(record_key(trial_id))
+        if payload is None:
+            raise InputError(f"no record of {trial_id}")
+        return payload

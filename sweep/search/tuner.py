@@ -1,0 +1,159 @@
+"""A search on Ray Tune: its proposals as Tune's trials, each run seed by seed on one worker.
+
+Ray's own OptunaSearch will not do: it tells a stopped trial as complete, leaves one whose objective
+is NaN running for ever, knows no constraints, cannot tell a dead launcher's proposals from its own,
+and its draws depend on how often it was asked. The searcher here passes Tune's questions on.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
+from sweep.backend.preflight import Resources
+from sweep.backend.tuner import bound, scratch, traceback_of
+from sweep.search.ask_tell import Live, Proposer
+from sweep.search.proposals import Proposal
+from trainables.adapters.tune import live_by_seed
+from trainables.config.trial import Trial
+from trainables.data.examples import Source
+from trainables.models.build import State
+
+
+class Watcher(Protocol):
+    """What is told of the proposals while they run, from the driver's thread."""
+
+    def proposed(self, live: Live) -> None: ...
+    def trained(self, examples: int) -> None: ...
+    def recorded(self, live: Live, trial: Trial) -> None: ...
+    def finished(self, proposal: Proposal) -> None: ...
+    def retried(self, number: int, error: str) -> None: ...
+    def failed(self, number: int, error: str) -> None: ...
+
+
+def run_search(
+    proposer: Proposer,
+    sources: Mapping[str, Source],
+    weights: Mapping[str, State],
+    storage: Path | str,
+    folder: Path,
+    resources: Resources,
+    commit: str,
+    watcher: Watcher,
+) -> None:
+    """Run proposals until there are enough, or the time is up.
+
+    Raises:
+        InputError: no node can ever run a trial, or a proposal cannot be a trial.
+        KeyboardInterrupt: passed on; what was running comes again.
+    """
+    with connected(resources), scratch(folder, resources) as own:
+        check_feasible(resources)
+        let_start_together(resources)
+        try:
+            tune.Tuner(
+                bound(live_by_seed, sources, weights, storage, resources, commit, folder),
+                tune_config=tune.TuneConfig(
+                    search_alg=_Asks(proposer, resources, watcher),
+                    scheduler=_Stops(proposer, watcher),
+                    num_samples=-1,
+                    reuse_actors=resources.workers == 1,
+                ),
+                run_config=tune.RunConfig(
+                    name="tune",
+                    storage_path=str(own),
+                    failure_config=tune.FailureConfig(max_failures=resources.retries),
+                    callbacks=[_Tells(proposer, watcher)],
+                    verbose=0,
+                ),
+            ).fit()
+        finally:
+            proposer.give_up()
+
+
+class _Asks(Searcher):
+    """Tune's questions for another trial."""
+
+    def __init__(self, proposer: Proposer, resources: Resources, watcher: Watcher) -> None:
+        super().__init__()
+        self._proposer, self._resources, self._watcher = proposer, resources, watcher
+
+    def suggest(self, trial_id: str) -> Any:
+        """No more than can run at once: what is asked ahead of time is asked with less known."""
+        self._proposer.alive()
+        if len(self._proposer.running) >= max(1, slots_now(self._resources)):
+            return None
+        live = self._proposer.ask()
+        if live is None:
+            return str(Searcher.FINISHED)
+        self._watcher.proposed(live)
+        trials = [trial.model_dump(mode="json") for trial in live.members]
+        return {"work": {"id": str(live.number), "trials": trials}}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Told by the callback, which knows the error."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: Optuna's database holds it all, and no restore is ever made."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a search goes on from Optuna's database")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Stops(FIFOScheduler):
+    """Whether a proposal is run on its other seeds."""
+
+    def __init__(self, proposer: Proposer, watcher: Watcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._proposer, self._watcher = proposer, watcher
+
+    def on_trial_result(self, controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        live = self._proposer.running[_number(trial)]
+        self._watcher.trained(int(result.get("examples", 0)))
+        for member in self._proposer.seeds_done(live.number, int(result.get("seeds", 0))):
+            self._watcher.recorded(live, member)
+        return str(self.STOP if live.ended else self.CONTINUE)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Tells(tune.Callback):
+    """How a proposal's trials have ended."""
+
+    def __init__(self, proposer: Proposer, watcher: Watcher) -> None:
+        self._proposer, self._watcher = proposer, watcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        self._watcher.finished(self._proposer.finished(_number(trial)))
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        self._watcher.retried(_number(trial), traceback_of(trial))
+
+    def on_trial_error(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        error = traceback_of(trial)
+        self._proposer.failed(_number(trial), error)
+        self._watcher.failed(_number(trial), error)
+
+
+def _number(trial: TuneTrial) -> int:
+    return int(trial.config["work"]["id"])

@@ -1,0 +1,1 @@
+"""MLflow: the client, what is published, by whom, and how a study stands."""

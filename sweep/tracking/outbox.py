@@ -1,0 +1,91 @@
+"""Publishing beside the training: a thread that takes finished trials to MLflow one by one.
+
+Training never waits for MLflow. What could not be published stays in storage, is tried again when
+the next trial comes and once more at the end, and then waits for the next launch.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from analysis.errors import one_line
+from sweep.plan.plan import PlannedTrial
+from sweep.tracking.client import AWAY, who_is_away
+from sweep.tracking.publisher import Publisher
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One trial to publish."""
+
+    planned: PlannedTrial
+    payload: Callable[[], bytes]  # its record, fetched when it is needed
+    origin: Run | None = None
+    error: str | None = None  # of a trial that failed: there is no record
+    node: str = ""  # where it failed, if that is known
+
+
+class Outbox:
+    """Publishes parcels in the order they come."""
+
+    def __init__(
+        self, publisher: Publisher, told: Callable[[Parcel, str], None] = lambda parcel, why: None
+    ) -> None:
+        """told: of every parcel that is published, or else of why it never will be as it is."""
+        self._publisher = publisher
+        self._told = told
+        self._parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
+        self.waiting: list[Parcel] = []  # could not be published
+        self.away = ""  # what does not answer, of the last
+        self.reason = ""  # what it says, of the last
+        self.refused: list[str] = []  # will never be published as they are, and why
+        self._thread.start()
+
+    def put(self, parcel: Parcel) -> None:
+        self._parcels.put(parcel)
+
+    def close(self) -> None:
+        """Publish what is left, and return when that is done or has failed."""
+        self._parcels.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (parcel := self._parcels.get()) is not None:
+            self.waiting.append(parcel)
+            self._deliver()
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self.waiting:
+            try:
+                self._publish(self.waiting[0])
+            except AWAY as error:
+                self.away, self.reason = who_is_away(error), one_line(error)
+                return
+            del self.waiting[0]
+
+    def _publish(self, parcel: Parcel) -> None:
+        if parcel.error is not None:
+            self._publisher.publish_failure(parcel.planned, parcel.error, parcel.node)
+            self._told(parcel, "")
+            return
+        try:
+            self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
+        except Exception as error:
+            if isinstance(error, AWAY) and not _is_refusal(error):
+                raise
+            # of this parcel alone: the others must still be published
+            self.refused.append(f"{parcel.planned.name}: {one_line(error)}")
+            self._told(parcel, one_line(error))
+        else:
+            self._told(parcel, "")
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether MLflow has answered, and will answer the same another time."""
+    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"

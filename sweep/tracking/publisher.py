@@ -1,0 +1,213 @@
+"""Writing MLflow: an experiment per study, in it a run per scale and data, under it the trials.
+
+A trial's run is made when its record is there, with the times at which it ran, and its status is
+the last thing written: no crash leaves a run that claims to be done and is not. Everything follows
+from the record, time stamps too, and MLflow keeps equal rows once: publishing again completes what
+was cut short and doubles nothing. A trial takes five requests: its run, its parameters, metrics and
+tags (in more, of which the client takes care, where there are over 1,000), its data sets, its
+record, its end.
+"""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mlflow.entities import Run, RunTag
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
+
+from analysis.results.mlflow_store import RECORD, RECORD_DIGEST, running_children
+from analysis.results.places import artifact_store
+from analysis.results.records import read_record
+from sweep.backend.failures import what_happened
+from sweep.plan.plan import PlannedTrial, StudyPlan
+from sweep.tracking.client import AWAY, naming_artifacts
+from sweep.tracking.entities import (
+    data_sets,
+    metrics,
+    milliseconds,
+    parameters,
+    run_name,
+    started_at,
+    study_note,
+    version_tags,
+)
+from sweep.tracking.experiments import experiment_of
+from sweep.tracking.ledger import Ledger
+from sweep.tracking.names import shortened
+from sweep.tracking.view import experiment_tags
+from trainables.data.examples import Source
+
+
+class Publisher:
+    """Writes one launch of a plan; not for several threads at once."""
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        plan: StudyPlan,
+        ledger: Ledger,
+        sources: Mapping[str, Source],
+        commit: str,
+        launched: bool = True,
+    ) -> None:
+        """launched: else the study's run keeps the date of its last launch, where it has one."""
+        self._client = client
+        self._plan = plan
+        self._sources = sources
+        self._commit = commit
+        self._done = set(ledger.done)  # trial ids
+        self._begun = dict(ledger.cut_short)  # trial id → run, not ended yet
+        self._closed = False
+        kept = ledger.parent.info.status if ledger.parent and not launched else "RUNNING"
+        self._before = None if kept == "RUNNING" else kept  # that a launch has left, to be kept
+        for run in ledger.stale:  # of a launch that died; those of this plan are completed below
+            client.set_terminated(run.info.run_id, "KILLED")
+        self.experiment_id = experiment_of(client, plan.study.name).experiment_id
+        parent = self._open(ledger.parent, launched)
+        self.parent_id = parent.info.run_id
+        with self.never_left_running():
+            text = json.dumps(plan.as_json(commit), indent=2, ensure_ascii=False)
+            self._upload(parent, "plan.json", text.encode())
+            client.log_inputs(self.parent_id, data_sets(plan.base, sources))
+
+    def publish(self, planned: PlannedTrial, payload: bytes, origin: Run | None = None) -> None:
+        """One finished or diverged trial: parameters, history, summary, data sets, record. Nothing
+        where the study has it: a search comes to the trials of a proposal anew that it gave up.
+
+        Args:
+            payload: the record's bytes.
+            origin: the run, of another study or scale, that the trial is adopted from.
+        """
+        if planned.trial_id in self._done:
+            return
+        record = read_record(payload)
+        run = self._run(planned, started_at(record))
+        run_id, described = run.info.run_id, parameters(planned.trial)
+        tags = version_tags(record) | ({} if origin is None else _origin_tags(origin))
+        tags |= {"outcome": record.status, RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
+        self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
+        self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
+        self._upload(run, RECORD, payload)
+        self._end(planned, "FINISHED", record.finished_at)
+        self._done.add(planned.trial_id)
+
+    def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
+        """One trial that failed for good; launching again tries it again."""
+        run = self._run(planned, time.time())
+        run_id = run.info.run_id
+        tags = {"error": what_happened(error)[:1000], "commit": self._commit, "outcome": "failed"}
+        tags |= {"node": node} if node else {}
+        self._client.log_batch(run_id, params=parameters(planned.trial), tags=_run_tags(tags))
+        self._upload(run, "error.txt", error.encode("utf-8", "replace"))
+        self._end(planned, "FAILED", time.time())
+
+    def close(self, status: str, ended_by: str = "") -> None:
+        """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED.
+
+        Args:
+            ended_by: what ended it, in one line, where that is no trial's failure.
+        """
+        parent = self._client.get_run(self.parent_id)
+        for run in running_children(self._client, parent):
+            self._client.set_terminated(run.info.run_id, "KILLED")
+        if ended_by:
+            self._client.set_tag(self.parent_id, "ended_by", ended_by[:1000])
+        self._client.set_terminated(self.parent_id, status)
+        self._closed = True
+
+    @contextmanager
+    def never_left_running(self) -> Iterator[None]:
+        """What ends the work inside before it is closed is what the study's run says of it."""
+        try:
+            yield
+        except BaseException as error:
+            if not self._closed:
+                status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+                with suppress(*AWAY):
+                    self._client.set_terminated(self.parent_id, self._before or status)
+            raise
+
+    def _open(self, parent: Run | None, launched: bool) -> Run:
+        """The study's run, made where it is missing, and marked as running."""
+        plan, client = self._plan, self._client
+        study, data = plan.study, plan.base.data.source
+        tags = {
+            MLFLOW_SOURCE_NAME: "sweep.launch",
+            MLFLOW_RUN_NOTE: study_note(plan),
+            "kind": "study",
+            "study": study.name,
+            "scale": plan.scale,
+            "data": data,
+            "launched_at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+            "commit": self._commit,
+            "ended_by": "",  # an earlier launch may have said
+        }
+        if parent is not None:
+            run_id = parent.info.run_id
+            if not launched:
+                del tags["launched_at"]
+            client.log_batch(run_id, tags=_run_tags(tags))
+            client.update_run(run_id, status="RUNNING")
+            return parent
+        for key, value in experiment_tags(study, self.experiment_id).items():
+            client.set_experiment_tag(self.experiment_id, key, value)
+        return client.create_run(
+            self.experiment_id, tags=tags, run_name=run_name(f"{plan.scale}, {data}")
+        )
+
+    def _run(self, planned: PlannedTrial, start: float) -> Run:
+        """The trial's run: the one that was cut short, by an earlier launch or in this, or a new
+        one."""
+        begun = self._begun.get(planned.trial_id)
+        if begun is not None:
+            return begun
+        tags = {
+            MLFLOW_PARENT_RUN_ID: self.parent_id,
+            MLFLOW_SOURCE_NAME: "sweep.launch",
+            "kind": "trial",
+            "study": self._plan.study.name,
+            "scale": self._plan.scale,
+            "trial_id": planned.trial_id,
+            "arm": planned.trial.arm,
+            "pair": planned.pair,
+            "condition": shortened(planned.condition, MAX_TAG_VAL_LENGTH),
+            "cell": shortened(json.dumps(dict(planned.cell)), MAX_TAG_VAL_LENGTH),
+            "replicate": str(planned.replicate),
+        }
+        run = self._client.create_run(
+            self.experiment_id,
+            start_time=milliseconds(start),
+            tags=tags,
+            run_name=run_name(planned.name),
+        )
+        self._begun[planned.trial_id] = run
+        return run
+
+    def _upload(self, run: Run, name: str, content: bytes) -> None:
+        """An artifact of the run; the client would ask again where these lie."""
+        address = run.info.artifact_uri
+        with tempfile.TemporaryDirectory() as folder, naming_artifacts(address):
+            path = Path(folder, name)
+            path.write_bytes(content)
+            store = artifact_store(self._client.tracking_uri, address)
+            store.log_artifact(str(path))  # type: ignore[no-untyped-call]
+
+    def _end(self, planned: PlannedTrial, status: str, end: float) -> None:
+        run_id = self._begun[planned.trial_id].info.run_id
+        self._client.set_terminated(run_id, status, end_time=milliseconds(end))
+        del self._begun[planned.trial_id]
+
+
+def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(*tag) for tag in tags.items()]
+
+
+def _origin_tags(origin: Run) -> dict[str, str]:
+    tags = {"adopted_from_run": origin.info.run_id}
+    return tags | {"adopted_from_study": origin.data.tags.get("study", "")}

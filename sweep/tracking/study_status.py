@@ -1,0 +1,218 @@
+"""How a study stands: what MLflow and the storage say of its planned trials. Reading only."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from analysis.results.mlflow_store import all_runs
+from analysis.results.plan import Plan, PlannedTrial
+from analysis.results.study_results import (
+    OUTCOMES,
+    ResultsError,
+    best_runs,
+    children,
+    outcome_of,
+    read_plan,
+)
+from sweep.errors import InputError, choices
+from sweep.storage.contents import checkpoint_ages, recorded
+from sweep.storage.location import launch_folder, open_storage
+from sweep.storage.locks import holders
+from sweep.tracking.experiments import refuse_deleted
+from sweep.tracking.ledger import is_done
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What a storage holds."""
+
+    recorded: set[str]  # trial ids
+    checkpoints: Mapping[str, float]  # trial id → age in seconds
+    locks: Mapping[str, str]  # that are held on this machine → by which process
+
+
+@dataclass(frozen=True)
+class TrialStanding:
+    """One planned trial."""
+
+    trial_id: str
+    name: str
+    outcome: str  # finished, diverged, failed or missing
+    error: str = ""  # of one that failed
+    node: str = ""  # that it ran on; "": nobody has said
+    stored: bool = False  # its record is stored, and MLflow lacks it
+    checkpoint_age: float | None = None  # seconds, of one that is not finished
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study at one scale on one data set."""
+
+    study: str
+    scale: str
+    data: str
+    run_id: str
+    status: str  # of the parent run: RUNNING, FINISHED, FAILED, KILLED
+    launched_at: str
+    last_finished: float | None  # seconds since 1970, of the trial that finished last
+    trials: tuple[TrialStanding, ...]
+    process: str | None = None  # that holds its lock
+    note: str = ""  # why there are no trials
+    ended_by: str = ""  # what ended the last launch, where that is no trial's failure
+
+    @property
+    def running(self) -> bool:
+        """As MLflow says."""
+        return self.status == "RUNNING"
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Outcome → trials."""
+        found = Counter(trial.outcome for trial in self.trials)
+        return {outcome: found[outcome] for outcome in OUTCOMES}
+
+    @property
+    def nodes(self) -> dict[str, int]:
+        """Node → trials that ran on it; "" where nobody has said."""
+        ran = (t.node for t in self.trials if t.outcome in ("finished", "diverged"))
+        return dict(sorted(Counter(ran).items()))
+
+    @property
+    def failures(self) -> dict[str, list[TrialStanding]]:
+        """Error → the trials that failed of it."""
+        found: dict[str, list[TrialStanding]] = {}
+        for trial in self.trials:
+            if trial.outcome == "failed":
+                found.setdefault(trial.error, []).append(trial)
+        return found
+
+    @property
+    def unpublished(self) -> list[TrialStanding]:
+        return [trial for trial in self.trials if trial.stored]
+
+    @property
+    def well(self) -> bool:
+        """Nothing has failed; a running launch is still to publish what it has stored."""
+        return not (self.counts["failed"] or self.note or (self.unpublished and not self.running))
+
+
+def look_at(location: Path | str) -> Shelf | None:
+    """What is stored there; None where the folder is not there.
+
+    Raises:
+        InputError: there is no such kind of store.
+        OSError: it does not answer.
+    """
+    if isinstance(location, Path) and not location.is_dir():
+        return None
+    storage, locks = open_storage(location), holders(launch_folder(location))
+    return Shelf(recorded(storage), checkpoint_ages(storage, time.time()), locks)
+
+
+def standings(
+    client: MlflowClient,
+    study: str | None,
+    scale: str | None,
+    data: str | None,
+    shelf: Shelf | None,
+) -> list[Standing]:
+    """Of every study that was launched, or of the one; last launched first.
+
+    Raises:
+        InputError: MLflow has no such study, or it was deleted there.
+    """
+    experiments = {e.name: e.experiment_id for e in client.search_experiments()}
+    if study is not None and study not in experiments:
+        refuse_deleted(client, client.get_experiment_by_name(study))
+        known = [name for name in experiments if name != "Default"]
+        raise InputError(f"no study {study!r} in MLflow; {choices(study, known)}")
+    chosen = list(experiments.values()) if study is None else [experiments[study]]
+    launched = all_runs(client, chosen, "tags.kind = 'study'") if chosen else []
+    parents = [
+        run
+        for run in launched
+        if scale in (None, run.data.tags.get("scale")) and data in (None, run.data.tags.get("data"))
+    ]
+    if not parents and (study, scale, data) != (None, None, None):
+        have = sorted(
+            {f"{r.data.tags.get('scale')} on {r.data.tags.get('data')}" for r in launched}
+        )
+        raise InputError(
+            f"{study or 'a study'} was never launched so; there is {', '.join(have) or 'none'}"
+        )
+    parents.sort(key=lambda run: run.data.tags.get("launched_at", ""), reverse=True)
+    return [_standing(client, parent, shelf) for parent in parents]
+
+
+def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standing:
+    tags = parent.data.tags
+    study, note, plan = tags.get("study", ""), "", None
+    try:
+        plan = read_plan(client, parent)
+    except ResultsError as error:
+        note = str(error)
+    runs = best_runs(children(client, parent))
+    done = (run for run in runs.values() if is_done(client, run))
+    ended = [run.info.end_time for run in done if run.info.end_time]
+    return Standing(
+        study=study,
+        scale=tags.get("scale", ""),
+        data=tags.get("data", ""),
+        run_id=parent.info.run_id,
+        status=parent.info.status,
+        launched_at=tags.get("launched_at", ""),
+        last_finished=max(ended) / 1000 if ended else None,
+        trials=tuple(_trials(client, plan.trials if plan else (), runs, shelf)),
+        process=_process(study, plan, shelf),
+        note=note,
+        ended_by=tags.get("ended_by", ""),
+    )
+
+
+def _trials(
+    client: MlflowClient,
+    planned: Sequence[PlannedTrial],
+    runs: Mapping[str, Run],
+    shelf: Shelf | None,
+) -> list[TrialStanding]:
+    found = []
+    for trial in planned:
+        run = runs.get(trial.trial_id)
+        outcome = _outcome(client, run)
+        tags = run.data.tags if run else {}
+        left = outcome in ("failed", "missing")
+        found.append(
+            TrialStanding(
+                trial_id=trial.trial_id,
+                name=f"{trial.condition or 'control'} #{trial.replicate}",
+                outcome=outcome,
+                error=tags.get("error", "its publication was cut short")
+                if outcome == "failed"
+                else "",
+                node="" if outcome == "missing" else tags.get("node", ""),
+                stored=left and shelf is not None and trial.trial_id in shelf.recorded,
+                checkpoint_age=shelf.checkpoints.get(trial.trial_id) if shelf and left else None,
+            )
+        )
+    return found
+
+
+def _outcome(client: MlflowClient, run: Run | None) -> str:
+    """As a report has it, and as the next launch: without its record a trial is run again."""
+    outcome = "missing" if run is None else outcome_of(run)
+    lost = run is not None and outcome in ("finished", "diverged") and not is_done(client, run)
+    return "missing" if lost else outcome
+
+
+def _process(study: str, plan: Plan | None, shelf: Shelf | None) -> str | None:
+    """A search has another lock than the study's while it proposes."""
+    locks = shelf.locks if shelf else {}
+    if study in locks or not (plan and plan.search):
+        return locks.get(study)
+    return next((pid for name, pid in locks.items() if name.startswith("launcher-")), None)

@@ -1,0 +1,40 @@
+"""How MLflow's pages show a study: as model training, and with the columns worth a look.
+
+MLflow keeps a shared view, the columns of its table of runs and their order, in a tag of the
+experiment and shows it where the address names its key. The experiment's description links to it.
+"""
+
+import json
+
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
+
+from sweep.plan.study import Study
+from sweep.tracking.names import shortened
+
+VIEW = "trials"  # the view's key
+METRICS = ("test_accuracy", "test_ece", "test_nll", "ood_auroc", "seconds_total")
+TAGS = ("arm", "condition", "replicate", "outcome")
+
+
+def experiment_tags(study: Study, experiment_id: str) -> dict[str, str]:
+    """Tags of the study's experiment."""
+    columns = [f"tags.`{name}`" for name in TAGS] + [f"metrics.`{name}`" for name in METRICS]
+    makes = f" After {study.makes}." if study.makes else ""
+    note = (
+        f"**{study.title}.** {study.answers}{makes}\n\n"
+        f"[Trials with their columns](#{view_path(experiment_id)}) · one run per scale and data "
+        "set; its trials are nested below it, its report is among its artifacts."
+    )
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": columns}),
+        MLFLOW_RUN_NOTE: shortened(note, MAX_EXPERIMENT_TAG_VAL_LENGTH),
+    }
+
+
+def view_path(experiment_id: str) -> str:
+    """The view's address, after the `#`."""
+    return (
+        f"/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    )
