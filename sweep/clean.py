@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from sweep.arguments import Parser, add_storage, add_tracking, span
-from sweep.command import run_command, set_tracking
+from sweep.cli.arguments import Parser, add_storage, add_tracking, span
+from sweep.cli.main import run_command, set_tracking
 from sweep.errors import InputError
 from sweep.storage.location import launch_folder, location_of, open_storage
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from analysis.process.imports import taken_names
-from sweep.command import run_command, set_tracking
+from sweep.cli.main import run_command, set_tracking
+from sweep.cli.terminal import terminal
 from sweep.errors import InputError
 from sweep.options import Options, parse_options
 from sweep.outcome import Outcome
 from sweep.run.events import check_log, ending
 from sweep.storage.writable import check_working_folder
-from sweep.terminal import terminal
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.plan.study import Study
@@ -50,7 +50,7 @@ def _logged(options: Options) -> int:
 def _launch(options: Options, console: Console) -> int:
     set_tracking(options.tracking_uri)
     if options.list_studies:
-        from sweep.catalogue import list_studies
+        from sweep.cli.studies import list_studies
 
         list_studies(console)
         return 0

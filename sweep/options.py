@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweep.arguments import (
+from sweep.backend.preflight import Resources
+from sweep.cli.arguments import (
     Parser,
     add_kept,
     add_plan,
@@ -17,7 +18,6 @@ from sweep.arguments import (
     share,
     span,
 )
-from sweep.backend.preflight import Resources
 from sweep.errors import InputError
 from sweep.storage.location import launch_folder, location_of
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from sweep.arguments import Parser, add_kept, add_plan
-from sweep.command import run_command, set_tracking
+from sweep.cli.arguments import Parser, add_kept, add_plan
+from sweep.cli.main import run_command, set_tracking
+from sweep.cli.terminal import terminal
 from sweep.options import Options, parse_options
 from sweep.run.events import check_log, ending
 from sweep.storage.writable import check_working_folder
-from sweep.terminal import terminal
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from sweep.outcome import Outcome

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.arguments import Parser
-from sweep.command import run_command
+from sweep.cli.arguments import Parser
+from sweep.cli.main import run_command
 from sweep.errors import InputError
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep.arguments import FOLDER, Parser, add_storage, add_tracking
-from sweep.command import run_command, set_tracking
+from sweep.cli.arguments import FOLDER, Parser, add_storage, add_tracking
+from sweep.cli.main import run_command, set_tracking
 from sweep.errors import InputError
 from sweep.storage.location import location_of
 

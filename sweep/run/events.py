@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import one_line
-from sweep.command import exit_code
+from sweep.cli.main import exit_code
 from sweep.errors import InputError
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from sweep.arguments import FOLDER
+from sweep.cli.arguments import FOLDER
 from sweep.errors import InputError
 from trainables.storage.storage import Storage, is_url
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sweep.command import run_command
+from sweep.cli.main import run_command
 from sweep.errors import InputError
 from sweep.run.events import Log, ending
 

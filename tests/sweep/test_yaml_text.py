@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.arguments import assignment
+from sweep.cli.arguments import assignment
 from sweep.errors import InputError
 from sweep.options import parse_options
 from sweep.plan.study import load_study
