@@ -74,9 +74,9 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     from analysis.rendering.report import default_folder, write_report
     from analysis.results.study_results import load_study
     from sweep.backend.connection import connected
-    from sweep.backend.preflight import Resources
     from sweep.backend.tuner import run_trials
     from sweep.inputs.datasets import Sources
+    from sweep.options import Resources
     from sweep.plan.plan import make_plan
     from sweep.plan.study import Study
     from sweep.run.worklist import sort_out

@@ -51,10 +51,10 @@ def worker(trials: int, every: int) -> list[tuple[int, float]]:
     import ray
 
     from sweep.backend.connection import connected
-    from sweep.backend.preflight import Resources
     from sweep.backend.tuner import run_trials
     from sweep.inputs.datasets import Sources
     from sweep.inputs.networks import Networks
+    from sweep.options import Resources
     from sweep.plan.fields import parse_trial, with_fields
 
     sources, networks = Sources(), Networks()

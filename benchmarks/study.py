@@ -34,8 +34,9 @@ import numpy as np
 
 from analysis.results.records import Record, read_record
 from sweep.backend.capacity import cpus
+from sweep.cli.launch_arguments import parse_options
 from sweep.inputs.resolve import looking
-from sweep.options import Options, parse_options
+from sweep.options import Options
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import load_study
 from trainables.storage.storage import RECORDS, Storage

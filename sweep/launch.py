@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from analysis.process.imports import taken_names
+from sweep.cli.launch_arguments import parse_options
 from sweep.cli.main import run_command, set_tracking
 from sweep.cli.terminal import terminal
 from sweep.errors import InputError
-from sweep.options import Options, parse_options
-from sweep.outcome import Outcome
+from sweep.options import Options, Outcome
 from sweep.run.events import check_log, ending
 from sweep.storage.writable import check_working_folder
 

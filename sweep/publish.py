@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sweep.cli.arguments import Parser, add_kept, add_plan
+from sweep.cli.launch_arguments import parse_options
 from sweep.cli.main import run_command, set_tracking
 from sweep.cli.terminal import terminal
-from sweep.options import Options, parse_options
+from sweep.options import Options, Outcome
 from sweep.run.events import check_log, ending
 from sweep.storage.writable import check_working_folder
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.outcome import Outcome
     from sweep.plan.study import Study
 
 DESCRIPTION = """\
@@ -69,7 +69,7 @@ def _publish(options: Options, console: Console) -> int:
     return _publish_study(study, options, console).code
 
 
-def _publish_study(study: "Study", options: Options, console: Console) -> "Outcome":
+def _publish_study(study: "Study", options: Options, console: Console) -> Outcome:
     from sweep.inputs.resolve import looking, plan_study
 
     if study.search is None:

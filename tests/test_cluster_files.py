@@ -9,7 +9,7 @@ import pytest
 import ray
 import yaml
 
-from sweep.options import parse_options
+from sweep.cli.launch_arguments import parse_options
 
 CLUSTER = Path(__file__).parents[1] / "cluster"
 SCHEMA = json.loads((Path(ray.__file__).parent / "autoscaler/ray-schema.json").read_text("utf-8"))

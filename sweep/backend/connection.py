@@ -17,9 +17,9 @@ import ray
 
 from analysis.errors import one_line
 from sweep.backend.capacity import cpus
-from sweep.backend.preflight import Resources
 from sweep.backend.ray_folder import OWN, RayFolder, own_token, ray_folder
 from sweep.errors import InputError
+from sweep.options import Resources
 
 # Tune writes CSV, JSON and TensorBoard files for each trial unless told not to, answers Ctrl-C by
 # waiting for the trials, and prints a banner that no verbosity silences, and every traceback.

@@ -25,8 +25,8 @@ from sweep.backend.connection import (
     node_of,
 )
 from sweep.backend.groups import grouped
-from sweep.backend.preflight import Resources
 from sweep.backend.warmup_queue import Turns
+from sweep.options import Resources
 from trainables.adapters.tune import live
 from trainables.config.trial import Trial
 from trainables.data.examples import Source

@@ -18,8 +18,7 @@ from analysis.rendering.index import write_index
 from analysis.results.mlflow_store import all_runs
 from analysis.results.places import artifact_store
 from sweep.errors import InputError
-from sweep.options import Options
-from sweep.outcome import Outcome
+from sweep.options import Options, Outcome
 from sweep.plan.study import Collection, Study, load_study
 from sweep.tracking.client import AWAY, connect
 from sweep.tracking.commit import code_commit

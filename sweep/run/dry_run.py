@@ -8,8 +8,7 @@ from rich.table import Table
 
 from sweep.backend.capacity import this_machine
 from sweep.backend.groups import grouped, in_words
-from sweep.backend.preflight import Resources
-from sweep.options import Options
+from sweep.options import Options, Resources
 from sweep.plan.plan import StudyPlan
 from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.run.progress import duration

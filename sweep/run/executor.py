@@ -17,8 +17,7 @@ from analysis.results.study_results import ResultsError, load_study, read_plan
 from sweep.backend.failures import what_happened
 from sweep.backend.groups import grouped, in_words
 from sweep.errors import InputError
-from sweep.options import Options
-from sweep.outcome import Outcome
+from sweep.options import Options, Outcome
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.run.events import Log
 from sweep.run.progress import Display

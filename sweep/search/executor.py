@@ -20,8 +20,7 @@ from sweep.backend.failures import what_happened
 from sweep.errors import InputError
 from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
-from sweep.options import Options
-from sweep.outcome import Outcome
+from sweep.options import Options, Outcome
 from sweep.plan.plan import StudyPlan
 from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml

@@ -15,8 +15,8 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
-from sweep.backend.preflight import Resources
 from sweep.backend.tuner import bound, scratch, traceback_of
+from sweep.options import Resources
 from sweep.search.ask_tell import Live, Proposer
 from sweep.search.proposals import Proposal
 from trainables.adapters.tune import live_by_seed

@@ -10,8 +10,8 @@ from ray.cluster_utils import Cluster
 
 from sweep.backend.capacity import cpus
 from sweep.backend.connection import connected, slots_now
-from sweep.backend.preflight import Resources
 from sweep.launch import main
+from sweep.options import Resources
 from sweep.search import tuner as tuning
 
 MINE = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

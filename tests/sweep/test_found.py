@@ -8,9 +8,9 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from analysis.results.download import artifact_bytes
+from sweep.cli.launch_arguments import parse_options
 from sweep.inputs.resolve import plan_study
 from sweep.launch import main
-from sweep.options import parse_options
 from sweep.plan.study import load_study
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.publisher import Publisher

@@ -12,8 +12,8 @@ from support import numbers
 
 from sweep.backend.groups import grouped
 from sweep.backend.tuner import _Tell
+from sweep.cli.launch_arguments import parse_options
 from sweep.launch import main
-from sweep.options import parse_options
 from trainables.config.trial import Noise, Task, Trial, Warmup
 from trainables.fused.trials import task_key, warmup_kind
 from trainables.storage.storage import Storage

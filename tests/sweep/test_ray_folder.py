@@ -13,9 +13,10 @@ import ray
 
 from sweep.backend import ray_folder as module
 from sweep.backend.connection import connected
-from sweep.backend.preflight import Resources, check_resources
+from sweep.backend.preflight import check_resources
 from sweep.backend.ray_folder import ENDING, LOCK, LONGEST, own_token, ray_folder
 from sweep.errors import InputError
+from sweep.options import Resources
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from sweep.backend.capacity import cpus
-from sweep.backend.preflight import Resources
+from sweep.cli.launch_arguments import parse_options
 from sweep.errors import InputError
 from sweep.launch import main
-from sweep.options import parse_options
+from sweep.options import Resources
 from trainables.lifecycle.trial_run import record_key
 from trainables.storage.storage import Storage
 

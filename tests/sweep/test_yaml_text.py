@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.cli.arguments import assignment
+from sweep.cli.launch_arguments import parse_options
 from sweep.errors import InputError
-from sweep.options import parse_options
 from sweep.plan.study import load_study
 from sweep.plan.yaml_text import GivenTwice, read_yaml, write_yaml
 

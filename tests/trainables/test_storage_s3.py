@@ -11,8 +11,8 @@ import fsspec
 import pytest
 from buckets import s3_server
 
+from sweep.cli.launch_arguments import parse_options
 from sweep.errors import InputError
-from sweep.options import parse_options
 from sweep.storage.location import check_writable, open_storage
 from trainables.storage.storage import Storage
 
