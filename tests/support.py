@@ -4,6 +4,7 @@ import io
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from trainables.config.trial import Trial
 from trainables.errors import DataError
 from trainables.lifecycle.trial_run import record_key
 from trainables.storage.storage import Storage
+
+ROOT = Path(__file__).parents[1]
 
 
 def one_line(action: Callable[[], Any], *parts: str) -> None:

@@ -2,13 +2,12 @@
 
 import configparser
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from support import ROOT
 
-ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from support import ROOT
 
 # third-party modules stay imported; ours are forgotten before each
 EACH_FIRST = """

@@ -11,13 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support import ROOT
 
 from analysis.rendering.report import default_folder, publish_report, write_report
 from analysis.report import main
 from analysis.results.plan import parse_plan
 from analysis.results.study_results import load_study
 
-ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert(1)</script> "$\\frac" & `x`'
 
 

@@ -21,11 +21,10 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from support import free_port
+from support import ROOT, free_port
 
 from analysis.results.study_results import StudyResults, load_study
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # more on a machine that has other work
 
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -3,10 +3,10 @@
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support import ROOT
 
 from sweep.launch import main
 
@@ -146,7 +146,7 @@ def test_what_needs_no_data_is_there_at_once_without_a_slow_library(arguments):
     )
     said = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

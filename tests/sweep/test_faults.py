@@ -20,7 +20,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from ray.cluster_utils import Cluster
-from support import same_numbers
+from support import ROOT, same_numbers
 
 from analysis.results.study_results import load_study
 from sweep.inputs.datasets import Sources
@@ -312,7 +312,7 @@ def test_a_clock_that_is_set_back_and_another_locale_leave_ids_and_numbers_alone
     (place.folder / "sitecustomize.py").write_text(CLOCK, "utf-8")
     said = place.launch(
         place.write("tiny"),
-        PYTHONPATH=f"{place.folder}{os.pathsep}{Path(__file__).parents[2]}",
+        PYTHONPATH=f"{place.folder}{os.pathsep}{ROOT}",
         TZ="<+14>-14",  # Kiritimati's, without a database of time zones
         LC_ALL="C",
         PYTHONUTF8="0",

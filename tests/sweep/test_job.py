@@ -21,11 +21,10 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
-from support import same_numbers
+from support import ROOT, same_numbers
 
 from analysis.results.study_results import load_study
 
-ROOT = Path(__file__).parents[2]
 RAY = Path(sys.executable).with_name("ray")
 
 pytest.importorskip("aiohttp_cors", reason="jobs need ray[default]")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from ready import forget_databases, live, tree, write
+from support import ROOT
 
 from analysis.report import main as report
 from analysis.results.study_results import StudyResults, load_study
@@ -23,7 +24,6 @@ from sweep.publish import main as publish
 from sweep.settle import main as settle
 from sweep.status import main as status
 
-ROOT = Path(__file__).parents[2]
 NAMES = ["my é #?50%20[x]", "it's & ; {a} $HOME", "-日本語."]
 MORE = [
     *("my sweep", "josé", unicodedata.normalize("NFD", "josé"), "a#b", "a?b", "100%", "50%20noise"),

@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from support import same_numbers
+from support import ROOT, same_numbers
 
 TRIALS = 8  # of the tiny study
 PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # as in conftest
@@ -31,7 +30,7 @@ COMMANDS = [
 
 
 def run(command, folder, **streams):
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, "-m", *command.split()], cwd=folder, env=env, **streams)
 
 

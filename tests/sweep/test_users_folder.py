@@ -3,10 +3,9 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from support import same_numbers
+from support import ROOT, same_numbers
 from users import NOBODY, as_nobody
 
 MODULES = (
@@ -34,7 +33,7 @@ def test_a_container_s_user_without_home_name_or_signs_in_a_folder_of_own_files(
         same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
     (place.folder / "analysis.py").unlink()  # Python itself would run it
     command = [*user, sys.executable, "-m", "analysis.report", "tiny", "--out", "résultats"]
-    env = os.environ | ASCII | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    env = os.environ | ASCII | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=place.folder, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "résultats/index.html\n"

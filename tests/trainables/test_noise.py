@@ -8,7 +8,6 @@ import hashlib
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support import ROOT
 from torch import Tensor
 
 from trainables.config.noise import DISTRIBUTIONS
@@ -27,7 +27,6 @@ INDEPENDENT = ["gaussian", "uniform", "laplace", "student_t", "exponential", "be
 IMAGES_ONLY = ["pink", "blurred", "gratings", "waves", "blobs"]
 EVERY = [*INDEPENDENT, *IMAGES_ONLY, "constant"]
 
-ROOT = Path(__file__).parents[2]
 ERRORS = 5  # standard errors allowed
 
 Array = NDArray[np.float64]

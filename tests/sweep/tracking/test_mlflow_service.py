@@ -16,7 +16,7 @@ import torch
 import yaml
 from counting import Relay
 from mlflow import MlflowClient
-from support import free_port
+from support import ROOT, free_port
 
 from analysis.results.study_results import load_study as load_results
 from sweep.inputs.datasets import Sources
@@ -26,7 +26,6 @@ from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
-ROOT = Path(__file__).parents[2]
 URI = "postgresql+psycopg://sweep@postgres:5432/sweep"  # in the files
 USER, PASSWORD = "admin", "correct horse battery"
 

@@ -5,12 +5,12 @@ import itertools
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
+from support import ROOT
 from torch import nn
 
 from trainables.config.model import Mlp
@@ -20,7 +20,6 @@ from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.seeds import generator
 
-ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 DEPTHS = [2, 3, 4, 5, 6]
 ERRORS = 5  # standard errors allowed

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import ROOT
 
 from trainables.storage.storage import Storage
 
-ROOT = Path(__file__).parents[2]
 KEY = "records/3f2a"
 
 

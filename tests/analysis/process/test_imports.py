@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support import ROOT
 
 from analysis.process.imports import taken_names
 
-ROOT = Path(__file__).parents[2]
 # ours, Python's and others'; as files, as packages, and as folders without any code
 NAMES = ("analysis", "trainables", "random", "tempfile", "numpy", "yaml", "rich", "pandas")
 

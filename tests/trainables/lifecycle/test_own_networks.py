@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from small import FACTS, WARM
-from support import numbers
+from support import ROOT, numbers
 
 from analysis.results.records import read_record
 from trainables.config.model import NetworkFacts, Own
@@ -32,7 +32,6 @@ from trainables.preflight.repetition import rehearse
 from trainables.storage.storage import CHECKPOINTS, WARMUPS, Storage
 
 CPU = torch.device("cpu")
-TESTS = Path(__file__).parents[1]
 SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
 STEPS = 6 + 9  # of the warm-up and the task
 
@@ -139,10 +138,10 @@ def test_a_pair_starts_from_one_network_though_it_draws_when_it_is_measured(
 def test_another_process_comes_to_the_same(tmp_path: Path) -> None:
     trial = trial_of("DrawsInForward")
     code = (
-        "import pathlib, test_own_life as here; here.torch.set_num_threads(1); "
+        "import pathlib, test_own_networks as here; here.torch.set_num_threads(1); "
         f"here.live(here.trial_of('DrawsInForward'), here.Storage(pathlib.Path({str(tmp_path)!r})))"
     )
-    path = f"{TESTS.parent}:{TESTS}:{TESTS / 'trainables'}"
+    path = f"{ROOT}:{ROOT / 'tests'}:{Path(__file__).parent}"
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}, check=True)
     assert numbers(trial, Storage(tmp_path)) == alone(trial, tmp_path / "here")
 

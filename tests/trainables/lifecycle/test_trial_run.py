@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small import FACTS, WARM
-from support import numbers
+from support import ROOT, numbers
 from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
@@ -43,7 +43,6 @@ from trainables.seeds import generator
 from trainables.storage.storage import Storage
 from trainables.training.loop import Outputs
 
-ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 ERRORS = 5  # standard errors allowed
 

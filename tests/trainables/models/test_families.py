@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import numbers
+from support import ROOT, numbers
 
 from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
@@ -200,7 +200,7 @@ def test_every_seed_begins_elsewhere(family: str, folder: Path, tmp_path: Path) 
 def test_another_process_gives_the_same_bits(folder: Path, own_folder: Path) -> None:
     said = subprocess.run(
         [sys.executable, __file__, str(own_folder), str(folder / "elsewhere")],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, Path(__file__).parents[1:3]))},
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
         check=True,
     ).stdout

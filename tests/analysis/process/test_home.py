@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support import ROOT
 from users import NOBODY, as_nobody
 
-ROOT = Path(__file__).parents[2]
 ASKED = """
 import getpass, os, pathlib
 from analysis.process.home import give_home

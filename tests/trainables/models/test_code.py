@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
 from trainables.models import code
 from trainables.models.code import code_digest
 from trainables.models.own import NetworkError
 
-ROOT = Path(__file__).parents[2]
 NET = "def make(num_classes, input_shape):\n    pass\n"
 Write = Callable[..., Path]
 
