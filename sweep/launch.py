@@ -103,7 +103,7 @@ def _launch_study(
 
         show_plan(console, plan, sources.loaded, networks.weights, options)
         return Outcome(0, None)
-    from sweep.backend.prestart import ray_ahead
+    from sweep.run.prestart import ray_ahead
     from sweep.storage.locks import using
 
     with using(options.folder), ray_ahead(plan, options):

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweep.cli.arguments import FOLDER, Parser, add_storage, add_tracking
+from sweep.cli.arguments import Parser, add_storage, add_tracking
 from sweep.cli.main import run_command, set_tracking
 from sweep.errors import InputError
-from sweep.storage.location import location_of
+from sweep.storage.location import FOLDER, location_of
 
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace

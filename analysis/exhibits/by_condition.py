@@ -18,11 +18,11 @@ from analysis.exhibits.calibration.posthoc import MEASURES as CALIBRATION
 from analysis.exhibits.calibration.posthoc import measured as calibrated
 from analysis.exhibits.common.by_method import Measured, compare_methods
 from analysis.exhibits.common.cells import BOTH, mean, pair_count, spread, values
-from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of
+from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.text import Bold, label
 from analysis.exhibits.ood.detection import NO_OOD
 from analysis.exhibits.ood.detection import measured as detected
 from analysis.exhibits.ood.detectors import AUROC, PAPERS, PROTOCOLS, own_protocol
-from analysis.rendering.table_formats import Bold
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Comparison, Measure
 

@@ -1,8 +1,8 @@
 """What a study found, in sentences computed from its numbers: the report's first paragraph."""
 
 from analysis.exhibits.common.cells import exact_p
-from analysis.exhibits.common.exhibit import label, number
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
+from analysis.exhibits.common.text import label, number
 from analysis.exhibits.search.confirmed import said
 from analysis.results.equal_start import warning
 from analysis.results.study_results import StudyResults

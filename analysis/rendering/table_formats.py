@@ -17,6 +17,8 @@ from typing import NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.exhibits.common.text import Bold
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -48,10 +50,6 @@ _LATEX = {
     **{character: f"\\{character}" for character in "#$%&_"},
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~#])")
-
-
-class Bold(str):
-    """A cell's text, to be shown in bold."""
 
 
 def to_markdown(frame: pd.DataFrame) -> str:

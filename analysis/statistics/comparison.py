@@ -133,3 +133,8 @@ def _lost(results: StudyResults, condition: str) -> str:
         elif without.outcome != "finished":
             fates[f"control {without.outcome}"] += 1
     return ", ".join(f"{count} {fate}" for fate, count in fates.items())
+
+
+def clear_of_zero(row: Comparison) -> bool:
+    """Whether the 95 % interval of the mean difference leaves out zero."""
+    return row.interval is not None and (row.interval[0] > 0 or row.interval[1] < 0)

@@ -8,6 +8,7 @@ import yaml
 
 from sweep.errors import InputError
 from sweep.plan.yaml_text import GivenTwice, read_yaml
+from sweep.storage.location import FOLDER
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,9 +24,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         self.exit(2, f"{self.prog.rsplit('.', 1)[-1]}: {message} (--help explains)\n")
-
-
-FOLDER = "sweep_storage"  # in the working directory
 
 
 def add_plan(group: argparse._ArgumentGroup) -> None:

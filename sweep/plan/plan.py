@@ -15,9 +15,9 @@ from typing import Any
 from sweep.errors import DoesNotApply, InputError
 from sweep.plan.fields import Fields, get_field, parse_trial, with_fields
 from sweep.plan.study import LABEL, Grid, Scale, Study
+from trainables.config.data_names import check_name
 from trainables.config.trial import Trial
 from trainables.data.inventory import Inventory, sentences
-from trainables.data.names import check_name
 
 Cell = dict[str, Any]  # dotted field → level
 

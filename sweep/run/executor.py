@@ -24,7 +24,7 @@ from sweep.run.progress import Display
 from sweep.run.worklist import Worklist, sort_out
 from sweep.storage.location import check_writable
 from sweep.storage.locks import exclusive, using
-from sweep.tracking.client import AWAY, connect, what_to_do
+from sweep.tracking.client import AWAY, connect_alone, what_to_do
 from sweep.tracking.commit import code_commit
 from sweep.tracking.ledger import read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Parcel
@@ -93,16 +93,6 @@ def reach(options: Options) -> MlflowClient:
     """
     check_writable(options.storage)
     return connect_alone(options.folder)
-
-
-def connect_alone(folder: Path) -> MlflowClient:
-    """A client of MLflow. Of several launches one makes the database: two would break it.
-
-    Raises:
-        InputError: MLflow does not answer.
-    """
-    with exclusive(folder, "mlflow", wait=True):
-        return connect()
 
 
 def log_of(options: Options, plan: StudyPlan) -> Log:

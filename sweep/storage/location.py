@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from sweep.cli.arguments import FOLDER
 from sweep.errors import InputError
 from trainables.storage.storage import Storage, is_url
 
@@ -70,3 +69,6 @@ def check_writable(location: Path | str) -> None:
 
 def _short(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:300]
+
+
+FOLDER = "sweep_storage"  # in the working directory

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlparse
 
 from mlflow.exceptions import MlflowException
@@ -21,8 +22,9 @@ from analysis.results.places import (
     tracking_uri,
 )
 from sweep.errors import InputError
-from sweep.settle import settle
+from sweep.storage.locks import exclusive
 from sweep.tracking.address import check_address, no_answer
+from sweep.tracking.settled import settle
 from trainables.errors import StorageError
 
 AWAY = (MlflowException, SQLAlchemyError, OSError)  # what is raised where MLflow does not answer
@@ -87,3 +89,13 @@ def connect() -> MlflowClient:
 def connect_if_there() -> MlflowClient | None:
     """The same, but no database is made; None where there is none."""
     return None if absent_database(tracking_uri()) else connect()
+
+
+def connect_alone(folder: Path) -> MlflowClient:
+    """A client of MLflow. Of several launches one makes the database: two would break it.
+
+    Raises:
+        InputError: MLflow does not answer.
+    """
+    with exclusive(folder, "mlflow", wait=True):
+        return connect()

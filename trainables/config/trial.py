@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from trainables.config.base import Frozen, Kind, Number
+from trainables.config.data_names import is_read_by_role
 from trainables.config.model import Mlp, Model
 from trainables.config.noise import DISTRIBUTIONS
-from trainables.data.names import is_read_by_role
 
 # Raised whenever a change of the code changes the numbers a trial gives: old results then keep
 # their ids and new ones get their own.

@@ -25,13 +25,13 @@ Every failure is a `DataError` of one line.
 from collections.abc import Callable
 from pathlib import Path
 
+from trainables.config.data_names import ACCEPTED, FILES, check_name
 from trainables.data.archive import from_archive
 from trainables.data.digits import digits
 from trainables.data.downloads import from_torchvision
 from trainables.data.examples import Source
 from trainables.data.folder import from_folder, ood_from_folder
 from trainables.data.mosaics import mosaics, mosaics_ood
-from trainables.data.names import ACCEPTED, FILES, check_name
 from trainables.data.photos import photos, photos_ood, textures
 from trainables.data.points import points, points_ood
 from trainables.data.texts import from_text, text, text_ood

@@ -11,15 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition, shown_pairs
-from analysis.exhibits.common.exhibit import (
-    WITH,
-    WITHOUT,
-    Drawing,
-    Exhibit,
-    label,
-    made_of,
-    paper_style,
-)
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, Exhibit, made_of, paper_style
+from analysis.exhibits.common.text import label
 from analysis.metrics.conformal import SCORES, ConformalResult, conformal_prediction
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults

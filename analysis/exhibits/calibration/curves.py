@@ -16,10 +16,10 @@ from analysis.exhibits.common.exhibit import (
     Drawing,
     Exhibit,
     Table,
-    label,
     made_of,
     paper_style,
 )
+from analysis.exhibits.common.text import label
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from analysis.exhibits.common.cells import BOTH, INTERVAL, difference, mean, tested, values
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, number, paper_style
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, paper_style
+from analysis.exhibits.common.text import number
 from analysis.results.plan import Plan
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, compare_grid

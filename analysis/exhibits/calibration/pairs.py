@@ -8,8 +8,9 @@ t, exact P, and Holm's correction over the conditions of a grid.
 import pandas as pd
 
 from analysis.exhibits.common.box_plots import Grid, box_plots, level_curves
-from analysis.exhibits.common.cells import BOTH, INTERVAL, p_text, tested, values
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of
+from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.text import label, p_text
 from analysis.results.plan import levels
 from analysis.results.study_results import StudyResults
 from analysis.results.study_results import pairs as complete

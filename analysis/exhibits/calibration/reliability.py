@@ -23,12 +23,10 @@ from analysis.exhibits.common.exhibit import (
     Drawing,
     Exhibit,
     Table,
-    label,
     made_of,
-    number,
     paper_style,
-    wrapped,
 )
+from analysis.exhibits.common.text import label, number, wrapped
 from analysis.metrics.calibration import ReliabilityDiagram, reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results.study_results import StudyResults, TrialResult, pairs

@@ -27,11 +27,10 @@ from analysis.exhibits.common.exhibit import (
     Drawing,
     Exhibit,
     Table,
-    label,
     made_of,
-    number,
     paper_style,
 )
+from analysis.exhibits.common.text import label, number
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected

@@ -11,15 +11,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.cells import no_p
-from analysis.exhibits.common.exhibit import (
-    WITH,
-    WITHOUT,
-    Drawing,
-    label,
-    number,
-    paper_style,
-    wrapped,
-)
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.text import label, number, wrapped
 from analysis.statistics.comparison import Comparison, Measure
 
 Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measure

@@ -24,8 +24,9 @@ from analysis.exhibits.common.cells import (
     sd,
     values,
 )
-from analysis.exhibits.common.exhibit import Table, label, significant
+from analysis.exhibits.common.exhibit import Table
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
+from analysis.exhibits.common.text import label, significant
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected

@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
-from analysis.exhibits.common.cells import effect, mean, p_text, sd
-from analysis.exhibits.common.exhibit import label, significant
+from analysis.exhibits.common.cells import effect, mean, sd
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
+from analysis.exhibits.common.text import label, p_text, plural, significant
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected
@@ -57,7 +57,7 @@ def some_lack(results: StudyResults, found: Pairs, probe: str) -> list[str]:
     """A sentence where some complete pairs have not been measured."""
     lacking = len(pairs(results, shown_condition(results))) - len(found)
     has = "has" if lacking == 1 else "have"
-    said = f"{counted(lacking, 'more complete pair')} {has} not been measured by the probe {probe}."
+    said = f"{plural(lacking, 'more complete pair')} {has} not been measured by the probe {probe}."
     return [said] if lacking else []
 
 
@@ -104,7 +104,7 @@ def directions(rows: Rows) -> str:
     if not compared:
         return "measured in no layer"
     lower, higher = ([row for row in compared if sign * row.difference > 0] for sign in (-1, 1))
-    text = f"lower with warm-up in {len(lower)} of {counted(len(compared), 'layer')}"
+    text = f"lower with warm-up in {len(lower)} of {plural(len(compared), 'layer')}"
     text += f" (Holm P < {ALPHA:g} in {len(passed(lower))})"
     if higher:
         text += f" and higher in {len(higher)} (in {len(passed(higher))})"
@@ -140,7 +140,3 @@ def spread(sample: NDArray[np.float64]) -> str:
         return "—"
     text = significant(mean(sample))
     return text + (f" ± {significant(sd(sample), 2)}" if len(sample) > 1 else "")
-
-
-def counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 import pandas as pd
 
 from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, tested, values
-from analysis.exhibits.common.exhibit import Table, label
+from analysis.exhibits.common.exhibit import Table
+from analysis.exhibits.common.text import label
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected

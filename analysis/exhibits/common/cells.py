@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.exhibits.common.exhibit import number
-from analysis.rendering.table_formats import Bold
+from analysis.exhibits.common.text import Bold, number, p_text
 from analysis.statistics.comparison import Comparison
 from analysis.statistics.paired import MIN_PAIRS
 
@@ -82,12 +81,6 @@ def exact_p(p_exact: float | None) -> str:
 def effect(row: Comparison) -> str:
     """r; none where too few pairs differ for it to mean something."""
     return number(row.test.effect_size, 2) if row.test and row.p_value is not None else "—"
-
-
-def p_text(value: float | None) -> str:
-    if value is None:
-        return "—"
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}".replace("e-0", "e-")
 
 
 def pair_count(row: Comparison) -> str:

@@ -1,8 +1,6 @@
 """What an exhibit is, the style its figures share, and the words every caption ends with."""
 
 import io
-import math
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,37 +84,6 @@ def made_of(results: StudyResults) -> str:
 def pairs_planned(results: StudyResults) -> str:
     """Of a condition: a number, or the least and the most."""
     return _range([len(planned_pairs(results, c)) for c in results.plan.conditions()])
-
-
-def label(condition: str) -> str:
-    """A condition's name; the plain one has none."""
-    return condition or "control"
-
-
-def wrapped(text: str, width: int) -> str:
-    """A name in lines of at most `width` characters, three of them, for a figure."""
-    return textwrap.fill(text, width, max_lines=3, placeholder="…")
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number for the eye, with a true minus sign; a dash where there is none."""
-    if value != value:
-        return "—"
-    text = f"{value:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
-
-
-def significant(value: float, figures: int = 3) -> str:
-    """A number of any size for the eye, to so many figures; a dash where there is none."""
-    if not math.isfinite(value):
-        return "—"
-    if abs(value) >= 999.5:
-        text = f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.{figures - 1}e}"
-    else:
-        text = f"{value:#.{figures}g}".rstrip(".") if value else "0"
-    return text.replace("e+0", "e").replace("e+", "e").replace("e-0", "e-").replace("-", "−")
 
 
 def _range(counts: list[int]) -> str:

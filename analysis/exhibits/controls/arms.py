@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.exhibit import label, number
 from analysis.exhibits.common.passing import ALPHA
+from analysis.exhibits.common.text import label, number
 from analysis.results.study_results import StudyResults, planned_pairs
 from analysis.statistics.comparison import Comparison, Measure, compare_grid, corrected
 from analysis.statistics.paired import mean_interval, paired_test, ratio_interval

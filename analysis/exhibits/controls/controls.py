@@ -14,17 +14,17 @@ from analysis.exhibits.common.cells import (
     INTERVAL,
     difference,
     mean,
-    p_text,
     pair_count,
     sd,
     spread,
     values,
 )
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
+from analysis.exhibits.common.text import label, listed, p_text
 from analysis.exhibits.controls.arms import Arm, arms_of, control_values, full_warmup
 from analysis.exhibits.controls.plots import changes
-from analysis.exhibits.controls.text import Arms, Reference, listed, said_of
+from analysis.exhibits.controls.text import Arms, Reference, said_of
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import ACCURACY, ECE, NLL, Comparison
 

@@ -12,15 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.exhibits.common.cells import difference
-from analysis.exhibits.common.exhibit import (
-    GAP,
-    WITH,
-    WITHOUT,
-    Drawing,
-    label,
-    paper_style,
-    wrapped,
-)
+from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.text import label, wrapped
 from analysis.exhibits.controls.arms import Arm
 
 _NAME_WIDTH = 30  # characters

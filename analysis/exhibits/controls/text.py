@@ -4,16 +4,15 @@
 or no difference was found and the interval says what remains possible, or it was not tested.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.exhibits.common.cells import difference, exact_p, mean, p_text
-from analysis.exhibits.common.exhibit import label, number
+from analysis.exhibits.common.cells import difference, exact_p, mean
 from analysis.exhibits.common.passing import ALPHA, none_can_pass
+from analysis.exhibits.common.text import label, listed, number, p_text
 from analysis.exhibits.controls.arms import Arm
-from analysis.exhibits.ood.sign_changes import clear_of_zero
-from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure
+from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, clear_of_zero
 from analysis.statistics.paired import MIN_PAIRS
 
 Arms = Mapping[Measure, Sequence[Arm]]
@@ -157,13 +156,3 @@ def _with_intervals(rows: Sequence[Comparison]) -> str:
 
 def _name(row: Comparison) -> str:
     return f"“{label(row.condition)}”"
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names as a sentence lists them.
-
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.exhibits.common.cells import EXACT, INTERVAL, exact_p, mean, p_text, tested, values
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, number
+from analysis.exhibits.common.cells import EXACT, INTERVAL, exact_p, mean, tested, values
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.text import label, number, p_text, percent
 from analysis.exhibits.cost.overhead_plots import Bar, dose_curves, stacked_bars
 from analysis.exhibits.cost.warmup_levels import Dose, Step, against_largest, dose_of, from_level
 from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
@@ -247,14 +248,6 @@ def _steps_table(dose: Dose, steps: Sequence[Step]) -> Table:
 
 
 # --- numbers for the eye -----------------------------------------------------------------------
-
-
-def percent(share: float) -> str:
-    """A share in per cent, with a decimal below ten."""
-    if share != share:
-        return "—"
-    value = 100 * share
-    return f"{value:,.{int(abs(value) < 9.95)}f} %".replace("-", "−")
 
 
 def _count(value: float) -> str:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, number, paper_style, wrapped
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.text import number, wrapped
 from analysis.exhibits.cost.warmup_levels import EXAMPLES, Dose, Values
 from analysis.statistics.comparison import ECE
 from analysis.statistics.paired import mean_interval

@@ -17,7 +17,6 @@ from analysis.exhibits.common.by_layer import (
     Pairs,
     Rows,
     compare_layers,
-    counted,
     directions,
     grouped,
     layer_cells,
@@ -29,7 +28,8 @@ from analysis.exhibits.common.by_layer import (
 )
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.cells import EXACT, exact_p, mean, pair_count, values
-from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, significant
+from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.text import label, plural, significant
 from analysis.exhibits.dynamics.gradient_plots import gradient_figure
 from analysis.exhibits.dynamics.layer_plots import NETWORKS
 from analysis.results.study_results import StudyResults, TrialResult
@@ -71,7 +71,7 @@ def gradients(results: StudyResults) -> Exhibit:
     condition = label(shown_condition(results))
     caption = " ".join(
         (
-            f"Condition “{condition}”, {counted(len(found), 'pair')}.",
+            f"Condition “{condition}”, {plural(len(found), 'pair')}.",
             *some_lack(results, found, "gradients"),
             *said,
             _HOW,
@@ -130,7 +130,7 @@ def _even_said(row: Comparison) -> str:
     how, way = ("more", "smaller") if row.difference < 0 else ("less", "larger")
     return (
         f"{text}: on average {how} even over the layers; {way} in {same} of "
-        f"{counted(row.n, 'pair')} ({exact_p(row.p_exact)})."
+        f"{plural(row.n, 'pair')} ({exact_p(row.p_exact)})."
     )
 
 

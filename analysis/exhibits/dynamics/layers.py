@@ -18,7 +18,6 @@ from analysis.exhibits.common.by_layer import (
     Pairs,
     Rows,
     compare_layers,
-    counted,
     directions,
     grouped,
     layer_cells,
@@ -30,8 +29,8 @@ from analysis.exhibits.common.by_layer import (
 )
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.cells import EXACT, mean, pair_count, sd, values
-from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, significant
-from analysis.exhibits.cost.overhead import percent
+from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.text import label, percent, plural, significant
 from analysis.exhibits.dynamics.layer_plots import BARS, NETWORKS, PARTS, layer_figure
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
@@ -64,7 +63,7 @@ def layers(results: StudyResults) -> Exhibit:
     changes = {name: _changes(found, name) for name in names}
     drawn = {part: {name: _quantiles(found, name, part) for name in names} for part in PARTS}
     said = (
-        f"Condition “{label(shown_condition(results))}”, {counted(len(found), 'pair')}.",
+        f"Condition “{label(shown_condition(results))}”, {plural(len(found), 'pair')}.",
         *some_lack(results, found, "layers"),
         _changes_said(changes, weights),
         *_outputs_said(outputs),
@@ -121,7 +120,7 @@ def _outputs_said(outputs: Rows) -> list[str]:
     return [
         f"{text}; with over without warm-up it is {significant(ratios[first])} in the first, "
         f"layer {first}, and {significant(ratios[last])} in the last, layer {last}; it "
-        f"falls in {falls} of {counted(len(ratios) - 1, 'step')} from one layer to the next."
+        f"falls in {falls} of {plural(len(ratios) - 1, 'step')} from one layer to the next."
     ]
 
 

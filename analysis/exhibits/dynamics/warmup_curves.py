@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.exhibits.common.by_layer import counted
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.cells import (
     BOTH,
@@ -27,7 +26,8 @@ from analysis.exhibits.common.cells import (
     spread,
     values,
 )
-from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, number
+from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.text import label, number, plural
 from analysis.exhibits.dynamics.warmup_plots import SETS, warmup_figure
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
@@ -67,7 +67,7 @@ def warmup_curves(results: StudyResults) -> Exhibit:
     rows = _compared(results, records)
     chance = 1 / records[0].logits["test"].shape[1]
     said = [
-        f"Condition “{label(condition)}”, {counted(len(records), 'network')} with warm-up.",
+        f"Condition “{label(condition)}”, {plural(len(records), 'network')} with warm-up.",
         *(_said(rows, m, chance) for m in MEASURES if any(m == of for _, of in rows)),
     ]
     if not any(name == "ood" for name, _ in rows):
@@ -165,7 +165,7 @@ def _one_said(name: str, row: Comparison, chance: float) -> str:
         text = f"{SETS[name].where} stayed at {after}"
     if row.measure.key != "ece":
         text += f", {_from_chance(mean(row.with_) - chance)} ({number(chance)})"
-    return f"{text}, in {moved} of {counted(row.n, 'network')} ({exact_p(row.p_exact)})"
+    return f"{text}, in {moved} of {plural(row.n, 'network')} ({exact_p(row.p_exact)})"
 
 
 def _from_chance(distance: float) -> str:

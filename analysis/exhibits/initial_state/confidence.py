@@ -15,8 +15,9 @@ import pandas as pd
 
 from analysis.exhibits.common.by_method import once
 from analysis.exhibits.common.cells import BOTH, INTERVAL, mean, sd, tested, values
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, number
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
+from analysis.exhibits.common.text import label, number
 from analysis.exhibits.initial_state.confidence_plots import (
     LOGITS,
     SQUARES,

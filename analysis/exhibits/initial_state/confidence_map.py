@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.cells import TEST, mean, no_p, p_text, pair_count, spread, values
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, number
+from analysis.exhibits.common.cells import TEST, mean, no_p, pair_count, spread, values
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
+from analysis.exhibits.common.text import label, number, p_text
 from analysis.exhibits.initial_state.confidence_map_plots import (
     MAPS,
     STATES,

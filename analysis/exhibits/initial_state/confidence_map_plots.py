@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.exhibits.common.box_plots import draw_box
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, label, number, paper_style
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.text import label, number
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record
 from analysis.statistics.comparison import Comparison

@@ -11,16 +11,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.cells import mean, sd
-from analysis.exhibits.common.exhibit import (
-    GAP,
-    WITH,
-    WITHOUT,
-    Drawing,
-    label,
-    number,
-    paper_style,
-    wrapped,
-)
+from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.text import label, number, wrapped
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record
 from analysis.statistics.comparison import Comparison

@@ -26,7 +26,8 @@ from analysis.exhibits.common.by_epoch import (
 )
 from analysis.exhibits.common.by_method import once, shown_condition, shown_pairs
 from analysis.exhibits.common.cells import mean
-from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of, significant
+from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.text import label, significant
 from analysis.exhibits.landscape.curvature_plots import Course, axis_in_words, draw_courses
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults

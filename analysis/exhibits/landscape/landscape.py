@@ -7,7 +7,8 @@ left out. Shown is the first condition of the first grid.
 
 from analysis.exhibits.common.by_epoch import not_measured
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.exhibit import Exhibit, label, made_of
+from analysis.exhibits.common.exhibit import Exhibit, made_of
+from analysis.exhibits.common.text import label
 from analysis.exhibits.landscape.path import path_part
 from analysis.exhibits.landscape.planes import planes_part
 from analysis.exhibits.landscape.slices import slices_part

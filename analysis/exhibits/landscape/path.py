@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
-from analysis.exhibits.common.exhibit import Table, label, significant
-from analysis.exhibits.cost.overhead import percent
+from analysis.exhibits.common.exhibit import Table
+from analysis.exhibits.common.text import label, percent, significant
 from analysis.exhibits.landscape.curvature_plots import ARMS
 from analysis.exhibits.landscape.part import COLOURS, Part
 from analysis.exhibits.landscape.plots import Map, MapRow, Values, draw_maps, scales_in_words

@@ -21,8 +21,7 @@ from analysis.exhibits.common.by_epoch import (
     said,
 )
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.exhibit import label
-from analysis.exhibits.cost.overhead import percent
+from analysis.exhibits.common.text import label, percent
 from analysis.exhibits.landscape.part import COLOURS, Part, alike, by_epoch
 from analysis.exhibits.landscape.plots import Map, MapRow, Values, draw_maps, scales_in_words
 from analysis.results.records import Record

@@ -13,7 +13,8 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.exhibit import Drawing, number, paper_style
+from analysis.exhibits.common.exhibit import Drawing, paper_style
+from analysis.exhibits.common.text import number
 from analysis.exhibits.landscape.curvature_plots import ARMS
 
 Values = NDArray[np.float64]

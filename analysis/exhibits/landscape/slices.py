@@ -22,7 +22,8 @@ from analysis.exhibits.common.by_epoch import (
     said,
 )
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.exhibit import Table, label
+from analysis.exhibits.common.exhibit import Table
+from analysis.exhibits.common.text import label
 from analysis.exhibits.landscape.curvature_plots import ARMS
 from analysis.exhibits.landscape.part import Part, alike, by_epoch
 from analysis.exhibits.landscape.plots import Slices, Values, draw_slices, in_drawing

@@ -18,7 +18,8 @@ from analysis.exhibits.common.by_method import (
     shown_condition,
     shown_pairs,
 )
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, label, made_of, paper_style
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, paper_style
+from analysis.exhibits.common.text import label
 from analysis.exhibits.ood.detection_plots import ARMS, Scores, draw_confidences, draw_roc
 from analysis.exhibits.ood.detectors import (
     MEASURES,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, number
+from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT
+from analysis.exhibits.common.text import number
 from analysis.exhibits.ood.detectors import Pair
 from analysis.metrics.ood import auroc, roc_curve
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
-from analysis.exhibits.common.exhibit import GAP, WITH, Drawing, label, paper_style, wrapped
+from analysis.exhibits.common.exhibit import GAP, WITH, Drawing, paper_style
+from analysis.exhibits.common.text import label, wrapped
 from analysis.exhibits.ood.detection_plots import ARMS, Scores, draw_confidences, draw_roc
 from analysis.exhibits.ood.detectors import PROTOCOLS, confidences
 from analysis.exhibits.ood.sign_changes import Effects, in_words

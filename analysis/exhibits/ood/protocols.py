@@ -14,15 +14,15 @@ import pandas as pd
 
 from analysis.exhibits.common.by_method import Measured, compare_methods, once
 from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
-from analysis.exhibits.common.exhibit import Exhibit, Table, label, made_of
+from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
+from analysis.exhibits.common.text import Bold, label
 from analysis.exhibits.ood.detection import NO_OOD
 from analysis.exhibits.ood.detectors import AUROC, PROTOCOLS, detections, numbers
 from analysis.exhibits.ood.protocol_plots import DRAWN, deltas, shown
 from analysis.exhibits.ood.sign_changes import (
     Effects,
     changed,
-    clear_of_zero,
     counted,
     fell,
     in_words,
@@ -30,9 +30,8 @@ from analysis.exhibits.ood.sign_changes import (
     named,
     rose,
 )
-from analysis.rendering.table_formats import Bold
 from analysis.results.study_results import StudyResults, pairs
-from analysis.statistics.comparison import Comparison
+from analysis.statistics.comparison import Comparison, clear_of_zero
 
 Rows = Mapping[tuple[str, str], Comparison]  # by (method, condition)
 

@@ -6,8 +6,8 @@ than chance is told by the 95 % intervals: it is counted where both leave out ze
 
 from collections.abc import Mapping, Sequence
 
-from analysis.exhibits.common.exhibit import label
-from analysis.statistics.comparison import Comparison
+from analysis.exhibits.common.text import label
+from analysis.statistics.comparison import Comparison, clear_of_zero
 
 Effects = Mapping[str, Mapping[str, Comparison]]  # protocol → condition → pairs compared, n > 0
 
@@ -35,11 +35,6 @@ def changed(effects: Effects) -> list[str]:
     up = {condition for rows in effects.values() for condition in rose(rows)}
     down = {condition for rows in effects.values() for condition in fell(rows)}
     return [condition for condition in measured_under_all(effects) if condition in up & down]
-
-
-def clear_of_zero(row: Comparison) -> bool:
-    """Whether the 95 % interval of the mean difference leaves out zero."""
-    return row.interval is not None and (row.interval[0] > 0 or row.interval[1] < 0)
 
 
 def in_words(method: str, effects: Effects) -> str:

@@ -11,8 +11,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.exhibits.common.cells import EXACT, INTERVAL, difference, p_text, spread, values
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, number
+from analysis.exhibits.common.cells import EXACT, INTERVAL, difference, spread, values
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.text import number, p_text
 from analysis.exhibits.search.confirmed_plots import changes
 from analysis.results.objectives import Objective
 from analysis.results.search import BASE, BEST, Search, search_of

@@ -6,7 +6,8 @@ validation examples. The best of many is better there than it is, see `search_co
 
 import pandas as pd
 
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, significant
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.text import significant
 from analysis.exhibits.search.history_plots import front, history, importances, slices
 from analysis.results.search import Proposal, Search, search_of, short
 from analysis.results.study_results import StudyResults

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style, significant
+from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.text import significant
 from analysis.results.search import Proposal, Search, short
 
 Of = Callable[[Proposal], float]

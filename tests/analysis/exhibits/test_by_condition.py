@@ -15,10 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from analysis.exhibits.by_condition import detection_by_condition, posthoc_by_condition
 from analysis.exhibits.calibration.posthoc import posthoc
+from analysis.exhibits.common.text import Bold
 from analysis.exhibits.ood import detectors
 from analysis.exhibits.ood.detection import detection
 from analysis.exhibits.ood.protocols import protocols
-from analysis.rendering.table_formats import Bold, to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import to_html, to_latex, to_markdown
 from analysis.results.plan import Plan, PlannedTrial
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs

@@ -17,7 +17,7 @@ import torchvision.datasets as tv
 from PIL import Image
 from support import one_line
 
-from trainables.data.names import DOWNLOADED
+from trainables.config.data_names import DOWNLOADED
 from trainables.data.sources import load
 from trainables.tasks import NO_CLASS
 

@@ -15,8 +15,8 @@ import torchvision.datasets as tv
 from PIL import Image
 from support import one_line
 
+from trainables.config.data_names import ACCEPTED
 from trainables.data.examples import Examples, Source, no_examples, stated_normalisation
-from trainables.data.names import ACCEPTED
 from trainables.data.sources import load
 
 RNG = np.random.default_rng(0)

@@ -9,8 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
 
 from analysis.exhibits import EXHIBITS, build_exhibits
-from analysis.exhibits.common.exhibit import made_of, number
+from analysis.exhibits.common.exhibit import made_of
 from analysis.exhibits.common.passing import pairs_needed
+from analysis.exhibits.common.text import number
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
 from analysis.rendering.findings import findings

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from analysis.exhibits import EXHIBITS
+from analysis.exhibits.common.text import Bold
 from analysis.metrics.conformal import conformal_prediction
 from analysis.metrics.ood import tuned_detection
 from analysis.metrics.ood_scores import mahalanobis, nearest_neighbour, ood_detection, vim
 from analysis.metrics.posthoc import METHODS, posthoc_calibration
-from analysis.rendering.table_formats import Bold, to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import to_html, to_latex, to_markdown
 from analysis.results.study_results import pairs
 
 NAMES = ("posthoc", "detection", "conformal")

@@ -17,8 +17,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import bootstrap, ttest_1samp, wilcoxon
 
+from analysis.exhibits.common import text
 from analysis.exhibits.common.exhibit import made_of, paper_style
-from analysis.exhibits.controls import text as controls_words
 from analysis.exhibits.controls.arms import full_warmup, share_of
 from analysis.exhibits.controls.controls import controls
 from analysis.rendering.table_formats import to_html, to_latex, to_markdown
@@ -444,8 +444,8 @@ def test_without_any_pair_there_is_a_table_and_no_figure():
 
 
 def test_examples_in_docstrings_hold():
-    assert doctest.testmod(controls_words).attempted == 1
-    assert doctest.testmod(controls_words).failed == 0
+    assert doctest.testmod(text).attempted == 1
+    assert doctest.testmod(text).failed == 0
 
 
 # --- the figure -----------------------------------------------------------------------------------

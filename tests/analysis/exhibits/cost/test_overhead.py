@@ -16,7 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import ttest_1samp, wilcoxon
 
 from analysis.exhibits.common.exhibit import made_of, paper_style
-from analysis.exhibits.cost.overhead import overhead, percent
+from analysis.exhibits.common.text import percent
+from analysis.exhibits.cost.overhead import overhead
 from analysis.results.plan import parse_plan
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult

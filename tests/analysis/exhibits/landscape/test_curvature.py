@@ -10,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, significant
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.text import significant
 from analysis.exhibits.landscape.curvature import curvature, curvatures
 from analysis.rendering.table_formats import to_latex
 from analysis.results.study_results import StudyResults

@@ -11,7 +11,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.text import Text
 from scipy.stats import spearmanr, wilcoxon
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, significant
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.text import significant
 from analysis.exhibits.landscape.landscape import landscape
 from analysis.exhibits.landscape.planes import plane_numbers
 from analysis.exhibits.landscape.plots import Map, MapRow, scales_in_words

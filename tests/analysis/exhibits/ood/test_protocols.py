@@ -11,10 +11,11 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import wilcoxon
 from sklearn.metrics import auc, roc_auc_score
 
+from analysis.exhibits.common.text import Bold
 from analysis.exhibits.ood import sign_changes as signs
 from analysis.exhibits.ood.protocols import protocols
 from analysis.exhibits.ood.sign_changes import counted, in_words, named
-from analysis.rendering.table_formats import Bold, to_html, to_latex, to_markdown
+from analysis.rendering.table_formats import to_html, to_latex, to_markdown
 from analysis.results.plan import Plan, PlannedTrial
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs

@@ -43,7 +43,7 @@ def ray_ahead(plan: StudyPlan, options: Options) -> Iterator[None]:
 
 def _ask_mlflow(folder: Path) -> None:
     """What the launch imports, and the database. Who asks next is told if MLflow is away."""
-    from sweep.run.executor import connect_alone
+    from sweep.tracking.client import connect_alone
 
     with suppress(InputError):
         connect_alone(folder)
