@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
     from pathlib import Path
 
-    from sweep.storage.removable import Garbage
+    from sweep.storage.removable import Removable
     from trainables.storage.storage import Storage
 
 DESCRIPTION = """\

@@ -19,7 +19,7 @@ from sweep.storage.location import FOLDER, location_of
 if TYPE_CHECKING:  # slow to import, and --help needs none of it
     from argparse import Namespace
 
-    from sweep.tracking.study_status import Shelf, Standing
+    from sweep.tracking.study_status import StorageContents, StudyStatus
 
 DESCRIPTION = """\
 How studies stand: what is done, what is left, what failed and why, and on which node.

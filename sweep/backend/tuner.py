@@ -25,7 +25,7 @@ from sweep.backend.connection import (
     node_of,
 )
 from sweep.backend.groups import grouped
-from sweep.backend.warmup_queue import Turns
+from sweep.backend.warmup_queue import WarmupQueue
 from sweep.options import Resources
 from trainables.adapters.tune import live
 from trainables.config.trial import Trial
@@ -159,7 +159,7 @@ class _Asks(Searcher):
             name: {warmups[trial.trial_id] for trial in group if trial.trial_id in warmups}
             for name, group in self._groups.items()
         }
-        self._turns = Turns(self._groups, lacking)
+        self._turns = WarmupQueue(self._groups, lacking)
         self._taken: dict[str, str] = {}  # Tune's id → a group's name
 
     def suggest(self, trial_id: str) -> Any:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Set
 
 
-class Turns:
+class WarmupQueue:
     """Hands out each group, by its name, once."""
 
     def __init__(self, groups: Iterable[str], warmups: Mapping[str, Set[str]]) -> None:

@@ -27,7 +27,7 @@ from sweep.storage.locks import exclusive, using
 from sweep.tracking.client import AWAY, connect_alone, what_to_do
 from sweep.tracking.commit import code_commit
 from sweep.tracking.ledger import read_ledger, record_bytes
-from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.view import view_path
 from sweep.tracking.watchdog import guarded
@@ -101,7 +101,7 @@ def log_of(options: Options, plan: StudyPlan) -> Log:
     return Log(options.log, where)
 
 
-def tell_parcel(log: Log, parcel: Parcel, reason: str) -> None:
+def tell_parcel(log: Log, parcel: Publication, reason: str) -> None:
     """What became of a parcel; no reason: it is published."""
     trial = {"trial_id": parcel.planned.trial_id, "name": parcel.planned.name}
     trial |= {} if parcel.error is None else {"outcome": "failed"}  # its failure is published
@@ -218,9 +218,9 @@ class _Launch:
 
     def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
         for planned, run in work.adopted:
-            outbox.put(Parcel(planned, partial(self._adopted, planned, run), origin=run))
+            outbox.put(Publication(planned, partial(self._adopted, planned, run), origin=run))
         for planned in work.stored:
-            outbox.put(Parcel(planned, partial(self._stored, planned)))
+            outbox.put(Publication(planned, partial(self._stored, planned)))
 
     def _run(self, work: Worklist, outbox: Outbox) -> None:
         from sweep.backend.tuner import run_trials  # late: Ray takes two seconds to import
@@ -239,9 +239,9 @@ class _Launch:
                 work.warmups,
             )
 
-    def stored_parcel(self, trial_id: str) -> Parcel:
+    def stored_parcel(self, trial_id: str) -> Publication:
         planned = self.plan.by_id[trial_id]
-        return Parcel(planned, partial(self._stored, planned))
+        return Publication(planned, partial(self._stored, planned))
 
     def _stored(self, planned: PlannedTrial) -> bytes:
         payload = Storage(self.options.storage).get(record_key(planned.trial_id))
@@ -333,7 +333,7 @@ class _Watch:
         self._display.failed(trial_id, self._name(trial_id), what_happened(error))
         self._launch.failed.append(trial_id)
         planned = self._launch.plan.by_id[trial_id]
-        self._outbox.put(Parcel(planned, bytes, error=error, node=node))
+        self._outbox.put(Publication(planned, bytes, error=error, node=node))
 
     def _log(self, event: str, trial_id: str, **fields: str) -> None:
         self._launch.log.write(event, trial_id=trial_id, name=self._name(trial_id), **fields)

@@ -33,7 +33,7 @@ ReadRecord = Callable[[str], Record]  # trial id → what it has left
 
 
 @dataclass
-class Live:
+class RunningProposal:
     """A proposal that is being run by this launcher."""
 
     trial: optuna.Trial
@@ -48,7 +48,7 @@ class Live:
 
 
 @dataclass
-class Proposer:
+class AskTell:
     """A search as one launcher goes on with it."""
 
     search: Search
@@ -58,7 +58,7 @@ class Proposer:
     read: ReadRecord
     budget: int
     deadline: float | None  # of time.monotonic(); no proposal is made after it
-    running: dict[int, Live] = field(default_factory=dict)
+    running: dict[int, RunningProposal] = field(default_factory=dict)
     _exhausted: bool = False
 
     def begin(self) -> None:
@@ -72,7 +72,7 @@ class Proposer:
             if trial.number in failed:
                 again(study, trial)
 
-    def ask(self) -> Live | None:
+    def ask(self) -> RunningProposal | None:
         """The next proposal; None where there is none to be made any more.
 
         Raises:
@@ -160,7 +160,7 @@ class Proposer:
         late = self.deadline is not None and time.monotonic() > self.deadline
         return late or self._exhausted or count(self.store.study) >= self.budget
 
-    def _live(self, trial: optuna.Trial) -> Live:
+    def _live(self, trial: optuna.Trial) -> RunningProposal:
         params = self.space.suggest(trial)
         try:
             members = tuple(self.space.trial(params, c.seed) for c in self.controls)
@@ -170,9 +170,9 @@ class Proposer:
             self.store.study.tell(trial, state=TrialState.FAIL)
             raise InputError(f"search.space: {one_line_of(params)} cannot be: {error}") from error
         trial.set_user_attr(FIRST, members[0].trial_id)
-        return Live(trial, params, members)
+        return RunningProposal(trial, params, members)
 
-    def _known(self, live: Live) -> bool:
+    def _known(self, live: RunningProposal) -> bool:
         """Whether an earlier proposal that counts is the same trial."""
         first = live.members[0].trial_id
         counted = {p.number for p in self.proposals() if p.number < live.number}
@@ -185,7 +185,7 @@ class Proposer:
         trial.set_user_attr(ENDED, REPEAT)
         self.store.study.tell(trial, state=TrialState.FAIL)
 
-    def _verdict(self, live: Live) -> Verdict:
+    def _verdict(self, live: RunningProposal) -> Verdict:
         members = [self.read(t.trial_id) for t in live.members[: live.judged]]
         controls = [self.read(t.trial_id) for t in self.controls[: live.judged]]
         return judge(self.search, members, controls)

@@ -15,7 +15,7 @@ from sweep.run.estimate import seconds_by_measuring
 from sweep.run.progress import duration
 from sweep.run.worklist import sort_out
 from sweep.search.proposals import proposals
-from sweep.search.resolve import Asked
+from sweep.search.resolve import ResolvedSearch
 from sweep.search.space import one_line_of
 from sweep.tracking.ledger import Ledger
 from trainables.data.examples import Source
@@ -25,7 +25,7 @@ from trainables.storage.storage import Storage
 
 def show_search(
     console: Console,
-    asked: Asked,
+    asked: ResolvedSearch,
     sources: Mapping[str, Source],
     weights: Mapping[str, State],
     options: Options,
@@ -70,7 +70,7 @@ def show_search(
     console.print(table)
 
 
-def _done(asked: Asked) -> str:
+def _done(asked: ResolvedSearch) -> str:
     """How much of the search there is already, where its database is a file."""
     path = database_file(asked.url)
     if path is None:

@@ -26,20 +26,20 @@ from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
 from sweep.run.executor import execute, log_of, reach, tell_found, tell_parcel
-from sweep.search.ask_tell import Live, Proposer
+from sweep.search.ask_tell import RunningProposal, AskTell
 from sweep.search.optuna_storage import AWAY as UNREACHABLE
 from sweep.search.optuna_storage import Store, opened
 from sweep.search.plan import confirmed, confirming, controls_of, planned_trial, searched
-from sweep.search.progress import Telling
+from sweep.search.progress import SearchProgress
 from sweep.search.proposals import Proposal
-from sweep.search.resolve import Asked
+from sweep.search.resolve import ResolvedSearch
 from sweep.search.samplers import make_pruner, make_sampler
 from sweep.search.summary import told
 from sweep.storage.locks import using
 from sweep.tracking.client import AWAY, connect, what_to_do
 from sweep.tracking.commit import code_commit
 from sweep.tracking.ledger import read_ledger, record_bytes
-from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.watchdog import guarded
 from trainables.config.trial import Trial
@@ -50,7 +50,7 @@ BEST_STUDY = "best.yaml"  # beside the report's page
 
 
 def launch_search(
-    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+    asked: ResolvedSearch, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Search, confirm and report; 1 where something failed or nothing could be chosen."""
     with using(options.folder), _opened(asked, options) as store:
@@ -66,14 +66,14 @@ def launch_search(
 
 
 def publish_search(
-    asked: Asked, sources: Sources, networks: Networks, options: Options, console: Console
+    asked: ResolvedSearch, sources: Sources, networks: Networks, options: Options, console: Console
 ) -> Outcome:
     """Publish what the proposals so far have left, and the best on fresh seeds; run nothing."""
     with using(options.folder), _opened(asked, options) as store:
         return _Launch(asked, store, sources, networks, options, console, run=False).publish()
 
 
-def _opened(asked: Asked, options: Options) -> AbstractContextManager[Store]:
+def _opened(asked: ResolvedSearch, options: Options) -> AbstractContextManager[Store]:
     directions = [OBJECTIVES[name].direction for name in asked.search.objectives]
     sampler = make_sampler(asked.search.sampler, asked.search.seed)
     pruner = make_pruner(asked.search.stopping, asked.search.stop_after)
@@ -82,7 +82,7 @@ def _opened(asked: Asked, options: Options) -> AbstractContextManager[Store]:
 
 @dataclass
 class _Launch:
-    asked: Asked
+    asked: ResolvedSearch
     store: Store
     sources: Sources
     networks: Networks
@@ -111,8 +111,8 @@ class _Launch:
     def publish(self) -> Outcome:
         return self._conclude(self._proposer(None))
 
-    def _proposer(self, deadline: float | None) -> Proposer:
-        return Proposer(
+    def _proposer(self, deadline: float | None) -> AskTell:
+        return AskTell(
             search=self.asked.search,
             space=self.asked.space,
             store=self.store,
@@ -126,7 +126,7 @@ class _Launch:
     def base(self) -> StudyPlan:
         return self.asked.base
 
-    def _search(self, proposer: Proposer) -> None:
+    def _search(self, proposer: AskTell) -> None:
         from sweep.search.tuner import run_search  # late, as Ray above
 
         commit, plan = code_commit(), self._plan(proposer.proposals())
@@ -142,7 +142,7 @@ class _Launch:
         status, ended_by = "FAILED", ""
         with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
             try:
-                watch = _Watch(self, Telling(self.console, proposer), outbox, log)
+                watch = _Watch(self, SearchProgress(self.console, proposer), outbox, log)
                 run_search(
                     proposer,
                     self.sources.loaded,
@@ -169,7 +169,7 @@ class _Launch:
                 except AWAY as error:
                     self.say(f"MLflow was not told of the end: {one_line(error)}")
 
-    def _conclude(self, proposer: Proposer) -> Outcome:
+    def _conclude(self, proposer: AskTell) -> Outcome:
         """Confirm the best on fresh seeds, and report."""
         asked, found, best = self.asked, proposer.proposals(), proposer.best()
         plan = self._plan(found)
@@ -255,11 +255,11 @@ class _Records:
 class _Watch:
     """Passes on what happens to the proposals, to the console, the log and the outbox."""
 
-    def __init__(self, launch: _Launch, telling: Telling, outbox: Outbox, log: Log) -> None:
+    def __init__(self, launch: _Launch, telling: SearchProgress, outbox: Outbox, log: Log) -> None:
         self._launch, self._telling, self._outbox, self._log = launch, telling, outbox, log
         self.trained = telling.trained
 
-    def proposed(self, live: Live) -> None:
+    def proposed(self, live: RunningProposal) -> None:
         trials = [trial.trial_id for trial in live.members]
         self._log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
 
@@ -272,7 +272,7 @@ class _Watch:
         self._log.write("retried", number=number, error=without_passwords(what_happened(error)))
         self._telling.retried(number, error)
 
-    def recorded(self, live: Live, trial: Trial) -> None:
+    def recorded(self, live: RunningProposal, trial: Trial) -> None:
         asked = self._launch.asked
         for control in controls_of(asked.base):
             if control.trial.seed == trial.seed:
@@ -280,7 +280,7 @@ class _Watch:
                     live.number, live.params, asked.space, control, control.replicate
                 )
                 self._log.write("finished", trial_id=trial.trial_id, name=planned.name)
-                self._outbox.put(Parcel(planned, partial(self._stored, trial.trial_id)))
+                self._outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
 
     def failed(self, number: int, error: str) -> None:
         self._launch.failed += 1

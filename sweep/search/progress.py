@@ -7,17 +7,17 @@ from rich.console import Console
 from analysis.results.objectives import OBJECTIVES
 from sweep.backend.failures import what_happened
 from sweep.run.progress import duration
-from sweep.search.ask_tell import Proposer
+from sweep.search.ask_tell import AskTell
 from sweep.search.proposals import Proposal
 from sweep.search.space import one_line_of
 
 SIGN_SECONDS = 30.0
 
 
-class Telling:
+class SearchProgress:
     """Says how far a search is. While it runs, all console output comes from here."""
 
-    def __init__(self, console: Console, proposer: Proposer) -> None:
+    def __init__(self, console: Console, proposer: AskTell) -> None:
         self._console, self._proposer = console, proposer
         self._objectives = [OBJECTIVES[name] for name in proposer.search.objectives]
         self._started = self._spoke = time.monotonic()

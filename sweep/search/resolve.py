@@ -23,7 +23,7 @@ PREFIX = "search."  # of --set: a field of the search, not of a trial
 
 
 @dataclass(frozen=True)
-class Asked:
+class ResolvedSearch:
     """A search that can be carried out: everything that may be wrong has been looked at."""
 
     study: Study
@@ -46,7 +46,7 @@ class Asked:
 
 def prepare(
     study: Study, options: Options, look: Callable[[Trial], Trial], sources: Sources
-) -> Asked:
+) -> ResolvedSearch:
     """What is asked for; `look` looks at the data in `sources`.
 
     Raises:
@@ -63,7 +63,7 @@ def prepare(
     base = make_plan(study, look, scale, search.seeds, rest)
     if base.base.arm == "control":
         raise InputError("search: the base trial has no warm-up; give it one")
-    return Asked(
+    return ResolvedSearch(
         study=study,
         search=search,
         base=with_inventories(base, sources),

@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
 from sweep.backend.tuner import bound, scratch, traceback_of
 from sweep.options import Resources
-from sweep.search.ask_tell import Live, Proposer
+from sweep.search.ask_tell import RunningProposal, AskTell
 from sweep.search.proposals import Proposal
 from trainables.adapters.tune import live_by_seed
 from trainables.config.trial import Trial
@@ -28,16 +28,16 @@ from trainables.models.build import State
 class Watcher(Protocol):
     """What is told of the proposals while they run, from the driver's thread."""
 
-    def proposed(self, live: Live) -> None: ...
+    def proposed(self, live: RunningProposal) -> None: ...
     def trained(self, examples: int) -> None: ...
-    def recorded(self, live: Live, trial: Trial) -> None: ...
+    def recorded(self, live: RunningProposal, trial: Trial) -> None: ...
     def finished(self, proposal: Proposal) -> None: ...
     def retried(self, number: int, error: str) -> None: ...
     def failed(self, number: int, error: str) -> None: ...
 
 
 def run_search(
-    proposer: Proposer,
+    proposer: AskTell,
     sources: Mapping[str, Source],
     weights: Mapping[str, State],
     storage: Path | str,
@@ -79,7 +79,7 @@ def run_search(
 class _Asks(Searcher):
     """Tune's questions for another trial."""
 
-    def __init__(self, proposer: Proposer, resources: Resources, watcher: Watcher) -> None:
+    def __init__(self, proposer: AskTell, resources: Resources, watcher: Watcher) -> None:
         super().__init__()
         self._proposer, self._resources, self._watcher = proposer, resources, watcher
 
@@ -113,7 +113,7 @@ class _Asks(Searcher):
 class _Stops(FIFOScheduler):
     """Whether a proposal is run on its other seeds."""
 
-    def __init__(self, proposer: Proposer, watcher: Watcher) -> None:
+    def __init__(self, proposer: AskTell, watcher: Watcher) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._proposer, self._watcher = proposer, watcher
 
@@ -131,7 +131,7 @@ class _Stops(FIFOScheduler):
 class _Tells(tune.Callback):
     """How a proposal's trials have ended."""
 
-    def __init__(self, proposer: Proposer, watcher: Watcher) -> None:
+    def __init__(self, proposer: AskTell, watcher: Watcher) -> None:
         self._proposer, self._watcher = proposer, watcher
 
     def __getstate__(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _SCRATCH = re.compile(r"ray-[a-z0-9_]{8}")  # as `sweep.backend.tuner.scratch` n
 
 
 @dataclass(frozen=True)
-class Garbage:
+class Removable:
     """What can go."""
 
     kind: str  # for people, in the plural
@@ -36,7 +36,7 @@ def is_storage(storage: Storage) -> bool:
     return any(storage.listed(kind) for kind in (RECORDS, WARMUPS, CHECKPOINTS))
 
 
-def leftovers(storage: Storage, folder: Path, now: float) -> Iterator[Garbage]:
+def leftovers(storage: Storage, folder: Path, now: float) -> Iterator[Removable]:
     """What no launch will read again, provided that none uses the storage now.
 
     folder: what launches keep for themselves, see `launch_folder`.
@@ -52,14 +52,14 @@ def leftovers(storage: Storage, folder: Path, now: float) -> Iterator[Garbage]:
         if _is_scratch(path):
             size = sum(_size(file) for file in path.rglob("*"))
             remove = partial(shutil.rmtree, path)
-            yield Garbage("Ray's scratch folders of dead launches", str(path), size, remove)
+            yield Removable("Ray's scratch folders of dead launches", str(path), size, remove)
     # held by nobody, for whoever holds one uses the storage
     for path in sorted((folder / LOCKS).glob(LAUNCHERS)):
         remove = partial(path.unlink, missing_ok=True)
-        yield Garbage("locks of dead launches", str(path), _size(path), remove)
+        yield Removable("locks of dead launches", str(path), _size(path), remove)
 
 
-def old_warmups(storage: Storage, now: float, seconds: float) -> Iterator[Garbage]:
+def old_warmups(storage: Storage, now: float, seconds: float) -> Iterator[Removable]:
     """Warmed-up networks that no trial has made or started from for so long; in an object store,
     which keeps no account of use, made so long ago."""
     for listed in objects(storage, WARMUPS):
@@ -67,16 +67,16 @@ def old_warmups(storage: Storage, now: float, seconds: float) -> Iterator[Garbag
             yield _stored("warmed-up networks", storage, listed)
 
 
-def records(storage: Storage, trial_ids: set[str]) -> Iterator[Garbage]:
+def records(storage: Storage, trial_ids: set[str]) -> Iterator[Removable]:
     """The records of these trials."""
     for listed in objects(storage, RECORDS):
         if listed.last in trial_ids:
             yield _stored("records", storage, listed)
 
 
-def _stored(kind: str, storage: Storage, listed: Listed) -> Garbage:
+def _stored(kind: str, storage: Storage, listed: Listed) -> Removable:
     place = f"{storage.root}/{listed.name}"
-    return Garbage(kind, place, listed.size, partial(storage.discard, listed))
+    return Removable(kind, place, listed.size, partial(storage.discard, listed))
 
 
 def _is_scratch(path: Path) -> bool:

@@ -19,7 +19,7 @@ from sweep.tracking.publisher import Publisher
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Publication:
     """One trial to publish."""
 
     planned: PlannedTrial
@@ -33,20 +33,20 @@ class Outbox:
     """Publishes parcels in the order they come."""
 
     def __init__(
-        self, publisher: Publisher, told: Callable[[Parcel, str], None] = lambda parcel, why: None
+        self, publisher: Publisher, told: Callable[[Publication, str], None] = lambda parcel, why: None
     ) -> None:
         """told: of every parcel that is published, or else of why it never will be as it is."""
         self._publisher = publisher
         self._told = told
-        self._parcels: queue.SimpleQueue[Parcel | None] = queue.SimpleQueue()
+        self._parcels: queue.SimpleQueue[Publication | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
-        self.waiting: list[Parcel] = []  # could not be published
+        self.waiting: list[Publication] = []  # could not be published
         self.away = ""  # what does not answer, of the last
         self.reason = ""  # what it says, of the last
         self.refused: list[str] = []  # will never be published as they are, and why
         self._thread.start()
 
-    def put(self, parcel: Parcel) -> None:
+    def put(self, parcel: Publication) -> None:
         self._parcels.put(parcel)
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class Outbox:
                 return
             del self.waiting[0]
 
-    def _publish(self, parcel: Parcel) -> None:
+    def _publish(self, parcel: Publication) -> None:
         if parcel.error is not None:
             self._publisher.publish_failure(parcel.planned, parcel.error, parcel.node)
             self._told(parcel, "")

@@ -29,7 +29,7 @@ from sweep.tracking.ledger import is_done
 
 
 @dataclass(frozen=True)
-class Shelf:
+class StorageContents:
     """What a storage holds."""
 
     recorded: set[str]  # trial ids
@@ -38,7 +38,7 @@ class Shelf:
 
 
 @dataclass(frozen=True)
-class TrialStanding:
+class TrialStatus:
     """One planned trial."""
 
     trial_id: str
@@ -51,7 +51,7 @@ class TrialStanding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyStatus:
     """A study at one scale on one data set."""
 
     study: str
@@ -61,7 +61,7 @@ class Standing:
     status: str  # of the parent run: RUNNING, FINISHED, FAILED, KILLED
     launched_at: str
     last_finished: float | None  # seconds since 1970, of the trial that finished last
-    trials: tuple[TrialStanding, ...]
+    trials: tuple[TrialStatus, ...]
     process: str | None = None  # that holds its lock
     note: str = ""  # why there are no trials
     ended_by: str = ""  # what ended the last launch, where that is no trial's failure
@@ -84,16 +84,16 @@ class Standing:
         return dict(sorted(Counter(ran).items()))
 
     @property
-    def failures(self) -> dict[str, list[TrialStanding]]:
+    def failures(self) -> dict[str, list[TrialStatus]]:
         """Error → the trials that failed of it."""
-        found: dict[str, list[TrialStanding]] = {}
+        found: dict[str, list[TrialStatus]] = {}
         for trial in self.trials:
             if trial.outcome == "failed":
                 found.setdefault(trial.error, []).append(trial)
         return found
 
     @property
-    def unpublished(self) -> list[TrialStanding]:
+    def unpublished(self) -> list[TrialStatus]:
         return [trial for trial in self.trials if trial.stored]
 
     @property
@@ -102,7 +102,7 @@ class Standing:
         return not (self.counts["failed"] or self.note or (self.unpublished and not self.running))
 
 
-def look_at(location: Path | str) -> Shelf | None:
+def look_at(location: Path | str) -> StorageContents | None:
     """What is stored there; None where the folder is not there.
 
     Raises:
@@ -112,7 +112,7 @@ def look_at(location: Path | str) -> Shelf | None:
     if isinstance(location, Path) and not location.is_dir():
         return None
     storage, locks = open_storage(location), holders(launch_folder(location))
-    return Shelf(recorded(storage), checkpoint_ages(storage, time.time()), locks)
+    return StorageContents(recorded(storage), checkpoint_ages(storage, time.time()), locks)
 
 
 def standings(
@@ -120,8 +120,8 @@ def standings(
     study: str | None,
     scale: str | None,
     data: str | None,
-    shelf: Shelf | None,
-) -> list[Standing]:
+    shelf: StorageContents | None,
+) -> list[StudyStatus]:
     """Of every study that was launched, or of the one; last launched first.
 
     Raises:
@@ -150,7 +150,7 @@ def standings(
     return [_standing(client, parent, shelf) for parent in parents]
 
 
-def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standing:
+def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) -> StudyStatus:
     tags = parent.data.tags
     study, note, plan = tags.get("study", ""), "", None
     try:
@@ -160,7 +160,7 @@ def _standing(client: MlflowClient, parent: Run, shelf: Shelf | None) -> Standin
     runs = best_runs(children(client, parent))
     done = (run for run in runs.values() if is_done(client, run))
     ended = [run.info.end_time for run in done if run.info.end_time]
-    return Standing(
+    return StudyStatus(
         study=study,
         scale=tags.get("scale", ""),
         data=tags.get("data", ""),
@@ -179,8 +179,8 @@ def _trials(
     client: MlflowClient,
     planned: Sequence[PlannedTrial],
     runs: Mapping[str, Run],
-    shelf: Shelf | None,
-) -> list[TrialStanding]:
+    shelf: StorageContents | None,
+) -> list[TrialStatus]:
     found = []
     for trial in planned:
         run = runs.get(trial.trial_id)
@@ -188,7 +188,7 @@ def _trials(
         tags = run.data.tags if run else {}
         left = outcome in ("failed", "missing")
         found.append(
-            TrialStanding(
+            TrialStatus(
                 trial_id=trial.trial_id,
                 name=f"{trial.condition or 'control'} #{trial.replicate}",
                 outcome=outcome,
@@ -210,7 +210,7 @@ def _outcome(client: MlflowClient, run: Run | None) -> str:
     return "missing" if lost else outcome
 
 
-def _process(study: str, plan: Plan | None, shelf: Shelf | None) -> str | None:
+def _process(study: str, plan: Plan | None, shelf: StorageContents | None) -> str | None:
     """A search has another lock than the study's while it proposes."""
     locks = shelf.locks if shelf else {}
     if study in locks or not (plan and plan.search):

@@ -17,7 +17,7 @@ from analysis.exhibits.common.cells import EXACT, INTERVAL, exact_p, mean, teste
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, number, p_text, percent
 from analysis.exhibits.cost.overhead_plots import Bar, dose_curves, stacked_bars
-from analysis.exhibits.cost.warmup_levels import Dose, Step, against_largest, dose_of, from_level
+from analysis.exhibits.cost.warmup_levels import WarmupLevels, Step, against_largest, dose_of, from_level
 from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
 from analysis.statistics.comparison import ECE, Comparison, compare_grid
 from analysis.statistics.paired import MIN_PAIRS
@@ -172,7 +172,7 @@ def _span(shares: Sequence[float]) -> str:
     return low if low == high else f"{low.removesuffix(' %')} to {high}"
 
 
-def _enough(dose: Dose, steps: Sequence[Step]) -> str:
+def _enough(dose: WarmupLevels, steps: Sequence[Step]) -> str:
     """What the comparisons with the largest level say, in sentences."""
     least, most = dose.ends
     if not steps:
@@ -209,7 +209,7 @@ def _enough(dose: Dose, steps: Sequence[Step]) -> str:
     )
 
 
-def _steps_table(dose: Dose, steps: Sequence[Step]) -> Table:
+def _steps_table(dose: WarmupLevels, steps: Sequence[Step]) -> Table:
     """A row for each level but the largest."""
     top = dose.text(dose.levels[-1])
     shown, numbers = [], []

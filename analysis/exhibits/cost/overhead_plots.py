@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
 from analysis.exhibits.common.text import number, wrapped
-from analysis.exhibits.cost.warmup_levels import EXAMPLES, Dose, Values
+from analysis.exhibits.cost.warmup_levels import EXAMPLES, WarmupLevels, Values
 from analysis.statistics.comparison import ECE
 from analysis.statistics.paired import mean_interval
 
@@ -69,7 +69,7 @@ def stacked_bars(grid: str, bars: Sequence[Bar]) -> Drawing:
     )
 
 
-def dose_curves(dose: Dose, start: float | None) -> Drawing:
+def dose_curves(dose: WarmupLevels, start: float | None) -> Drawing:
     """Each measure against the level: every pair, the mean, and its 95 % interval.
 
     Args:
@@ -159,7 +159,7 @@ def _level_axis(axes: Axes, x: Values, texts: Sequence[str]) -> None:
     )
 
 
-def _handles(dose: Dose, start: float | None) -> list[Line2D | Patch]:
+def _handles(dose: WarmupLevels, start: float | None) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color="#999999", linewidth=0.5, label="one pair"),
         Line2D([], [], color="#555555", marker="s", linestyle="", label="without warm-up"),

@@ -24,7 +24,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Dose:
+class WarmupLevels:
     """A grid whose conditions are levels of one number of the warm-up, over its complete pairs."""
 
     grid: str
@@ -52,7 +52,7 @@ class Dose:
         return f"{text} {self.name}" if self.field == EXAMPLES else f"{self.name} {text}"
 
 
-def dose_of(results: StudyResults, grid: str) -> Dose | None:
+def dose_of(results: StudyResults, grid: str) -> WarmupLevels | None:
     """The grid's pairs by level; None where it does not vary a number of the warm-up, varies what
     is no part of the warm-up beside it, or has no complete pair."""
     varied = _varied(results.plan, grid)
@@ -73,7 +73,7 @@ def dose_of(results: StudyResults, grid: str) -> Dose | None:
                 table[row, 0] = without.numbers[measure.key]
                 table[row, column] = with_.numbers[measure.key]
     levels = np.array([numbers[c] for c in conditions], dtype=np.float64)
-    return Dose(grid, field, along, levels, measured) if conditions else None
+    return WarmupLevels(grid, field, along, levels, measured) if conditions else None
 
 
 def _varied(plan: Plan, grid: str) -> tuple[str, tuple[str, ...], dict[str, float]] | None:
@@ -118,7 +118,7 @@ class Step:
         return self.test.p_exact < ALPHA
 
 
-def against_largest(dose: Dose) -> list[Step]:
+def against_largest(dose: WarmupLevels) -> list[Step]:
     """Every level but the largest, ascending."""
     table = dose.measured[ECE]
     steps = []

@@ -6,7 +6,7 @@ import heapq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.backend.warmup_queue import Turns
+from sweep.backend.warmup_queue import WarmupQueue
 
 # a group: (its warm-ups, shared with others; seconds to make one; seconds of its tasks)
 WARMUPS = st.frozensets(st.sampled_from("abcd"), max_size=2)
@@ -25,7 +25,7 @@ def simulated(trials, workers, fails=()):
     """
     names = [str(number) for number in range(len(trials))]
     warmups = {name: trial[0] for name, trial in zip(names, trials, strict=True) if trial[0]}
-    turns = Turns(names, warmups)
+    turns = WarmupQueue(names, warmups)
     running, order, begun, made, now = [], [], {}, set(), 0
     while not turns.over or running:
         while len(running) < workers and (name := turns.take()) is not None:
@@ -68,5 +68,5 @@ def test_one_worker_takes_them_in_the_order_that_was_asked_for(trials):
 
 
 def test_a_warm_up_that_is_stored_holds_nobody_up():
-    turns = Turns(["one", "two"], {})
+    turns = WarmupQueue(["one", "two"], {})
     assert (turns.take(), turns.take(), turns.over) == ("one", "two", True)

@@ -14,7 +14,7 @@ from analysis.results.objectives import OBJECTIVES
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import make_plan
 from sweep.plan.study import Study
-from sweep.search.ask_tell import Live, Proposer
+from sweep.search.ask_tell import RunningProposal, AskTell
 from sweep.search.optuna_storage import opened
 from sweep.search.plan import controls_of
 from sweep.search.samplers import make_pruner, make_sampler
@@ -54,7 +54,7 @@ class Bench:
         deadline: float | None = None,
         worth: Worth | None = None,
         accuracy: Worth | None = None,
-    ) -> Iterator[Proposer]:
+    ) -> Iterator[AskTell]:
         search = self.search
         values: dict[str, tuple[dict[str, Any], int]] = {}
 
@@ -74,7 +74,7 @@ class Bench:
             make_sampler(search.sampler, search.seed),
             make_pruner(search.stopping, search.stop_after),
         ) as store:
-            proposer = Proposer(
+            proposer = AskTell(
                 search=search,
                 space=self.space,
                 store=store,
@@ -85,7 +85,7 @@ class Bench:
             )
             asked = proposer.ask
 
-            def ask() -> Live | None:
+            def ask() -> RunningProposal | None:
                 live = asked()
                 if live is not None:
                     for member in live.members:
@@ -115,7 +115,7 @@ def record(ece: float, accuracy: float, status: str = "finished") -> SimpleNames
     )
 
 
-def run(proposer: Proposer, live: Live) -> Any:
+def run(proposer: AskTell, live: RunningProposal) -> Any:
     """The proposal, seed by seed, until it is ended."""
     for seeds in range(1, len(live.members) + 1):
         proposer.seeds_done(live.number, seeds)
@@ -124,7 +124,7 @@ def run(proposer: Proposer, live: Live) -> Any:
     return proposer.finished(live.number)
 
 
-def run_all(proposer: Proposer) -> None:
+def run_all(proposer: AskTell) -> None:
     while (live := proposer.ask()) is not None:
         run(proposer, live)
 

@@ -12,7 +12,7 @@ from sweep.inputs.datasets import Sources
 from sweep.plan.plan import make_plan
 from sweep.plan.study import Study
 from sweep.tracking.ledger import read_ledger
-from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from trainables.config.trial import Data
 from trainables.lifecycle.trial_run import record_key, run_trial
@@ -54,7 +54,7 @@ def test_an_object_store_that_does_not_give_a_record(server, lived, tmp_path):
     publisher = publisher_of(plan, sources, tmp_path, (tmp_path / "artifacts").as_uri())
     server.server.kill()
     outbox = Outbox(publisher)
-    outbox.put(Parcel(planned, partial(Storage(server.url).get, key)))
+    outbox.put(Publication(planned, partial(Storage(server.url).get, key)))
     outbox.close()
     assert [parcel.planned for parcel in outbox.waiting] == [planned]
     assert outbox.away == "the storage"
@@ -70,7 +70,7 @@ def test_an_object_store_that_does_not_take_an_artifact(server, lived, tmp_path,
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_S3_ENDPOINT_URL", nowhere)
         outbox = Outbox(publisher)
-        outbox.put(Parcel(planned, lambda: payload))
+        outbox.put(Publication(planned, lambda: payload))
         outbox.close()
     assert [parcel.planned for parcel in outbox.waiting] == [planned]
     assert outbox.away == "the store of MLflow's artifacts"

@@ -6,7 +6,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from sweep.tracking.client import ArtifactsError
-from sweep.tracking.outbox import Outbox, Parcel
+from sweep.tracking.outbox import Outbox, Publication
 from trainables.errors import StorageError
 
 
@@ -26,7 +26,7 @@ class Publisher:
 def send(publisher, *names):
     outbox = Outbox(publisher)
     for name in names:
-        outbox.put(Parcel(SimpleNamespace(name=name), name.encode))
+        outbox.put(Publication(SimpleNamespace(name=name), name.encode))
     outbox.close()
     return outbox
 
