@@ -160,7 +160,7 @@ def lives(model: dict[str, Any], count: int, sources: Sources) -> list[Callable[
         "warmup.epochs": 2,
         "task.epochs": 3,
     }
-    trial = Networks().look(sources.look(parse_trial(with_fields({}, fields | model))))
+    trial = Networks().resolve(sources.resolve(parse_trial(with_fields({}, fields | model))))
     trials = [trial.model_copy(update={"seed": seed}) for seed in range(count)]
     source = sources.get(trial.data, trial.data.source)
 

@@ -63,7 +63,7 @@ def main() -> None:
     for name, (fields, batch, examples) in SIZES.items():
         if asked.networks and not any(name.startswith(wanted) for wanted in asked.networks):
             continue
-        trial = sources.look(
+        trial = sources.resolve(
             parse_trial(with_fields({}, COMMON | _sized(batch, examples) | fields))
         )
         for row in rows(trial, sources, asked.rounds):

@@ -79,7 +79,7 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     from sweep.options import Resources
     from sweep.plan.plan import make_plan
     from sweep.plan.study import Study
-    from sweep.run.worklist import sort_out
+    from sweep.run.worklist import make_worklist
     from sweep.tracking.client import connect
     from sweep.tracking.ledger import read_ledger
     from sweep.tracking.publisher import Publisher
@@ -88,10 +88,10 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
 
     sources, storage, resources = Sources(), Storage(Path("sweep_storage").absolute()), Resources()
     study, device, client = Study.model_validate(STUDY), torch.device("cpu"), connect()
-    sources.look(make_plan(study, sources.look).base)  # the data are not what is measured
+    sources.resolve(make_plan(study, sources.resolve).base)  # the data are not what is measured
     with stage("plan"):  # type: ignore[attr-defined]
-        plan = make_plan(study, sources.look, replicates=trials // ARMS)
-        work = sort_out(plan, read_ledger(client, plan), storage, device)
+        plan = make_plan(study, sources.resolve, replicates=trials // ARMS)
+        work = make_worklist(plan, read_ledger(client, plan), storage, device)
     assert len(work.to_run) == len(plan.trials) == trials
     counted = Counting()
     with connected(resources), stage("run"):  # type: ignore[attr-defined]
@@ -114,7 +114,7 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
             publisher.publish(planned, payload)
         publisher.close("FINISHED")
     with stage("again"):  # type: ignore[attr-defined]
-        assert not sort_out(plan, read_ledger(client, plan), storage, device).to_run
+        assert not make_worklist(plan, read_ledger(client, plan), storage, device).to_run
     with stage("report"):  # type: ignore[attr-defined]
         results = load_study(client, study.name)
         write_report(results, default_folder(results))

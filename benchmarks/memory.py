@@ -61,7 +61,7 @@ def worker(trials: int, every: int) -> list[tuple[int, float]]:
     asked = []
     for seed in range(trials):
         fields = with_fields({}, SMALL | KINDS[seed % len(KINDS)] | {"seed": seed})
-        asked.append(networks.look(sources.look(parse_trial(fields))))
+        asked.append(networks.resolve(sources.resolve(parse_trial(fields))))
     resources = Resources(concurrency=1)
     looking = _Looking(every)
     with tempfile.TemporaryDirectory() as folder, connected(resources):

@@ -76,7 +76,9 @@ def main() -> None:
         if asked.networks and not any(name.startswith(wanted) for wanted in asked.networks):
             continue
         more = {"warmup.examples": WARMUP.get(name.split(",")[0], COMMON["warmup.examples"])}
-        trial = networks.look(sources.look(parse_trial(with_fields({}, COMMON | more | fields))))
+        trial = networks.resolve(
+            sources.resolve(parse_trial(with_fields({}, COMMON | more | fields)))
+        )
         row = (warmup_row if asked.warmup else speed_row)(trial, sources)
         print("| " + " | ".join([name, *row]) + " |", flush=True)
 

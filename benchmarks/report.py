@@ -66,7 +66,7 @@ def fill(folder: Path, trials: int) -> None:
     torch.set_num_threads(1)
     sources, storage = Sources(), Storage(folder / "storage")
     replicates = max(1, round(trials / ARMS))
-    plan = make_plan(load_study(STUDY), sources.look, SCALE, replicates, SIZES)
+    plan = make_plan(load_study(STUDY), sources.resolve, SCALE, replicates, SIZES)
     data = plan.base.data
     images = [sources.get(data, name) for name in (data.source, data.ood)]
     real = {}  # condition → record

@@ -65,25 +65,25 @@ def _clean(asked: "Namespace") -> int:
             kept = set() if asked.dry_run else {g.place for g in found if not _removed(g)}
     except OSError as error:  # of an object store
         raise InputError(f"--storage {asked.storage}: {one_line(error)}") from error
-    for kind in dict.fromkeys(garbage.kind for garbage in found):
+    for kind in dict.fromkeys(one.kind for one in found):
         _tell([g for g in found if g.kind == kind and g.place not in kept], kind)
-    gone = sum(garbage.size for garbage in found if garbage.place not in kept)
+    gone = sum(one.size for one in found if one.place not in kept)
     print(f"{'would free' if asked.dry_run else 'freed'} {gone:,} bytes in {location}")
     for place in sorted(kept):
         print(f"clean: {place}: cannot be removed", file=sys.stderr)
     return int(bool(kept))
 
 
-def _found(storage: "Storage", folder: "Path", asked: "Namespace") -> "Iterator[Garbage]":
-    from sweep.storage import removable as garbage
+def _found(storage: "Storage", folder: "Path", asked: "Namespace") -> "Iterator[Removable]":
+    from sweep.storage import removable
 
     now = time.time()
-    yield from garbage.leftovers(storage, folder, now)
+    yield from removable.leftovers(storage, folder, now)
     if asked.warmups:
         older = MONTH if asked.older_than is None else asked.older_than
-        yield from garbage.old_warmups(storage, now, older)
+        yield from removable.old_warmups(storage, now, older)
     if asked.records:
-        yield from garbage.records(storage, _in_mlflow(storage, asked.tracking_uri))
+        yield from removable.records(storage, _in_mlflow(storage, asked.tracking_uri))
 
 
 def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
@@ -116,16 +116,16 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
     return safe
 
 
-def _removed(garbage: "Garbage") -> bool:
+def _removed(one: "Removable") -> bool:
     try:
-        garbage.remove()
+        one.remove()
     except OSError:
         return False
     return True
 
 
-def _tell(found: "Sequence[Garbage]", kind: str) -> None:
-    print(f"{len(found):>6} {kind}, {sum(garbage.size for garbage in found):,} bytes")
+def _tell(found: "Sequence[Removable]", kind: str) -> None:
+    print(f"{len(found):>6} {kind}, {sum(one.size for one in found):,} bytes")
 
 
 def _parser() -> Parser:

@@ -142,7 +142,7 @@ def _check(study: "Study", options: Options) -> None:
     """Whether the study can be planned, as far as that can be said before an earlier one is run."""
     _check_words(study, options)
     from sweep.errors import NotYet
-    from sweep.inputs.resolve import looking, plan_study
+    from sweep.inputs.resolve import plan_study, resolvers
 
     with suppress(NotYet):
         if study.search is None:
@@ -150,16 +150,16 @@ def _check(study: "Study", options: Options) -> None:
         else:
             from sweep.search.resolve import prepare
 
-            sources, _, look = looking(options)
-            prepare(study, options, look, sources)
+            sources, _, resolve = resolvers(options)
+            prepare(study, options, resolve, sources)
 
 
 def _search(study: "Study", options: Options, console: Console) -> Outcome:
-    from sweep.inputs.resolve import looking
+    from sweep.inputs.resolve import resolvers
     from sweep.search.resolve import prepare
 
-    sources, networks, look = looking(options)
-    asked = prepare(study, options, look, sources)
+    sources, networks, resolve = resolvers(options)
+    asked = prepare(study, options, resolve, sources)
     _say(console, networks.notes)
     if options.dry_run:
         from sweep.search.dry_run import show_search

@@ -70,7 +70,7 @@ def _publish(options: Options, console: Console) -> int:
 
 
 def _publish_study(study: "Study", options: Options, console: Console) -> Outcome:
-    from sweep.inputs.resolve import looking, plan_study
+    from sweep.inputs.resolve import plan_study, resolvers
 
     if study.search is None:
         from sweep.run.executor import execute
@@ -80,9 +80,9 @@ def _publish_study(study: "Study", options: Options, console: Console) -> Outcom
     from sweep.search.executor import publish_search
     from sweep.search.resolve import prepare
 
-    sources, networks, look = looking(options)
+    sources, networks, resolve = resolvers(options)
     return publish_search(
-        prepare(study, options, look, sources), sources, networks, options, console
+        prepare(study, options, resolve, sources), sources, networks, options, console
     )
 
 

@@ -99,7 +99,7 @@ def _name(study: str | None) -> str | None:
     return load(study).name
 
 
-def line_of(standing: "Standing") -> str:
+def line_of(standing: "StudyStatus") -> str:
     """`noise_ablation, laptop, photos: running · 57/114 done, 2 failed, 55 missing · …`"""
     counts = standing.counts
     done = counts["finished"] + counts["diverged"]
@@ -115,7 +115,7 @@ def line_of(standing: "Standing") -> str:
     )
 
 
-def page_of(standing: "Standing", shelf: "Shelf | None") -> str:
+def page_of(standing: "StudyStatus", shelf: "StorageContents | None") -> str:
     """All there is to say, in a few lines."""
     counts = ", ".join(f"{count} {outcome}" for outcome, count in standing.counts.items())
     lines = [
@@ -148,7 +148,7 @@ def page_of(standing: "Standing", shelf: "Shelf | None") -> str:
     return "\n".join(lines)
 
 
-def _state(standing: "Standing", shelf: "Shelf | None" = None) -> str:
+def _state(standing: "StudyStatus", shelf: "StorageContents | None" = None) -> str:
     said = STATUSES.get(standing.status, standing.status.lower())
     if standing.process:
         return f"running (process {standing.process})"
@@ -161,7 +161,7 @@ def _state(standing: "Standing", shelf: "Shelf | None" = None) -> str:
     return said
 
 
-def _locks(storage: Path | str, shelf: "Shelf | None") -> str:
+def _locks(storage: Path | str, shelf: "StorageContents | None") -> str:
     if shelf is None:
         return f"storage {storage}: not there"
     held = ", ".join(f"{name} (process {pid})" for name, pid in shelf.locks.items())
@@ -169,7 +169,7 @@ def _locks(storage: Path | str, shelf: "Shelf | None") -> str:
 
 
 def _as_json(
-    found: "Sequence[Standing]", storage: Path | str, shelf: "Shelf | None"
+    found: "Sequence[StudyStatus]", storage: Path | str, shelf: "StorageContents | None"
 ) -> dict[str, Any]:
     return {
         "storage": shelf

@@ -36,7 +36,7 @@ def live(folder: Path, studies: Sequence[str], replicates: int) -> None:
     sources, storage = Sources(), Storage(folder / "sweep_storage")
     images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
     for study in studies:
-        plan = make_plan(load_study(str(folder / study)), sources.look, replicates=replicates)
+        plan = make_plan(load_study(str(folder / study)), sources.resolve, replicates=replicates)
         for planned in plan.trials:
             run_trial(planned.trial, *images, storage, torch.device("cpu"))
 

@@ -60,7 +60,7 @@ def lived(tmp_path_factory):
     """(plan, sources, records by trial id)"""
     torch.set_num_threads(1)
     sources, storage = Sources(), Storage(tmp_path_factory.mktemp("storage"))
-    plan = make_plan(Study.model_validate(STUDY), sources.look)
+    plan = make_plan(Study.model_validate(STUDY), sources.resolve)
     images = [sources.get(plan.base.data, name) for name in ("photos", "photos_ood")]
     for planned in plan.trials:
         run_trial(planned.trial, *images, storage, torch.device("cpu"))

@@ -118,7 +118,7 @@ def train(workers: Workers, cases: dict[str, Steps]) -> dict[str, Trained]:
 def _train(workers: Workers, case: Steps) -> Trained:
     network = workers.prepared(case.network, torch.device("cpu"))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.5) if case.trained else None
-    stepped = workers.in_step(network) if case.trained else network
+    stepped = workers.distributed(network) if case.trained else network
     outputs = train_epoch(stepped, optimizer, iter(case.batches), lambda n: None, workers)
     inputs, labels = (torch.cat(parts) for parts in zip(*case.batches, strict=True))
     positions = None if labels.ndim == 1 else torch.zeros(len(labels), 1, dtype=torch.int64)

@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.exhibits.calibration.posthoc import MEASURES as CALIBRATION
 from analysis.exhibits.calibration.posthoc import measured as calibrated
 from analysis.exhibits.common.by_method import Measured, compare_methods
-from analysis.exhibits.common.cells import BOTH, mean, pair_count, spread, values
+from analysis.exhibits.common.cells import BOTH, csv_row, mean, pair_count, spread
 from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.text import Bold, label
 from analysis.exhibits.ood.detection import NO_OOD
@@ -132,7 +132,7 @@ def _table(form: _Form, place: int, rows: Rows, methods: Sequence[str]) -> Table
     frame.columns = pd.MultiIndex.from_tuples(list(shown[0]))
     numbers = [
         {"condition": condition, "method": method}
-        | values(rows[method, condition])
+        | csv_row(rows[method, condition])
         | {"metric": form.measure.key}
         for condition in conditions
         for method in methods

@@ -3,7 +3,7 @@
 from analysis.exhibits.common.cells import exact_p
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
 from analysis.exhibits.common.text import label, number
-from analysis.exhibits.search.confirmed import said
+from analysis.exhibits.search.confirmed import sentences
 from analysis.results.equal_start import warning
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import (
@@ -33,7 +33,11 @@ def findings(results: StudyResults) -> list[str]:
 
 def _found(results: StudyResults) -> list[str]:
     if results.plan.search is not None:
-        return [" ".join(said(results))] if said(results) else ["The search has no best yet."]
+        return (
+            [" ".join(sentences(results))]
+            if sentences(results)
+            else ["The search has no best yet."]
+        )
     if not results.plan.grids:
         return [_alone(results)]
     measure = ECE if results.plan.trains else CONFIDENCE

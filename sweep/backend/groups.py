@@ -31,7 +31,7 @@ def grouped(trials: Sequence[Trial], size: int) -> list[list[Trial]]:
     return groups
 
 
-def in_words(groups: Sequence[Sequence[Trial]], device: str) -> str:
+def sentence(groups: Sequence[Sequence[Trial]], device: str) -> str:
     """How the groups are lived."""
     trials = sum(map(len, groups))
     how = (

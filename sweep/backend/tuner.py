@@ -37,7 +37,7 @@ from trainables.models.build import State
 class_cache.DEFAULT_ENV_VARS = {}
 
 
-class Watcher(Protocol):
+class TrialCallback(Protocol):
     """What is told of the trials while they run, from the driver's thread."""
 
     def started(self, trial_id: str) -> None: ...
@@ -55,7 +55,7 @@ def run_trials(
     folder: Path,
     resources: Resources,
     commit: str,
-    watcher: Watcher,
+    watcher: TrialCallback,
     warmups: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run every trial to its end, good or bad, and tell the watcher.
@@ -78,7 +78,7 @@ def run_trials(
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_Asks(groups, warmups),
+                search_alg=_GroupSearcher(groups, warmups),
                 num_samples=len(groups),
                 # one that has started workers is left to end with them
                 reuse_actors=resources.workers == 1,
@@ -88,7 +88,7 @@ def run_trials(
                 name="tune",
                 storage_path=str(own),
                 failure_config=tune.FailureConfig(max_failures=resources.retries),
-                callbacks=[_Tell(watcher)],
+                callbacks=[_TuneCallback(watcher)],
                 verbose=0,
             ),
         ).fit()
@@ -145,7 +145,7 @@ def scratch(folder: Path, resources: Resources) -> Iterator[Path]:
         yield Path(own)
 
 
-class _Asks(Searcher):
+class _GroupSearcher(Searcher):
     """Tune's questions for another trial, each of which is a group of ours.
 
     Of a grid Tune would begin the next in any case, and copy all of them for each: of 5,000 trials
@@ -190,10 +190,10 @@ class _Asks(Searcher):
         return {}
 
 
-class _Tell(tune.Callback):
+class _TuneCallback(tune.Callback):
     """Passes Tune's events on to the watcher: of each trial that one of Tune's holds."""
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: TrialCallback) -> None:
         self._watcher = watcher
         self._finished: set[str] = set()
 

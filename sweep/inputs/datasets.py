@@ -64,7 +64,7 @@ class Sources:
                 found[key, data.loaded_ood(shape)] = of_ood(ood, source, trained_on[key])
         return tuple(found.values())
 
-    def look(self, trial: Trial) -> Trial:
+    def resolve(self, trial: Trial) -> Trial:
         """The trial with the facts of its data filled in.
 
         Raises:

@@ -51,7 +51,7 @@ class Networks:
         """What the user should know of the networks that were looked at, in sentences."""
         return tuple(self._notes)
 
-    def look(self, trial: Trial) -> Trial:
+    def resolve(self, trial: Trial) -> Trial:
         """The trial, whose data have been looked at, with the facts of its network filled in.
 
         Raises:

@@ -18,15 +18,15 @@ from trainables.models.weights import read_weights
 from trainables.storage.storage import Storage
 
 
-def trained_by(
-    name: str, scale: str | None, storage: Storage, look: Callable[[Trial], Trial]
+def weights_of_study(
+    name: str, scale: str | None, storage: Storage, resolve: Callable[[Trial], Trial]
 ) -> State:
     """The weights of the study's first control.
 
     Raises:
         NotYet: it has not been run.
     """
-    plan = make_plan(load_study(name), look, scale, replicates=1)
+    plan = make_plan(load_study(name), resolve, scale, replicates=1)
     trial_id = plan.trials[0].trial_id
     payload = storage.get(record_key(trial_id))
     if payload is None:

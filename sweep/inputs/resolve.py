@@ -6,7 +6,7 @@ from dataclasses import replace
 from sweep.errors import InputError
 from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
-from sweep.inputs.pretrained import trained_by
+from sweep.inputs.pretrained import weights_of_study
 from sweep.options import Options
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import Study
@@ -24,8 +24,8 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Netw
     for name in ("trials", "timeout", "search_storage"):
         if getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
-    sources, networks, look = looking(options)
-    plan = make_plan(study, look, options.scale, options.replicates, options.overrides)
+    sources, networks, resolve = resolvers(options)
+    plan = make_plan(study, resolve, options.scale, options.replicates, options.overrides)
     return with_inventories(plan, sources), sources, networks
 
 
@@ -34,17 +34,17 @@ def with_inventories(plan: StudyPlan, sources: Sources) -> StudyPlan:
     return replace(plan, found=sources.inventories(p.trial for p in plan.trials))
 
 
-def looking(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:
+def resolvers(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:
     """Data sets, networks, and how a trial is looked at with them."""
     sources, storage = Sources(download=options.download), open_storage(options.storage)
 
     def trained(name: str) -> State:
-        return trained_by(name, options.scale, storage, look)
+        return weights_of_study(name, options.scale, storage, resolve)
 
     asked = options.resources
     networks = Networks(options.download, trained, asked.workers, asked.device)
 
-    def look(trial: Trial) -> Trial:
-        return networks.look(sources.look(trial))
+    def resolve(trial: Trial) -> Trial:
+        return networks.resolve(sources.resolve(trial))
 
-    return sources, networks, look
+    return sources, networks, resolve

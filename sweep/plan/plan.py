@@ -102,7 +102,7 @@ class StudyPlan:
 
 def make_plan(
     study: Study,
-    look: Callable[[Trial], Trial],
+    resolve: Callable[[Trial], Trial],
     scale: str | None = None,
     replicates: int | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -110,7 +110,7 @@ def make_plan(
     """The study's plan.
 
     Args:
-        look: fills in the facts of a trial's data.
+        resolve: fills in the facts of a trial's data.
         scale: `laptop` where the study has it and nothing else is asked.
         replicates: in place of the scale's.
         overrides: dotted field → value, over the base and the scale; for a field that a grid
@@ -126,7 +126,7 @@ def make_plan(
         raise InputError(f"--replicates {replicates}: give at least 1")
     counts = {g: replicates or study.replicates(sized, g) for g in study.grids or ("",)}
     base = _base_fields(study, sized, overrides)
-    base_trial = look(parse_trial(base))
+    base_trial = resolve(parse_trial(base))
     trials: dict[str, PlannedTrial] = {}
     grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
     labels = _Labels(study, base_trial)
@@ -138,7 +138,7 @@ def make_plan(
             fields = with_fields(base, outer_first(cell))
             fields["seed"] = base_trial.seed + replicate
             try:
-                trial = look(parse_trial(fields))
+                trial = resolve(parse_trial(fields))
             except DoesNotApply as reason:
                 left_out[str(reason)] = None
                 continue

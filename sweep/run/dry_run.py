@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.backend.capacity import this_machine
-from sweep.backend.groups import grouped, in_words
+from sweep.backend.groups import grouped, sentence
 from sweep.options import Options, Resources
 from sweep.plan.plan import StudyPlan
 from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.run.progress import duration
-from sweep.run.worklist import sort_out
+from sweep.run.worklist import make_worklist
 from sweep.tracking.client import connect_if_there
 from sweep.tracking.ledger import Ledger, read_ledger
 from trainables.data.examples import Source
@@ -33,7 +33,9 @@ def show_plan(
     """
     client = connect_if_there()
     ledger = read_ledger(client, plan) if client else Ledger()
-    work = sort_out(plan, ledger, Storage(options.storage), torch.device(options.resources.device))
+    work = make_worklist(
+        plan, ledger, Storage(options.storage), torch.device(options.resources.device)
+    )
     groups = grouped([planned.trial for planned in work.to_run], options.resources.fuse)
     at_a_time = max(1, min(slots(options.resources), len(groups)))
     seconds = seconds_from_runs(work, ledger.done.values(), options.resources.device)
@@ -57,7 +59,7 @@ def show_plan(
         "  done elsewhere": f"{len(work.adopted)} by another study or scale: to be adopted",
         "  stored": f"{len(work.stored)} to be published",
         "  to run": str(len(work.to_run)),
-        "  fused": in_words(groups, options.resources.device),
+        "  fused": sentence(groups, options.resources.device),
         "Shared warm-ups": f"{work.shared_warmups} trials take one that is, or will be, stored",
         "Examples": f"{work.examples_to_train:,} to be trained on",
         "Time left": f"{duration(seconds / at_a_time)}, {at_a_time} trials at a time ({source})"

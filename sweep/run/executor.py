@@ -15,13 +15,13 @@ from analysis.rendering.report import default_folder, publish_report, write_repo
 from analysis.results.records import RecordError
 from analysis.results.study_results import ResultsError, load_study, read_plan
 from sweep.backend.failures import what_happened
-from sweep.backend.groups import grouped, in_words
+from sweep.backend.groups import grouped, sentence
 from sweep.errors import InputError
 from sweep.options import Options, Outcome
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.run.events import Log
 from sweep.run.progress import Display
-from sweep.run.worklist import Worklist, sort_out
+from sweep.run.worklist import Worklist, make_worklist
 from sweep.storage.location import check_writable
 from sweep.storage.locks import exclusive, using
 from sweep.tracking.client import AWAY, connect_alone, what_to_do
@@ -61,7 +61,7 @@ def execute(
         log = log_of(options, plan)
         try:
             ledger = read_ledger(client, plan)
-            work = sort_out(plan, ledger, Storage(options.storage), device)
+            work = make_worklist(plan, ledger, Storage(options.storage), device)
             if run and plan.search is None:  # a search says it once, at its beginning
                 tell_found(plan, console)
             _announce(work, plan, console)
@@ -131,8 +131,8 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
 
 def tell_found(plan: StudyPlan, console: Console) -> None:
     """What was found in the data sets."""
-    for sentence in plan.found_sentences:
-        console.print(sentence, soft_wrap=True)
+    for text in plan.found_sentences:
+        console.print(text, soft_wrap=True)
 
 
 def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
@@ -186,7 +186,7 @@ class _Launch:
         resources = self.options.resources
         if resources.fuse > 1 and work.to_run:
             groups = grouped([planned.trial for planned in work.to_run], resources.fuse)
-            self._say(f"fused: {in_words(groups, resources.device)}")
+            self._say(f"fused: {sentence(groups, resources.device)}")
 
     def _carry_out(
         self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str
@@ -235,7 +235,7 @@ class _Launch:
                 self.options.folder,
                 self.options.resources,
                 self.commit,
-                _Watch(self, display, outbox),
+                _Callback(self, display, outbox),
                 work.warmups,
             )
 
@@ -303,7 +303,7 @@ class _Launch:
         self.console.print(text, soft_wrap=True)
 
 
-class _Watch:
+class _Callback:
     """Passes on what happens to the trials, to the display and to the outbox."""
 
     def __init__(self, launch: _Launch, display: Display, outbox: Outbox) -> None:

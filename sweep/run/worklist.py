@@ -34,7 +34,9 @@ class Worklist:
         return sum(self.examples.values())
 
 
-def sort_out(plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.device) -> Worklist:
+def make_worklist(
+    plan: StudyPlan, ledger: Ledger, storage: Storage, device: torch.device
+) -> Worklist:
     """The state of every planned trial.
 
     The trials to run are ordered replicate by replicate, so that a study that is cut short is

@@ -13,7 +13,7 @@ from sweep.options import Options
 from sweep.run.dry_run import slots
 from sweep.run.estimate import seconds_by_measuring
 from sweep.run.progress import duration
-from sweep.run.worklist import sort_out
+from sweep.run.worklist import make_worklist
 from sweep.search.proposals import proposals
 from sweep.search.resolve import ResolvedSearch
 from sweep.search.space import one_line_of
@@ -36,7 +36,7 @@ def show_search(
     """
     search, base = asked.search, asked.base
     device = torch.device(options.resources.device)
-    work = sort_out(base, Ledger(), Storage(options.folder / "none"), device)
+    work = make_worklist(base, Ledger(), Storage(options.folder / "none"), device)
     one = seconds_by_measuring(work, sources, weights) / max(1, search.seeds)
     at_a_time = slots(options.resources)
     confirming = 2 * asked.replicates

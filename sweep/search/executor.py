@@ -26,7 +26,7 @@ from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
 from sweep.run.executor import execute, log_of, reach, tell_found, tell_parcel
-from sweep.search.ask_tell import RunningProposal, AskTell
+from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import AWAY as UNREACHABLE
 from sweep.search.optuna_storage import Store, opened
 from sweep.search.plan import confirmed, confirming, controls_of, planned_trial, searched
@@ -34,7 +34,7 @@ from sweep.search.progress import SearchProgress
 from sweep.search.proposals import Proposal
 from sweep.search.resolve import ResolvedSearch
 from sweep.search.samplers import make_pruner, make_sampler
-from sweep.search.summary import told
+from sweep.search.summary import search_summary
 from sweep.storage.locks import using
 from sweep.tracking.client import AWAY, connect, what_to_do
 from sweep.tracking.commit import code_commit
@@ -142,7 +142,7 @@ class _Launch:
         status, ended_by = "FAILED", ""
         with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
             try:
-                watch = _Watch(self, SearchProgress(self.console, proposer), outbox, log)
+                watch = _Callback(self, SearchProgress(self.console, proposer), outbox, log)
                 run_search(
                     proposer,
                     self.sources.loaded,
@@ -185,7 +185,7 @@ class _Launch:
             f"{OBJECTIVES[asked.search.objectives[0]].label} {best.means[0]:.4g}; "
             f"{'now ' if self.run else ''}on {asked.replicates} fresh seeds"
         )
-        outcome = self._execute(confirmed(plan, confirm, asked.search, asked.look))
+        outcome = self._execute(confirmed(plan, confirm, asked.search, asked.resolve))
         if outcome.page:
             self._write_study(confirm, outcome.page.parent)
         return _with_code(outcome, 1) if self.failed else outcome
@@ -213,7 +213,7 @@ class _Launch:
 
     def _plan(self, found: list[Proposal]) -> StudyPlan:
         controls = controls_of(self.base)
-        search = told(
+        search = search_summary(
             self.asked.search, self.asked.space, self.store.study, self.asked.url, found, controls
         )
         return searched(self.base, self.asked.space, found, search)
@@ -252,7 +252,7 @@ class _Records:
         return record_bytes(client, run)
 
 
-class _Watch:
+class _Callback:
     """Passes on what happens to the proposals, to the console, the log and the outbox."""
 
     def __init__(self, launch: _Launch, telling: SearchProgress, outbox: Outbox, log: Log) -> None:

@@ -61,10 +61,10 @@ def controls_of(base: StudyPlan) -> list[PlannedTrial]:
 
 
 def confirmed(
-    plan: StudyPlan, study: Study, search: Search, look: Callable[[Trial], Trial]
+    plan: StudyPlan, study: Study, search: Search, resolve: Callable[[Trial], Trial]
 ) -> StudyPlan:
     """The plan with the trials of a study of `confirming` added."""
-    fresh = make_plan(study, look, plan.scale)
+    fresh = make_plan(study, resolve, plan.scale)
     later = [replace(p, replicate=p.replicate + search.seeds) for p in fresh.trials]
     trials = {planned.trial_id: planned for planned in (*plan.trials, *later)}
     return replace(

@@ -32,7 +32,7 @@ class ResolvedSearch:
     space: Space
     url: str
     replicates: int  # of what is confirmed
-    look: Callable[[Trial], Trial]
+    resolve: Callable[[Trial], Trial]
 
     @cached_property
     def name(self) -> str:
@@ -45,9 +45,9 @@ class ResolvedSearch:
 
 
 def prepare(
-    study: Study, options: Options, look: Callable[[Trial], Trial], sources: Sources
+    study: Study, options: Options, resolve: Callable[[Trial], Trial], sources: Sources
 ) -> ResolvedSearch:
-    """What is asked for; `look` looks at the data in `sources`.
+    """What is asked for; `resolve` looks at the data in `sources`.
 
     Raises:
         InputError: it cannot be; nothing has been run or written.
@@ -60,15 +60,15 @@ def prepare(
         fields["trials"] = options.trials
     search = parse_search(fields)
     rest = {k: v for k, v in options.overrides.items() if k not in changes}
-    base = make_plan(study, look, scale, search.seeds, rest)
+    base = make_plan(study, resolve, scale, search.seeds, rest)
     if base.base.arm == "control":
         raise InputError("search: the base trial has no warm-up; give it one")
     return ResolvedSearch(
         study=study,
         search=search,
         base=with_inventories(base, sources),
-        space=Space(search, base.base, look),
+        space=Space(search, base.base, resolve),
         url=database(options.search_storage, options.folder),
         replicates=options.replicates or study.replicates(sized, ""),
-        look=look,
+        resolve=resolve,
     )

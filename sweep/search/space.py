@@ -19,13 +19,13 @@ SAMPLES = 100  # combinations tried before anything runs
 class Space:
     """The dimensions around a base trial."""
 
-    def __init__(self, search: Search, base: Trial, look: Callable[[Trial], Trial]) -> None:
-        """look: fills in the facts of a trial's data and network.
+    def __init__(self, search: Search, base: Trial, resolve: Callable[[Trial], Trial]) -> None:
+        """resolve: fills in the facts of a trial's data and network.
 
         Raises:
             InputError: the base is not in the space, or a trial of the space cannot be.
         """
-        self._look = look
+        self._resolve = resolve
         self._fields = base_fields(base)
         self.left_out: list[str] = []  # levels that have no meaning for the data, and why
         self._dimensions = search.dimensions
@@ -57,7 +57,7 @@ class Space:
             InputError: it cannot be.
         """
         fields = with_fields(self._fields, outer_first(params)) | {"seed": seed}
-        return self._look(parse_trial(fields))
+        return self._resolve(parse_trial(fields))
 
     def described(self) -> dict[str, str]:
         """Each dimension in words, by field."""

@@ -14,7 +14,7 @@ from sweep.search.space import Space
 from trainables.config.trial import Trial
 
 
-def told(
+def search_summary(
     search: Search,
     space: Space,
     study: optuna.Study,

@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
 from sweep.backend.tuner import bound, scratch, traceback_of
 from sweep.options import Resources
-from sweep.search.ask_tell import RunningProposal, AskTell
+from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.proposals import Proposal
 from trainables.adapters.tune import live_by_seed
 from trainables.config.trial import Trial
@@ -25,7 +25,7 @@ from trainables.data.examples import Source
 from trainables.models.build import State
 
 
-class Watcher(Protocol):
+class ProposalCallback(Protocol):
     """What is told of the proposals while they run, from the driver's thread."""
 
     def proposed(self, live: RunningProposal) -> None: ...
@@ -44,7 +44,7 @@ def run_search(
     folder: Path,
     resources: Resources,
     commit: str,
-    watcher: Watcher,
+    watcher: ProposalCallback,
 ) -> None:
     """Run proposals until there are enough, or the time is up.
 
@@ -59,8 +59,8 @@ def run_search(
             tune.Tuner(
                 bound(live_by_seed, sources, weights, storage, resources, commit, folder),
                 tune_config=tune.TuneConfig(
-                    search_alg=_Asks(proposer, resources, watcher),
-                    scheduler=_Stops(proposer, watcher),
+                    search_alg=_ProposalSearcher(proposer, resources, watcher),
+                    scheduler=_SeedStopper(proposer, watcher),
                     num_samples=-1,
                     reuse_actors=resources.workers == 1,
                 ),
@@ -68,7 +68,7 @@ def run_search(
                     name="tune",
                     storage_path=str(own),
                     failure_config=tune.FailureConfig(max_failures=resources.retries),
-                    callbacks=[_Tells(proposer, watcher)],
+                    callbacks=[_TuneCallback(proposer, watcher)],
                     verbose=0,
                 ),
             ).fit()
@@ -76,10 +76,10 @@ def run_search(
             proposer.give_up()
 
 
-class _Asks(Searcher):
+class _ProposalSearcher(Searcher):
     """Tune's questions for another trial."""
 
-    def __init__(self, proposer: AskTell, resources: Resources, watcher: Watcher) -> None:
+    def __init__(self, proposer: AskTell, resources: Resources, watcher: ProposalCallback) -> None:
         super().__init__()
         self._proposer, self._resources, self._watcher = proposer, resources, watcher
 
@@ -110,10 +110,10 @@ class _Asks(Searcher):
         return {}
 
 
-class _Stops(FIFOScheduler):
+class _SeedStopper(FIFOScheduler):
     """Whether a proposal is run on its other seeds."""
 
-    def __init__(self, proposer: AskTell, watcher: Watcher) -> None:
+    def __init__(self, proposer: AskTell, watcher: ProposalCallback) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._proposer, self._watcher = proposer, watcher
 
@@ -128,10 +128,10 @@ class _Stops(FIFOScheduler):
         return {}
 
 
-class _Tells(tune.Callback):
+class _TuneCallback(tune.Callback):
     """How a proposal's trials have ended."""
 
-    def __init__(self, proposer: AskTell, watcher: Watcher) -> None:
+    def __init__(self, proposer: AskTell, watcher: ProposalCallback) -> None:
         self._proposer, self._watcher = proposer, watcher
 
     def __getstate__(self) -> dict[str, Any]:

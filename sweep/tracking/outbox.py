@@ -33,7 +33,9 @@ class Outbox:
     """Publishes parcels in the order they come."""
 
     def __init__(
-        self, publisher: Publisher, told: Callable[[Publication, str], None] = lambda parcel, why: None
+        self,
+        publisher: Publisher,
+        told: Callable[[Publication, str], None] = lambda parcel, why: None,
     ) -> None:
         """told: of every parcel that is published, or else of why it never will be as it is."""
         self._publisher = publisher

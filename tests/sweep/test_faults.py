@@ -59,7 +59,7 @@ def damage(path: Path) -> None:
 
 def plan_of(place) -> tuple[StudyPlan, Sources]:
     sources = Sources()
-    return make_plan(study_file(str(place.folder / "tiny.yaml")), sources.look), sources
+    return make_plan(study_file(str(place.folder / "tiny.yaml")), sources.resolve), sources
 
 
 # A node dies

@@ -30,7 +30,7 @@ TRIALS = 8  # of the tiny study: two replicates of a control and three condition
 
 def plan_of(place, study="tiny.yaml", **arguments):
     sources = Sources()
-    plan = make_plan(load_study(str(place.folder / study)), sources.look, **arguments)
+    plan = make_plan(load_study(str(place.folder / study)), sources.resolve, **arguments)
     return plan, sources
 
 

@@ -79,7 +79,7 @@ def lived(tiny, tmp_path):
     """A trial with a warm-up, and how it is lived."""
     sources = Sources()
     study = Study.model_validate({"name": "tiny"} | tiny | {"grids": {}})
-    plan = make_plan(study, sources.look, replicates=1)
+    plan = make_plan(study, sources.resolve, replicates=1)
     trial = next(p.trial for p in plan.trials if p.trial.arm == "warmup")
     storage = Storage(tmp_path / "storage")
     images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]

@@ -22,7 +22,7 @@ from torch.func import functional_call, vmap
 
 from trainables.config.trial import Optimizer
 from trainables.data.splits import Split
-from trainables.lifecycle.requests import Epoch, Pass, Predictions
+from trainables.lifecycle.requests import Epoch, Predictions, Request
 from trainables.seeds import global_positions
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import Pairs
@@ -43,7 +43,7 @@ class Stack:
         self._buffers = _joined([dict(network.named_buffers()) for network in networks])
         self._optimizer: _StackedOptimizer | None = None
 
-    def make(self, passes: Sequence[Pass]) -> list[Outputs]:
+    def make(self, passes: Sequence[Request]) -> list[Outputs]:
         """A pass of each network, all of one kind."""
         epochs = [one for one in passes if isinstance(one, Epoch)]
         return (
@@ -212,7 +212,7 @@ def _tried(
     networks: Sequence[nn.Module],
     batches: Sequence[tuple[Tensor, Tensor]],
     device: torch.device,
-    make: Callable[[Sequence[Pass]], list[Outputs]],
+    make: Callable[[Sequence[Request]], list[Outputs]],
 ) -> list[Tensor]:
     """The logits of a step and of predictions after it, and the networks' state then."""
     sgd = Optimizer(name="sgd", lr=0.1)

@@ -25,8 +25,8 @@ from trainables.config.trial import Trial
 from trainables.data.examples import Source
 from trainables.data.splits import TaskData
 from trainables.fused.stack import Stack, stackable
-from trainables.lifecycle.requests import Done, Life, Pass, alone
-from trainables.lifecycle.trial_run import CHECKPOINT_SECONDS, lived, warmup_key
+from trainables.lifecycle.requests import Completed, Request, Requests, run_alone
+from trainables.lifecycle.trial_run import CHECKPOINT_SECONDS, trial_requests, warmup_key
 from trainables.models.build import State, build
 from trainables.noise import sample
 from trainables.storage.storage import Storage
@@ -75,11 +75,11 @@ def run_trials(
         raise ValueError("trials: only those of one task can be lived together")
     share = _sharing()
 
-    def life(trial: Trial) -> Life[str]:
+    def life(trial: Trial) -> Requests[str]:
         def count(_: int, new: int) -> None:
             on_examples(trial.trial_id, new)
 
-        return lived(
+        return trial_requests(
             trial, source, ood, storage, device, count, checkpoint_seconds, commit, weights,
             share=share,
         )  # fmt: skip
@@ -110,7 +110,7 @@ class _Group:
     def __init__(
         self,
         trials: Sequence[Trial],
-        lives: Sequence[Life[str]],
+        lives: Sequence[Requests[str]],
         storage: Storage,
         device: torch.device,
         on_record: Callable[[str], None],
@@ -123,13 +123,13 @@ class _Group:
         self._storage = storage
         self._on_record = on_record
         self._held = list(range(len(trials)))  # not begun
-        self._waiting: dict[int, Pass] = {}  # what each life that goes on wants to be done
+        self._waiting: dict[int, Request] = {}  # what each life that goes on wants to be done
         self._stacks: dict[tuple[int, ...], Stack] = {}  # by members, no life in two
 
     def live_in_turn(self) -> None:
         for trial_id, life in zip(self._ids, self._lives, strict=True):
             try:
-                alone(life)
+                run_alone(life)
             except Exception as error:
                 self.errors.append(error)
             else:
@@ -143,7 +143,7 @@ class _Group:
             said = self._make(members, [self._waiting[i] for i in members])
             seconds = (time.perf_counter() - started) / len(members)
             for i, outputs in zip(members, said, strict=True):
-                self._go_on(i, Done(outputs, seconds))
+                self._go_on(i, Completed(outputs, seconds))
             self._begin()
 
     def _begin(self) -> None:
@@ -155,7 +155,7 @@ class _Group:
                 self._held.remove(i)
                 self._go_on(i, None)
 
-    def _go_on(self, i: int, done: Done | None) -> None:
+    def _go_on(self, i: int, done: Completed | None) -> None:
         """To what the life wants next; None: it begins."""
         self._waiting.pop(i, None)
         life = self._lives[i]
@@ -173,7 +173,7 @@ class _Group:
         first = min(self._waiting.values(), key=lambda wanted: wanted.place)
         return tuple(sorted(i for i, w in self._waiting.items() if w.kind == first.kind))
 
-    def _make(self, members: tuple[int, ...], passes: list[Pass]) -> list[Outputs]:
+    def _make(self, members: tuple[int, ...], passes: list[Request]) -> list[Outputs]:
         """What comes of each pass."""
         if members not in self._stacks:
             others = self._stacks.items()

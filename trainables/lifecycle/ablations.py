@@ -32,7 +32,7 @@ ITERATIONS = 20  # to find a learning rate
 TOLERANCE = 0.01  # of the size of its step
 
 
-def keep(network: nn.Module, untrained: State, data: TaskData, trial: Trial) -> float:
+def ablate(network: nn.Module, untrained: State, data: TaskData, trial: Trial) -> float:
     """Make of a warmed-up network one that has only what the trial's warm-up keeps of it.
 
     Args:

@@ -71,28 +71,28 @@ class Predictions:
             return evaluate(self.network, self.split, self.workers)
 
 
-Pass = Epoch | Predictions
+Request = Epoch | Predictions
 
 
 @dataclass(frozen=True)
-class Done:
+class Completed:
     """What came of a pass."""
 
     outputs: Outputs
     seconds: float  # that it took; of several networks' together, this one's share
 
 
-Life = Generator[Pass, Done, T]
+Requests = Generator[Request, Completed, T]
 
 
-def alone(life: Life[T]) -> T:
+def run_alone(life: Requests[T]) -> T:
     """Live to the end, without others."""
     try:
         asked = next(life)
         while True:
             started = time.perf_counter()
             outputs = asked.alone()
-            asked = life.send(Done(outputs, time.perf_counter() - started))
+            asked = life.send(Completed(outputs, time.perf_counter() - started))
     except StopIteration as end:
         value: T = end.value
         return value

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from trainables.config.trial import Optimizer, Trial, Warmup
 from trainables.data.examples import Source
 from trainables.data.splits import Split, TaskData, prepare
-from trainables.lifecycle.ablations import keep
+from trainables.lifecycle.ablations import ablate
 from trainables.lifecycle.record import History, write_record
-from trainables.lifecycle.requests import Epoch, Life, Pass, Predictions, alone
+from trainables.lifecycle.requests import Epoch, Predictions, Request, Requests, run_alone
 from trainables.models.build import State, build
 from trainables.models.head import head
 from trainables.models.shared_norm import waits_for_others
@@ -35,7 +35,7 @@ from trainables.seeds import generator, global_state
 from trainables.storage.serialization import pack, unpack
 from trainables.storage.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 from trainables.tasks import from_noise, target_shape
-from trainables.training.data_parallel import ALONE, ToldStorage, Workers
+from trainables.training.data_parallel import ALONE, BroadcastStorage, Workers
 from trainables.training.loop import (
     Batches,
     Diverged,
@@ -99,15 +99,15 @@ def run_trial(
     Returns:
         the key under which the record is stored.
     """
-    return alone(
-        lived(
+    return run_alone(
+        trial_requests(
             trial, source, ood, storage, device, on_examples, checkpoint_seconds, commit, weights,
             workers,
         )
     )  # fmt: skip
 
 
-def lived(
+def trial_requests(
     trial: Trial,
     source: Source,
     ood: Source | None,
@@ -119,18 +119,18 @@ def lived(
     weights: State | None,
     workers: Workers = ALONE,
     share: Callable[[TaskData], TaskData] = lambda data: data,
-) -> Life[str]:
+) -> Requests[str]:
     """The passes of the trial's life, which goes on with what is sent of each; else as `run_trial`.
 
     Args:
         share: what the life is to hold in place of its data: the same, and shared with others.
     """
     key = record_key(trial.trial_id)
-    storage = storage if workers.size == 1 else ToldStorage(storage, workers)
+    storage = storage if workers.size == 1 else BroadcastStorage(storage, workers)
     if storage.get(key) is None:
         data = share(prepare(trial, source, ood, device))
         network = workers.prepared(build(trial, device, weights), device)
-        life = _Life(
+        life = TrialRun(
             trial, network, data, storage, device, on_examples, checkpoint_seconds, workers
         )
         storage.put(key, (yield from life.record(commit)))
@@ -150,7 +150,7 @@ class _Phase:
     alike: Hashable  # of trials with one task, phases that differ in examples and rate alone
 
 
-class _Life:
+class TrialRun:
     def __init__(
         self,
         trial: Trial,
@@ -186,7 +186,7 @@ class _Life:
         probed_or_kept = trial.probes or (trial.warmup and trial.warmup.keep)
         self.untrained = _copied(network.state_dict()) if probed_or_kept else {}
 
-    def record(self, commit: str) -> Life[bytes]:
+    def record(self, commit: str) -> Requests[bytes]:
         """Live to the end, and say what came of it."""
         status = "finished"
         try:
@@ -205,7 +205,7 @@ class _Life:
             self.workers.size,
         )
 
-    def _live(self) -> Life[None]:
+    def _live(self) -> Requests[None]:
         saved = self.storage.get(self.checkpoint_key)
         checkpoint = None if saved is None else unpack(saved, self.device)
         if checkpoint is None or checkpoint["phase"] == "warmup":
@@ -216,12 +216,12 @@ class _Life:
         if self.data.ood is not None and "ood" not in self.outputs:
             self.outputs["ood"] = finite((yield from self._said(self.data.ood)))
 
-    def _start(self) -> Life[None]:
+    def _start(self) -> Requests[None]:
         """The network as the task takes it."""
         warmup = self.trial.warmup
         if warmup is not None and warmup.keep is not None:
             with global_state(self.trial.seed, "keep", self.device):
-                self.lr_scale = keep(self.network, self.untrained, self.data, self.trial)
+                self.lr_scale = ablate(self.network, self.untrained, self.data, self.trial)
             yield from self._measure("kept", 0, {})
         elif not (self.outputs or self.trial.task.epochs):
             started = self._now()  # the warm-up is another trial's, and nothing follows
@@ -229,7 +229,7 @@ class _Life:
             self._spent("evaluation", started)
         self._probe(0)
 
-    def _grow_up(self, checkpoint: dict[str, Any] | None) -> Life[None]:
+    def _grow_up(self, checkpoint: dict[str, Any] | None) -> Requests[None]:
         """From the first weights to the start of the task."""
         if self.trial.warmup is None:
             yield from self._measure("untrained", 0, {})
@@ -289,10 +289,10 @@ class _Life:
             None,
         )
 
-    def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> Life[None]:
+    def _run(self, phase: _Phase, checkpoint: dict[str, Any] | None) -> Requests[None]:
         """Train and measure epoch by epoch, from the checkpoint where there is one."""
         done = 0 if checkpoint is None else self._resume(phase, checkpoint)
-        network = self.workers.in_step(self.network)
+        network = self.workers.distributed(self.network)
         for epoch in range(done + 1, phase.epochs + 1):
             started = self._now()
             for group in phase.optimizer.param_groups if phase.optimizer else ():
@@ -322,7 +322,7 @@ class _Life:
             workers=self.workers,
         )
 
-    def _measure(self, phase: str, epoch: int, said: dict[str, Outputs]) -> Life[None]:
+    def _measure(self, phase: str, epoch: int, said: dict[str, Outputs]) -> Requests[None]:
         started = self._now()
         self.outputs = yield from self._evaluated()
         said = said | self.outputs
@@ -338,7 +338,7 @@ class _Life:
         seconds = sum(self.seconds.values())
         self.history.append({"phase": phase, **counts, "seconds": seconds, **metrics})
 
-    def _evaluated(self) -> Life[dict[str, Outputs]]:
+    def _evaluated(self) -> Requests[dict[str, Outputs]]:
         splits = {"validation": self.data.validation, "test": self.data.test}
         if self.data.ood is not None and self.trial.data.ood_each_epoch:
             splits["ood"] = self.data.ood
@@ -347,11 +347,11 @@ class _Life:
             said[name] = yield from self._said(split)
         return said
 
-    def _said(self, split: Split) -> Life[Outputs]:
+    def _said(self, split: Split) -> Requests[Outputs]:
         wanted = Predictions(self.network, split, self.workers, self.trial.seed)
         return (yield from self._made(wanted))
 
-    def _made(self, wanted: Pass) -> Life[Outputs]:
+    def _made(self, wanted: Request) -> Requests[Outputs]:
         """What comes of a pass. The time of other lives meanwhile is not this one's."""
         asked = time.perf_counter()
         done = yield wanted

@@ -62,7 +62,7 @@ class Workers:
         """The network with batch normalisation over whole mini-batches."""
         return network if self.size == 1 else share_statistics(network, device)
 
-    def in_step(self, network: nn.Module) -> nn.Module:
+    def distributed(self, network: nn.Module) -> nn.Module:
         """The network as a phase trains it: a backward pass averages the gradients of all workers.
 
         It holds the network itself, so the names of its state stay as they are.
@@ -95,7 +95,7 @@ class Workers:
         dist.all_gather_object(every, mine)
         return every
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """The first worker's value."""
         if self.size == 1:
             return value
@@ -111,7 +111,7 @@ class Workers:
 ALONE = Workers()
 
 
-class ToldStorage(Storage):
+class BroadcastStorage(Storage):
     """A storage that the first worker reads and writes. The others are told what it has read, so
     that all decide alike while other trials write."""
 
@@ -124,7 +124,7 @@ class ToldStorage(Storage):
             super().put(key, payload)
 
     def get(self, key: str) -> bytes | None:
-        return self._workers.told(super().get(key) if self._workers.leads else None)
+        return self._workers.broadcast(super().get(key) if self._workers.leads else None)
 
     def delete(self, key: str) -> None:
         if self._workers.leads:

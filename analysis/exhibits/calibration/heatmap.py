@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from analysis.exhibits.common.cells import BOTH, INTERVAL, difference, mean, tested, values
+from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, difference, mean
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, paper_style
 from analysis.exhibits.common.text import number
 from analysis.results.plan import Plan
@@ -145,9 +145,9 @@ def _table(plane: Plane, measure: Measure, rows: Sequence[Comparison]) -> Table:
     shown, numbers = [], []
     for row in rows:
         levels = plane.places[row.condition]
-        shown.append(dict(zip(plane.names, map(_level, levels), strict=True)) | tested(row))
+        shown.append(dict(zip(plane.names, map(_level, levels), strict=True)) | comparison_row(row))
         cell = dict(zip(plane.fields, levels, strict=True))
-        numbers.append({"grid": plane.grid} | cell | values(row))
+        numbers.append({"grid": plane.grid} | cell | csv_row(row))
     title = f"{measure.label} by {first} and {second}"
     return Table(_file(plane, measure), title, pd.DataFrame(shown), pd.DataFrame(numbers))
 

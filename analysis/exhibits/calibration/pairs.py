@@ -8,7 +8,7 @@ t, exact P, and Holm's correction over the conditions of a grid.
 import pandas as pd
 
 from analysis.exhibits.common.box_plots import Grid, box_plots, level_curves
-from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
+from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, p_text
 from analysis.results.plan import levels
@@ -57,8 +57,10 @@ def grid_tables(grid: str, compared: Grid) -> list[Table]:
         Table(
             f"pairs-{grid}-{measure.key.removeprefix('test_')}",
             f"{measure.label} by {grid}",
-            pd.DataFrame([{"Condition": label(row.condition)} | tested(row) for row in rows]),
-            pd.DataFrame([{"grid": grid} | values(row) for row in rows]),
+            pd.DataFrame(
+                [{"Condition": label(row.condition)} | comparison_row(row) for row in rows]
+            ),
+            pd.DataFrame([{"grid": grid} | csv_row(row) for row in rows]),
         )
         for measure, rows in compared.items()
     ]

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 
 from analysis.exhibits.common.box_plots import box_plots
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
-from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
+from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import (
     WITH,
     WITHOUT,
@@ -143,8 +143,8 @@ def _compared(results: StudyResults, condition: str, target: Target) -> dict[str
 
 
 def _table(condition: str, rows: Mapping[str, Comparison]) -> Table:
-    shown = pd.DataFrame([{"ECE at": name} | tested(row) for name, row in rows.items()])
-    numbers = pd.DataFrame([{"at": name} | values(row) for name, row in rows.items()])
+    shown = pd.DataFrame([{"ECE at": name} | comparison_row(row) for name, row in rows.items()])
+    numbers = pd.DataFrame([{"at": name} | csv_row(row) for name, row in rows.items()])
     title = f"ECE at matched accuracy and at the last epoch, condition “{label(condition)}”"
     return Table("trajectories-ece", title, shown, numbers)
 

@@ -12,17 +12,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from analysis.exhibits.common.by_method import once, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
 from analysis.exhibits.common.cells import (
     BOTH,
     INTERVAL,
+    csv_row,
     effect,
     exact_p,
     mean,
     p_cells,
     pair_count,
     sd,
-    values,
 )
 from analysis.exhibits.common.exhibit import Table
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
@@ -57,7 +57,7 @@ def compare_moments(
     """
 
     def finite(record: Record) -> dict[tuple[str, int], float]:
-        return {key: v for key, v in once(measured, record).items() if math.isfinite(v)}
+        return {key: v for key, v in cached(measured, record).items() if math.isfinite(v)}
 
     def numbers(trial: TrialResult) -> Mapping[str, float]:
         found = finite(trial.record) if trial.record else {}
@@ -104,7 +104,7 @@ def moments_table(name: str, title: str, rows: Rows, measures: Sequence[Measure]
         names = {measure.key: measure.label for measure in measures}
         cells = {"Moment": "" if epoch == last else moment(epoch, moments(rows))}
         shown.append(cells | {"Number": names[key]} | _cells(row))
-        found = {("lower" if k == "moved_as_the_paper" else k): v for k, v in values(row).items()}
+        found = {("lower" if k == "moved_as_the_paper" else k): v for k, v in csv_row(row).items()}
         numbers.append({"epoch": epoch} | found | {"metric": key})
         last = epoch
     return Table(name, title, pd.DataFrame(shown), pd.DataFrame(numbers))
@@ -137,7 +137,7 @@ def _lower(row: Comparison) -> int:
 # --- in words ----------------------------------------------------------------------------------
 
 
-def counted(results: StudyResults, rows: Rows) -> str:
+def pairs_measured(results: StudyResults, rows: Rows) -> str:
     """How many pairs were measured, of those complete."""
     complete = len(pairs(results, shown_condition(results)))
     most = max(row.n for row in rows.values())
@@ -145,18 +145,18 @@ def counted(results: StudyResults, rows: Rows) -> str:
     return f"{most}{of} {'pair' if max(most, complete) == 1 else 'pairs'} measured"
 
 
-def said(measure: Measure, rows: Rows, name: str = "") -> str:
+def sentence(measure: Measure, rows: Rows, name: str = "") -> str:
     """A measure at the first moment and at the last that have it, in a sentence."""
     found = {epoch: row for (key, epoch), row in rows.items() if key == measure.key and row.n}
     subject = name or f"the {measure.label[0].lower()}{measure.label[1:]}"
     if not found:
         return f"{_capital(subject)} is known of no pair."
     ends = dict.fromkeys((min(found), max(found)))
-    texts = [f"{at(epoch, moments(rows))} {in_words(found[epoch])}" for epoch in ends]
+    texts = [f"{at(epoch, moments(rows))} {comparison_sentence(found[epoch])}" for epoch in ends]
     return f"{_capital(subject)} is {'; '.join(texts)}."
 
 
-def in_words(row: Comparison) -> str:
+def comparison_sentence(row: Comparison) -> str:
     """Both means, in how many pairs it is lower or higher with warm-up, and P."""
     before, after = significant(mean(row.without)), significant(mean(row.with_))
     return f"{before} without and {after} with warm-up ({_direction(row)}; {_p(row)})"

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, tested, values
+from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Table
 from analysis.exhibits.common.text import label
 from analysis.results.records import Record
@@ -34,7 +34,7 @@ _KEPT: WeakKeyDictionary[
 ] = WeakKeyDictionary()
 
 
-def once(find: Callable[..., Found], record: Record, *rest: Hashable) -> Found:
+def cached(find: Callable[..., Found], record: Record, *rest: Hashable) -> Found:
     """What `find(record, *rest)` returns, found once however many exhibits ask for it."""
     kept = _KEPT.setdefault(find, WeakKeyDictionary()).setdefault(record, {})
     if rest not in kept:
@@ -60,7 +60,7 @@ def numbers_of(measured: Measured) -> Numbers:
     def numbers(trial: TrialResult) -> Mapping[str, float]:
         if trial.record is None:
             return {}
-        found = once(measured, trial.record, trial.replicate)
+        found = cached(measured, trial.record, trial.replicate)
         return {"/".join(key): number for key, number in found.items()}
 
     return numbers
@@ -107,8 +107,8 @@ def method_tables(
 
 
 def _table(name: str, condition: str, measure: Measure, rows: Mapping[str, Comparison]) -> Table:
-    shown = pd.DataFrame([{"Method": method} | tested(row) for method, row in rows.items()])
-    numbers = [{"method": m} | values(row) | {"metric": measure.key} for m, row in rows.items()]
+    shown = pd.DataFrame([{"Method": method} | comparison_row(row) for method, row in rows.items()])
+    numbers = [{"method": m} | csv_row(row) | {"metric": measure.key} for m, row in rows.items()]
     title = f"{measure.label} by method, “{label(condition)}”"
     if rows:
         shown = best_in_bold(shown, list(rows.values()))

@@ -21,7 +21,7 @@ BOTH = (
 )
 
 
-def tested(row: Comparison) -> dict[str, str]:
+def comparison_row(row: Comparison) -> dict[str, str]:
     """A comparison as a row of texts: means, difference, test."""
     name = row.measure.label
     return {
@@ -36,7 +36,7 @@ def tested(row: Comparison) -> dict[str, str]:
     }
 
 
-def values(row: Comparison) -> dict[str, object]:
+def csv_row(row: Comparison) -> dict[str, object]:
     """Every number of one comparison, for CSV; None where there is none."""
     test, (low, high) = row.test, row.interval or (None, None)
     return {

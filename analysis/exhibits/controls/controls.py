@@ -12,12 +12,12 @@ import pandas as pd
 from analysis.exhibits.common.cells import (
     EXACT,
     INTERVAL,
+    csv_row,
     difference,
     mean,
     pair_count,
     sd,
     spread,
-    values,
 )
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
@@ -131,7 +131,7 @@ def _against(reference: str, row: Comparison | None) -> dict[tuple[str, str], st
 def _values(arm: Arm, reference: np.ndarray) -> dict[str, object]:
     """Every number of one arm, for CSV; None where there is none."""
     row, share = arm.control, arm.share
-    known = {name: values(row)[name] for name in ("pairs", "pairs_planned", "lost")}
+    known = {name: csv_row(row)[name] for name in ("pairs", "pairs_planned", "lost")}
     numbers: dict[str, object] = {
         "arm": row.condition,
         "part": arm.part or "all",
@@ -143,7 +143,7 @@ def _values(arm: Arm, reference: np.ndarray) -> dict[str, object]:
         "control_sd": sd(reference),
     }
     for name, compared in (("control", row), ("full", arm.full)):
-        found = values(compared) if compared else {}
+        found = csv_row(compared) if compared else {}
         numbers |= {f"{key}_against_{name}": found.get(key) for key in _COMPARED}
     low, high = share.interval if share else (None, None)
     return numbers | {

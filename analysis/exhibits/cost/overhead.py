@@ -13,11 +13,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.exhibits.common.cells import EXACT, INTERVAL, exact_p, mean, tested, values
+from analysis.exhibits.common.cells import EXACT, INTERVAL, comparison_row, csv_row, exact_p, mean
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, number, p_text, percent
 from analysis.exhibits.cost.overhead_plots import Bar, dose_curves, stacked_bars
-from analysis.exhibits.cost.warmup_levels import WarmupLevels, Step, against_largest, dose_of, from_level
+from analysis.exhibits.cost.warmup_levels import (
+    Step,
+    WarmupLevels,
+    against_largest,
+    dose_of,
+    from_level,
+)
 from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
 from analysis.statistics.comparison import ECE, Comparison, compare_grid
 from analysis.statistics.paired import MIN_PAIRS
@@ -101,7 +107,7 @@ def _table(
     """A row for each condition: what it costs, and what it does to ECE."""
     shown, numbers = [], []
     for row, cost in zip(rows, costs, strict=True):
-        texts, known = tested(row), cost or Cost(*[float("nan")] * 6)
+        texts, known = comparison_row(row), cost or Cost(*[float("nan")] * 6)
         control = _cost(without for without, _ in pairs(results, row.condition))
         shown.append(
             {
@@ -120,7 +126,7 @@ def _table(
         )
         numbers.append(
             {"grid": grid}
-            | values(row)
+            | csv_row(row)
             | {"warmup_examples": known.warmup_examples, "task_examples": known.task_examples}
             | {f"{name}_seconds": getattr(known, name) for name in ACTIVITIES}
             | {

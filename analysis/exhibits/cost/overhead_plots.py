@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
 from analysis.exhibits.common.text import number, wrapped
-from analysis.exhibits.cost.warmup_levels import EXAMPLES, WarmupLevels, Values
+from analysis.exhibits.cost.warmup_levels import EXAMPLES, Values, WarmupLevels
 from analysis.statistics.comparison import ECE
 from analysis.statistics.paired import mean_interval
 

@@ -27,7 +27,7 @@ from analysis.exhibits.common.by_layer import (
     some_lack,
 )
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.cells import EXACT, exact_p, mean, pair_count, values
+from analysis.exhibits.common.cells import EXACT, csv_row, exact_p, mean, pair_count
 from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, plural, significant
 from analysis.exhibits.dynamics.gradient_plots import gradient_figure
@@ -150,7 +150,7 @@ def _table(rows: Mapping[Measure, Rows]) -> Table:
 
 
 def _values(name: str, place: int, row: Comparison) -> dict[str, object]:
-    return {"layer": name, "number": place} | values(row) | {"ratio": ratio(row)}
+    return {"layer": name, "number": place} | csv_row(row) | {"ratio": ratio(row)}
 
 
 def _evenness_table(even: list[Comparison]) -> Table:
@@ -160,6 +160,6 @@ def _evenness_table(even: list[Comparison]) -> Table:
         | {("Largest layer over smallest", name): text for name, text in layer_cells(row).items()}
         for row in even
     ]
-    numbers = [values(row) | {"ratio": ratio(row)} for row in even]
+    numbers = [csv_row(row) | {"ratio": ratio(row)} for row in even]
     title = "How even gradients are over layers: the largest layer's over the smallest's"
     return Table("gradients-evenness", title, grouped(shown), pd.DataFrame(numbers))

@@ -28,7 +28,7 @@ from analysis.exhibits.common.by_layer import (
     some_lack,
 )
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.cells import EXACT, mean, pair_count, sd, values
+from analysis.exhibits.common.cells import EXACT, csv_row, mean, pair_count, sd
 from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, percent, plural, significant
 from analysis.exhibits.dynamics.layer_plots import BARS, NETWORKS, PARTS, layer_figure
@@ -145,7 +145,7 @@ def _table(weights: Rows, outputs: Rows, changes: Mapping[str, NDArray[np.float6
         for part in (weight, row):
             numbers.append(
                 {"layer": name, "number": place}
-                | values(part)
+                | csv_row(part)
                 | {"ratio": ratio(part), "change_mean": mean(change), "change_sd": sd(change)}
             )
     title = "Weights and outputs of each layer, without and with warm-up, before the task"

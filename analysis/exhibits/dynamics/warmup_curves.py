@@ -17,6 +17,7 @@ from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.cells import (
     BOTH,
     INTERVAL,
+    csv_row,
     difference,
     effect,
     exact_p,
@@ -24,7 +25,6 @@ from analysis.exhibits.common.cells import (
     p_cells,
     pair_count,
     spread,
-    values,
 )
 from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, number, plural
@@ -185,7 +185,7 @@ def _table(condition: str, rows: Rows) -> Table:
     } | {"moved_as_the_paper": "fell", "pairs": "networks", "pairs_planned": "networks_planned"}
     numbers = [
         {"set": name}
-        | {renamed.get(key, key): value for key, value in values(row).items()}
+        | {renamed.get(key, key): value for key, value in csv_row(row).items()}
         | {"fell": int((row.with_ < row.without).sum())}
         for (name, _), row in rows.items()
     ]

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.exhibits.common.by_method import once
-from analysis.exhibits.common.cells import BOTH, INTERVAL, mean, sd, tested, values
+from analysis.exhibits.common.by_method import cached
+from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, mean, sd
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number
@@ -96,7 +96,7 @@ def _starts(results: StudyResults, conditions: Sequence[str]) -> list[Start]:
 
 
 def _numbers(trial: TrialResult) -> Mapping[str, float]:
-    return once(_measured, trial.record) if trial.record else {}
+    return cached(_measured, trial.record) if trial.record else {}
 
 
 def _measured(record: Record) -> Mapping[str, float]:
@@ -210,11 +210,11 @@ def _table(grid: str, starts: Sequence[Start], measure: Measure) -> Table:
     rows = [(s, s.variance if measure == VARIANCE else s.confidence) for s in starts]
     shown = [
         {"Condition": label(row.condition), "k": str(start.classes or "—")}
-        | _named(tested(row))
+        | _named(comparison_row(row))
         | _beside(start, measure)
         for start, row in rows
     ]
-    numbers = [{"grid": grid} | values(row) | _values(start) for start, row in rows]
+    numbers = [{"grid": grid} | csv_row(row) | _values(start) for start, row in rows]
     name = f"initial-confidence-{grid}" + ("-logits" if measure == VARIANCE else "")
     title = f"{measure.label} before training by {grid}"
     return Table(name, title, pd.DataFrame(shown), pd.DataFrame(numbers))

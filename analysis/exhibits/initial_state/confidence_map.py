@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.cells import TEST, mean, no_p, pair_count, spread, values
+from analysis.exhibits.common.cells import TEST, csv_row, mean, no_p, pair_count, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, p_text
@@ -222,7 +222,7 @@ def _cells(tested: Tested) -> dict[str, str]:
 
 def _values(tested: Tested) -> dict[str, object]:
     """For CSV; the test of the pairs stands beside the paper's where that is another."""
-    paired, test = values(tested.row), tested.test
+    paired, test = csv_row(tested.row), tested.test
     kept = {key: found for key, found in paired.items() if key not in ("w", "p_holm", "note")}
     return kept | {
         "test": "Mann-Whitney" if tested.statistic == "U" else "Wilcoxon",

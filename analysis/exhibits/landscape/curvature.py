@@ -17,14 +17,14 @@ from analysis.exhibits.common.by_epoch import (
     Rows,
     at,
     compare_moments,
-    counted,
     moments,
     moments_table,
     not_measured,
+    pairs_measured,
     passed_holm,
-    said,
+    sentence,
 )
-from analysis.exhibits.common.by_method import once, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
 from analysis.exhibits.common.cells import mean
 from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.text import label, significant
@@ -56,8 +56,8 @@ def curvature(results: StudyResults) -> Exhibit:
     courses = _courses(results, rows)
     caption = " ".join(
         [
-            f"Condition “{condition}”, {counted(results, rows)}.",
-            *(said(measure, rows) for measure in (EIGENVALUE, TRACE)),
+            f"Condition “{condition}”, {pairs_measured(results, rows)}.",
+            *(sentence(measure, rows) for measure in (EIGENVALUE, TRACE)),
             *passed_holm(rows),
             _error_said(rows, errors),
             _HOW,
@@ -86,7 +86,7 @@ def curvatures(record: Record) -> dict[tuple[str, int], float]:
 
 def _courses(results: StudyResults, rows: Rows) -> list[Course]:
     """Of both measures, every complete pair's networks at the moments compared."""
-    found = [[once(curvatures, record) for record in pair] for _, pair in shown_pairs(results)]
+    found = [[cached(curvatures, record) for record in pair] for _, pair in shown_pairs(results)]
     epochs = moments(rows)
     courses = []
     for measure in (EIGENVALUE, TRACE):

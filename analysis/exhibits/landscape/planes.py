@@ -13,12 +13,12 @@ from analysis.exhibits.common.by_epoch import (
     TABLE,
     at,
     compare_moments,
-    counted,
     moment,
     moments,
     moments_table,
+    pairs_measured,
     passed_holm,
-    said,
+    sentence,
 )
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.text import label, percent
@@ -77,8 +77,8 @@ def planes_part(results: StudyResults) -> Part | None:
         for epoch, (without, with_) in means.items()
     )
     sentences = (
-        f"Planes: {counted(results, rows)}.",
-        *(said(measure, rows) for measure in (PLANE_LOSS, PLANE_ECE, AGREEMENT)),
+        f"Planes: {pairs_measured(results, rows)}.",
+        *(sentence(measure, rows) for measure in (PLANE_LOSS, PLANE_ECE, AGREEMENT)),
         f"On the plane, means over networks are lower with warm-up {'; '.join(lower)}.",
         *passed_holm(rows),
     )

@@ -14,12 +14,12 @@ from analysis.exhibits.common.by_epoch import (
     MOMENTS,
     TABLE,
     compare_moments,
-    counted,
     moment,
     moments,
     moments_table,
+    pairs_measured,
     passed_holm,
-    said,
+    sentence,
 )
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.exhibit import Table
@@ -96,9 +96,9 @@ def slices_part(results: StudyResults) -> Part | None:
         arms = (np.stack([a.loss for a, _ in both]), np.stack([b.loss for _, b in both]))
         drawn.append(Slices(moment(epoch, epochs), epoch, both[0][0].steps, arms))
     sentences = (
-        f"Slices: {counted(results, rows)}.",
-        said(ONE, rows, "the mean rise of the loss at |step| = 1"),
-        said(NONCONVEX, rows, "the share of a slice that is not convex"),
+        f"Slices: {pairs_measured(results, rows)}.",
+        sentence(ONE, rows, "the mean rise of the loss at |step| = 1"),
+        sentence(NONCONVEX, rows, "the share of a slice that is not convex"),
         *passed_holm(rows),
     )
     title = f"Loss along random directions by moment of the task, “{condition}”"

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from analysis.exhibits.common.by_method import (
     HOW,
+    cached,
     method_tables,
-    once,
     shown_condition,
     shown_pairs,
 )
@@ -63,7 +63,7 @@ def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
 
 
 def _own(record: Record, seed: int) -> Detected:
-    return once(detections, record, seed, own_protocol(record))
+    return cached(detections, record, seed, own_protocol(record))
 
 
 def _tuned(results: StudyResults, both: Pairs) -> Table:

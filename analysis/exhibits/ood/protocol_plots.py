@@ -14,7 +14,7 @@ from analysis.exhibits.common.exhibit import GAP, WITH, Drawing, paper_style
 from analysis.exhibits.common.text import label, wrapped
 from analysis.exhibits.ood.detection_plots import ARMS, Scores, draw_confidences, draw_roc
 from analysis.exhibits.ood.detectors import PROTOCOLS, confidences
-from analysis.exhibits.ood.sign_changes import Effects, in_words
+from analysis.exhibits.ood.sign_changes import Effects, sentence
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Comparison
 
@@ -50,7 +50,7 @@ def deltas(effects: Mapping[str, Effects]) -> Drawing:
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper right", ncols=len(names))
     title = "Change of AUROC with warm-up by condition and protocol: mean and 95 % interval"
-    description = " ".join(in_words(method, effects[method]) for method in methods)
+    description = " ".join(sentence(method, effects[method]) for method in methods)
     return Drawing("protocols-delta", title, figure, description)
 
 

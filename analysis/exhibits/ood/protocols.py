@@ -12,8 +12,8 @@ from functools import cache
 
 import pandas as pd
 
-from analysis.exhibits.common.by_method import Measured, compare_methods, once
-from analysis.exhibits.common.cells import BOTH, INTERVAL, tested, values
+from analysis.exhibits.common.by_method import Measured, cached, compare_methods
+from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
 from analysis.exhibits.common.text import Bold, label
@@ -23,12 +23,12 @@ from analysis.exhibits.ood.protocol_plots import DRAWN, deltas, shown
 from analysis.exhibits.ood.sign_changes import (
     Effects,
     changed,
-    counted,
+    count_and_names,
     fell,
-    in_words,
     measured_under_all,
     named,
     rose,
+    sentence,
 )
 from analysis.results.study_results import StudyResults, pairs
 from analysis.statistics.comparison import Comparison, clear_of_zero
@@ -59,7 +59,7 @@ def protocols(results: StudyResults) -> Exhibit:
     effects = _effects(compared)
     caption = " ".join(
         [
-            *(in_words(method, effects[method]) for method in DRAWN if method in effects),
+            *(sentence(method, effects[method]) for method in DRAWN if method in effects),
             *_not_measured(results, compared),
             *_corrected(compared),
             _HOW,
@@ -82,7 +82,7 @@ def _compared(results: StudyResults, protocol: str) -> Rows:
 @cache
 def _under(protocol: str) -> Measured:
     """Every method's numbers of one trial, under a protocol."""
-    return lambda record, seed: numbers(once(detections, record, seed, protocol))
+    return lambda record, seed: numbers(cached(detections, record, seed, protocol))
 
 
 def _effects(compared: Mapping[str, Rows]) -> dict[str, Effects]:
@@ -134,7 +134,7 @@ def _table(protocol: str, rows: Rows) -> Table:
     """A block of conditions for each method, which is named once."""
     shown, long, last = [], [], ""
     for (method, condition), row in rows.items():
-        long.append({"protocol": protocol, "method": method} | values(row) | {"metric": AUROC.key})
+        long.append({"protocol": protocol, "method": method} | csv_row(row) | {"metric": AUROC.key})
         if row.n:
             cells = {"Method": "" if method == last else method, "Condition": label(condition)}
             shown.append(cells | _tested(row))
@@ -145,7 +145,9 @@ def _table(protocol: str, rows: Rows) -> Table:
 
 
 def _tested(row: Comparison) -> dict[str, str]:
-    cells = {("Rose" if k == "As the paper" else k): text for k, text in tested(row).items()}
+    cells = {
+        ("Rose" if k == "As the paper" else k): text for k, text in comparison_row(row).items()
+    }
     return cells | {_DELTA: Bold(cells[_DELTA])} if clear_of_zero(row) else cells
 
 
@@ -160,7 +162,7 @@ def _signs(effects: Mapping[str, Effects]) -> Table:
             row |= {(protocol, name): text for name, text in _directions(by_condition).items()}
         if len(protocols_found) > 1:
             both = measured_under_all(found) if len(found) > 1 else []
-            turned = counted(changed(found), both) if both else "—"
+            turned = count_and_names(changed(found), both) if both else "—"
             row["Sign changes with the protocol", ""] = turned
         rows.append(row)
         long += _sign_values(method, found)
@@ -176,7 +178,7 @@ def _directions(rows: Mapping[str, Comparison]) -> dict[str, str]:
         return {"Rose": "—", "Clear of zero": "—"}
     clear = {condition: row for condition, row in rows.items() if clear_of_zero(row)}
     return {
-        "Rose": counted(rose(rows), list(rows)),
+        "Rose": count_and_names(rose(rows), list(rows)),
         "Clear of zero": f"{len(rose(clear))} up, {len(fell(clear))} down",
     }
 

@@ -37,7 +37,7 @@ def changed(effects: Effects) -> list[str]:
     return [condition for condition in measured_under_all(effects) if condition in up & down]
 
 
-def in_words(method: str, effects: Effects) -> str:
+def sentence(method: str, effects: Effects) -> str:
     """Under which protocols and conditions AUROC rose, and what its direction depends on.
 
     Such as: “Energy: AUROC rose with warm-up under the normalised protocol in 1 of 4 conditions
@@ -54,7 +54,7 @@ def in_words(method: str, effects: Effects) -> str:
     return f"{said} The effect's sign {depends}." if depends else said
 
 
-def counted(chosen: Sequence[str], among: Sequence[str]) -> str:
+def count_and_names(chosen: Sequence[str], among: Sequence[str]) -> str:
     """How many of the conditions, and which, the shorter list of those and the others.
 
     >>> counted(["b", "c"], ["a", "b", "c"])
@@ -109,7 +109,7 @@ def _how_many(rows: Mapping[str, Comparison], in_full: bool) -> str:
         return ("both" if len(among) == 2 else f"all {len(among)}") + noun
     if not up:
         return f"none of {len(among)}{noun}"
-    return counted(up, among).replace(" (", f"{noun} (", 1)
+    return count_and_names(up, among).replace(" (", f"{noun} (", 1)
 
 
 def _by_protocol(effects: Effects) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.exhibits.common.cells import EXACT, INTERVAL, difference, spread, values
+from analysis.exhibits.common.cells import EXACT, INTERVAL, csv_row, difference, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.text import number, p_text
 from analysis.exhibits.search.confirmed_plots import changes
@@ -59,7 +59,7 @@ def search_confirmed(results: StudyResults) -> Exhibit:
     figures: list[Drawing] = []
     if any(stage.row.n for stage in stages):
         figures.append(changes(told.objective, [(s.setting, s.words, s.row) for s in stages]))
-    caption = " ".join((*said(results), _HOW, made_of(results)))
+    caption = " ".join((*sentences(results), _HOW, made_of(results)))
     return Exhibit("search_confirmed", title, caption, tuple(tables), tuple(figures))
 
 
@@ -71,7 +71,7 @@ _HOW = (
 )
 
 
-def said(results: StudyResults) -> list[str]:
+def sentences(results: StudyResults) -> list[str]:
     """Whether the best held, in sentences computed from the numbers; none without a best."""
     told = search_of(results.plan)
     stages = [] if told is None else _stages(results, told)
@@ -152,7 +152,7 @@ def _stage_table(told: Search, stages: list[Stage]) -> Table:
         }
         for stage in stages
     ]
-    numbers = [{"setting": s.setting, "measured_on": s.words} | values(s.row) for s in stages]
+    numbers = [{"setting": s.setting, "measured_on": s.words} | csv_row(s.row) for s in stages]
     title = f"{label} against the control, in the search and on fresh seeds"
     return Table("search-confirmed", title, pd.DataFrame(shown), pd.DataFrame(numbers))
 

@@ -206,7 +206,7 @@ def proposals_at_once(resources: Resources) -> int:
             return SimpleNamespace(number=self.running[-1], members=())
 
     endless = Endless()
-    asks = tuning._Asks(endless, resources, SimpleNamespace(proposed=lambda live: None))
+    asks = tuning._ProposalSearcher(endless, resources, SimpleNamespace(proposed=lambda live: None))
     while asks.suggest("t") is not None:
         assert len(endless.running) < 100
     return len(endless.running)

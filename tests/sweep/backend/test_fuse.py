@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import numbers
 
 from sweep.backend.groups import grouped
-from sweep.backend.tuner import _Tell
+from sweep.backend.tuner import _TuneCallback
 from sweep.cli.launch_arguments import parse_options
 from sweep.launch import main
 from trainables.config.trial import Noise, Task, Trial, Warmup
@@ -166,7 +166,7 @@ class Told:
 
 def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_failed():
     told = Told()
-    tell = _Tell(told)
+    tell = _TuneCallback(told)
     group = SimpleNamespace(config={"work": {"ids": ["a", "b", "c"]}}, error_file=None)
 
     def say(event, **more):
@@ -192,7 +192,7 @@ def test_those_without_a_record_have_failed_or_finished_in_the_end(monkeypatch):
     monkeypatch.setattr(running, "node_of", lambda error: "")
     for event, outcome in (("error", "failed"), ("complete", "finished")):
         told = Told()
-        tell = _Tell(told)
+        tell = _TuneCallback(told)
         group = SimpleNamespace(config={"work": {"ids": ["a", "b"]}}, error_file=None)
         tell.on_trial_result(1, [], group, {"by_trial": {}, "left": ["a"]})
         getattr(tell, f"on_trial_{event}")(1, [], group)

@@ -36,21 +36,21 @@ def archive(tmp_path_factory):
 
 
 def test_facts_are_those_of_the_data(sources):
-    facts = sources.look(trial()).facts
+    facts = sources.resolve(trial()).facts
     photos = sources.get(Data(), "photos")
     assert (facts.digest, facts.shape, facts.classes) == (photos.digest, (3, 32, 32), 10)
     assert facts.ood_digest == sources.get(Data(), "photos_ood").digest
     assert facts.mean is not None
-    assert sources.look(trial(data__ood=None)).facts.ood_digest is None
+    assert sources.resolve(trial(data__ood=None)).facts.ood_digest is None
 
 
 def test_a_set_without_stated_constants_takes_those_of_the_subset(sources, archive):
     grey = {"data__source": archive("grey"), "data__ood": None}
-    assert sources.look(trial(**grey)).facts.mean is None
-    assert sources.look(trial(data__normalisation="subset")).facts.std is None
-    assert sources.look(trial(data__normalisation="cifar10")).facts.mean[0] == 0.49139968
+    assert sources.resolve(trial(**grey)).facts.mean is None
+    assert sources.resolve(trial(data__normalisation="subset")).facts.std is None
+    assert sources.resolve(trial(data__normalisation="cifar10")).facts.mean[0] == 0.49139968
     with pytest.raises(InputError, match=r"is for 3 channels and npz:.* has 1; use subset"):
-        sources.look(trial(**grey, data__normalisation="cifar10"))
+        sources.resolve(trial(**grey, data__normalisation="cifar10"))
 
 
 def test_a_name_is_loaded_once(sources):
@@ -64,7 +64,7 @@ def test_the_same_images_under_another_name_are_the_same_trial(sources, archive)
     from shutil import copy
 
     copy(Path(one[4:]), Path(two[4:]))
-    ids = {sources.look(trial(data__source=s, data__ood=None)).trial_id for s in (one, two)}
+    ids = {sources.resolve(trial(data__source=s, data__ood=None)).trial_id for s in (one, two)}
     assert len(ids) == 1
 
 
@@ -89,7 +89,7 @@ def test_more_than_there_is_is_refused(sources, archive, changes, says):
     if changes.get("data__source") == "grey":
         changes = changes | {"data__source": archive("small")}
     with pytest.raises(InputError) as caught:
-        sources.look(trial(**changes))
+        sources.resolve(trial(**changes))
     assert says in str(caught.value)
 
 
@@ -110,19 +110,19 @@ def test_images_are_brought_to_the_size_and_channels_that_are_asked_for(
 ):
     if changes.get("data__source") == "grey":
         changes = changes | {"data__source": archive("grey")}
-    facts = sources.look(trial(**changes)).facts
+    facts = sources.resolve(trial(**changes)).facts
     assert facts.shape == shape
     assert (facts.mean[0] if facts.mean else facts.mean) == mean
 
 
 def test_of_some_classes_there_are_so_many_outputs_and_so_many_examples(sources):
-    whole, few = sources.look(trial()), sources.look(trial(data__classes=2))
+    whole, few = sources.resolve(trial()), sources.resolve(trial(data__classes=2))
     assert (whole.facts.classes, few.facts.classes) == (10, 2)
     assert whole.facts.digest == few.facts.digest
-    all_of_them = sources.look(trial(data__classes=10))
+    all_of_them = sources.resolve(trial(data__classes=10))
     assert all_of_them.trial_id == whole.trial_id  # nothing is left out
     with pytest.raises(InputError, match=r"data.test: 5000 asked for, photos of 2 classes has 400"):
-        sources.look(trial(data__classes=2, data__test=5000))
+        sources.resolve(trial(data__classes=2, data__test=5000))
 
 
 @pytest.mark.parametrize(
@@ -162,11 +162,11 @@ def test_what_has_no_meaning_for_the_data_is_refused(sources, tmp_path, changes,
         np.savez(tmp_path / "uneven.npz", **arrays)
         changes = changes | {"data__source": f"npz:{tmp_path / 'uneven.npz'}"}
     with pytest.raises(InputError) as caught:
-        sources.look(trial(**changes, data__ood=ood.get(changes["data__source"])))
+        sources.resolve(trial(**changes, data__ood=ood.get(changes["data__source"])))
     assert says in str(caught.value)
 
 
 def test_cifar10_is_not_fetched_unless_allowed(tmp_path):
     with pytest.raises(DataError, match="allow fetching it with --download"):
-        Sources(tmp_path).look(trial(data__source="cifar10"))
+        Sources(tmp_path).resolve(trial(data__source="cifar10"))
     assert not any(tmp_path.iterdir())

@@ -49,7 +49,7 @@ def live(place, **changes):
     dotted = {name.replace("__", "."): value for name, value in changes.items()}
     arm = dotted.pop("arm", "warmup")
     sources, networks, storage = Sources(), Networks(), Storage(place / "storage")
-    trial = networks.look(sources.look(parse_trial(with_fields({}, COMMON | dotted))))
+    trial = networks.resolve(sources.resolve(parse_trial(with_fields({}, COMMON | dotted))))
     trial = trial if arm == "warmup" else trial.control()
     weights = networks.weights.get(trial.model.facts.weights or "")
     source = sources.get(trial.data, trial.data.source)

@@ -39,10 +39,10 @@ def sources():
     return Sources()
 
 
-def look(sources, networks=None, **changes):
+def resolve(sources, networks=None, **changes):
     dotted = {name.replace("__", "."): value for name, value in changes.items()}
     trial = parse_trial(with_fields({}, SMALL | dotted))
-    return (networks or Networks()).look(sources.look(trial))
+    return (networks or Networks()).resolve(sources.resolve(trial))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def own(tmp_path, monkeypatch):
 )
 def test_a_network_that_does_not_fit_is_refused_in_one_line(sources, own, changes, says):
     with pytest.raises(InputError) as caught:
-        look(sources, **changes)
+        resolve(sources, **changes)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -87,7 +87,7 @@ def test_another_content_of_the_user_s_file_is_another_trial(sources, own):
     ids = set()
     for text in (OWN, OWN + "\n# changed\n"):
         own.write_text(text, "utf-8")
-        ids.add(look(sources, model="own_networks:make").trial_id)
+        ids.add(resolve(sources, model="own_networks:make").trial_id)
     assert len(ids) == 2
 
 
@@ -97,7 +97,7 @@ def test_another_content_of_a_file_that_it_imports_is_another_trial_too(sources,
     ids = set()
     for width in (16, 17):
         layers.write_text(f"WIDTH = {width}\n", "utf-8")
-        trial = look(sources, model="own_networks:make")
+        trial = resolve(sources, model="own_networks:make")
         ids.add(trial.trial_id)
         build(trial, CPU)
     layers.write_text("WIDTH = 18\n", "utf-8")
@@ -109,12 +109,12 @@ def test_another_content_of_a_file_that_it_imports_is_another_trial_too(sources,
 def test_what_was_found_out_is_in_the_trial_and_said_once(sources, own):
     networks = Networks()
     for seed in (0, 1):
-        trial = look(sources, networks, model="own_networks:Counts", seed=seed)
+        trial = resolve(sources, networks, model="own_networks:Counts", seed=seed)
         assert trial.model.facts.stateful
         assert trial.control().model.facts.stateful
     (note,) = networks.notes
     assert "own_networks:Counts has state that its state_dict does not hold (calls)" in note
-    assert look(sources, networks, model="own_networks:make").model.facts.stateful is False
+    assert resolve(sources, networks, model="own_networks:make").model.facts.stateful is False
     assert len(networks.notes) == 1
 
 
@@ -126,9 +126,9 @@ def test_a_network_is_tried_once_for_all_trials_that_share_it(sources, own, monk
     )
     networks = Networks()
     for changes in ({"seed": 1}, {"warmup.noise.std": 2.0}, {"task.epochs": 7}):
-        look(sources, networks, model="own_networks:make", **changes)
+        resolve(sources, networks, model="own_networks:make", **changes)
     assert len(tried) == 1
-    look(sources, networks, model="own_networks:make", compute__bfloat16=True)
+    resolve(sources, networks, model="own_networks:make", compute__bfloat16=True)
     assert len(tried) == 2
 
 
@@ -136,13 +136,13 @@ def test_a_driver_without_the_device_of_the_run_tries_on_the_cpu(sources, own):
     if torch.cuda.is_available():
         pytest.skip("the device is here")
     networks = Networks(device="cuda")
-    assert look(sources, networks, model="own_networks:make") == look(
+    assert resolve(sources, networks, model="own_networks:make") == resolve(
         sources, Networks(), model="own_networks:make"
     )
 
 
 def test_a_worker_whose_file_is_another_refuses_the_trial(sources, own):
-    trial = look(sources, model="own_networks:make")
+    trial = resolve(sources, model="own_networks:make")
     build(trial, CPU)
     own.write_text(OWN + "\n# changed\n", "utf-8")
     with pytest.raises(ValueError, match="not the code that was planned"):
@@ -151,12 +151,12 @@ def test_a_worker_whose_file_is_another_refuses_the_trial(sources, own):
 
 def test_weights_are_known_by_what_they_hold(sources, tmp_path):
     networks = Networks()
-    plain = look(sources, networks, model__depth=2)
+    plain = resolve(sources, networks, model__depth=2)
     trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
     for name in ("one.pt", "two.pt"):
         torch.save(trained, tmp_path / name)
     one, two = (
-        look(sources, networks, model__depth=2, model__weights=str(tmp_path / name))
+        resolve(sources, networks, model__depth=2, model__weights=str(tmp_path / name))
         for name in ("one.pt", "two.pt")
     )
     assert one.trial_id == two.trial_id != plain.trial_id
@@ -166,13 +166,13 @@ def test_weights_are_known_by_what_they_hold(sources, tmp_path):
 
 def test_a_network_starts_from_its_weights_with_a_head_of_its_own(sources, tmp_path):
     networks = Networks()
-    plain = look(sources, networks, model__depth=3, data__resize=8)
+    plain = resolve(sources, networks, model__depth=3, data__resize=8)
     trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
     torch.save(trained, tmp_path / "trained.pt")
     weights = {"model__weights": str(tmp_path / "trained.pt")}
     states = []
     for seed in (0, 1):
-        trial = look(sources, networks, model__depth=3, seed=seed, **weights)
+        trial = resolve(sources, networks, model__depth=3, seed=seed, **weights)
         state = build(trial, CPU, networks.weights[trial.model.facts.weights]).state_dict()
         last = list(state)[-2]  # the head's weight
         assert all(torch.equal(state[n], trained[n]) for n in state if not n.startswith(last[:2]))

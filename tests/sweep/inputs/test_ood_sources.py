@@ -27,8 +27,8 @@ def images(folder, sizes):
 def test_they_are_brought_to_the_size_of_the_others(tmp_path):
     sources = Sources()
     ood = images(tmp_path / "flat", [(8 + i, 20 - i) for i in range(6)])
-    plain = sources.look(trial(data__source="digits", data__ood=ood, data__channels=3))
-    sized = sources.look(
+    plain = sources.resolve(trial(data__source="digits", data__ood=ood, data__channels=3))
+    sized = sources.resolve(
         trial(data__source="digits", data__ood=ood, data__channels=3, data__resize=16)
     )
     for looked, side in ((plain, 8), (sized, 16)):
@@ -43,7 +43,7 @@ def test_one_folder_may_serve_in_both_roles(tmp_path):
         images(tmp_path / "both" / label, [(8 + i, 9) for i in range(60)])
     name = f"folder:{tmp_path / 'both'}"
     sources = Sources()
-    looked = sources.look(trial(data__source=name, data__ood=name, data__resize=8))
+    looked = sources.resolve(trial(data__source=name, data__ood=name, data__resize=8))
     assert looked.facts.digest == looked.facts.ood_digest
     assert len(sources.loaded) == 2
 
@@ -53,12 +53,12 @@ def test_images_of_one_size_are_those_of_a_source_of_their_own(tmp_path):
         images(tmp_path / "ood" / label, [(12, 10)] * 5)
     sources = Sources()
     name = f"folder:{tmp_path / 'ood'}"
-    ood = sources.look(trial(data__ood=name)).facts.ood_digest
+    ood = sources.resolve(trial(data__ood=name)).facts.ood_digest
     itself = trial(data__source=name, data__ood=None, data__examples=4, data__validation=2)
-    assert sources.look(itself).facts.digest == ood
+    assert sources.resolve(itself).facts.digest == ood
 
 
 def test_images_do_not_serve_for_a_text(tmp_path):
     ood = images(tmp_path / "flat", [(8, 9), (9, 8)])
     with pytest.raises(InputError, match=r"are images of shape .* texts of 64 tokens"):
-        Sources().look(trial(data__source="text", data__ood=ood))
+        Sources().resolve(trial(data__source="text", data__ood=ood))

@@ -18,7 +18,7 @@ FACTS = DataFacts(
 )
 
 
-def look(trial):
+def resolve(trial):
     return trial.model_copy(update={"data": trial.data.model_copy(update={"facts": FACTS})})
 
 
@@ -27,7 +27,7 @@ def study_of(tiny, **changes):
 
 
 def test_one_control_a_replicate_serves_every_noise_condition():
-    plan = make_plan(load_study("noise_ablation"), look)
+    plan = make_plan(load_study("noise_ablation"), resolve)
     controls = [p for p in plan.trials if p.trial.arm == "control"]
     warmed = [p for p in plan.trials if p.trial.arm == "warmup"]
     assert len(controls) == 6
@@ -42,28 +42,28 @@ def test_one_control_a_replicate_serves_every_noise_condition():
 
 def test_replicates_are_seeds_and_more_of_them_change_none(tiny):
     study = study_of(tiny)
-    two, three = (make_plan(study, look, replicates=count) for count in (2, 3))
+    two, three = (make_plan(study, resolve, replicates=count) for count in (2, 3))
     assert two.trials == three.trials[: len(two.trials)]
     assert {p.trial.seed for p in three.trials if p.replicate == 2} == {2}
-    moved = make_plan(study, look, overrides={"seed": 10})
+    moved = make_plan(study, resolve, overrides={"seed": 10})
     assert {p.trial.seed for p in moved.trials} == {10, 11}
 
 
 def test_grids_have_replicates_of_their_own_where_the_scale_says_so(tiny):
     counts = {"distribution": 3, "std": 1}
     study = study_of(tiny, scales={"laptop": {"replicates": counts}})
-    plan = make_plan(study, look)
+    plan = make_plan(study, resolve)
     warmed = [p for p in plan.trials if p.trial.arm == "warmup"]
     of = {name: sum(p.condition == name for p in warmed) for name in ("pink", "gaussian, std 0.5")}
     assert of == {"pink": 3, "gaussian, std 0.5": 1}
     assert sum(p.condition == "gaussian" for p in warmed) == 3  # it is in both grids
     assert plan.replicates == counts
-    everywhere = make_plan(study, look, replicates=2)
+    everywhere = make_plan(study, resolve, replicates=2)
     assert sum(p.condition == "gaussian, std 0.5" for p in everywhere.trials) == 2
 
 
 def test_the_plan_is_what_the_report_reads(tiny):
-    plan = make_plan(study_of(tiny), look)
+    plan = make_plan(study_of(tiny), resolve)
     read = parse_plan(json.dumps(plan.as_json("abc")))
     assert read.grids == {
         "distribution": ("gaussian", "pink"),
@@ -81,7 +81,7 @@ def test_the_plan_is_what_the_report_reads(tiny):
 
 def test_cells_of_a_grid_are_the_product_of_its_levels_and_each_has_its_own_control(tiny):
     grid = {"model.depth": [2, 3], "data.examples": [32, 64]}
-    plan = make_plan(study_of(tiny, grids={"size": grid}), look, replicates=1)
+    plan = make_plan(study_of(tiny, grids={"size": grid}), resolve, replicates=1)
     product = {f"depth {d}, examples {n}" for d, n in itertools.product([2, 3], [32, 64])}
     assert set(plan.grids["size"]) == product
     controls = [p for p in plan.trials if p.trial.arm == "control"]
@@ -92,27 +92,27 @@ def test_cells_of_a_grid_are_the_product_of_its_levels_and_each_has_its_own_cont
 
 def test_an_override_of_what_is_varied_gives_its_levels(tiny):
     noise = "warmup.noise.distribution"
-    one = make_plan(study_of(tiny), look, overrides={noise: "uniform"})
+    one = make_plan(study_of(tiny), resolve, overrides={noise: "uniform"})
     assert one.grids["distribution"] == ("uniform",)
-    three = make_plan(study_of(tiny), look, overrides={noise: ["uniform", "pink", "sparse"]})
+    three = make_plan(study_of(tiny), resolve, overrides={noise: ["uniform", "pink", "sparse"]})
     assert three.grids["distribution"] == ("uniform", "pink", "sparse")
     assert three.grids["std"] == one.grids["std"]
     with pytest.raises(InputError, match="give at least one level"):
-        make_plan(study_of(tiny), look, overrides={noise: []})
+        make_plan(study_of(tiny), resolve, overrides={noise: []})
 
 
 def test_a_section_is_overridden_before_its_fields_whatever_their_order(tiny):
     for names in (("model", "model.stem"), ("model.stem", "model")):
         values = {"model": "resnet34", "model.stem": "imagenet"}
-        plan = make_plan(study_of(tiny), look, overrides={name: values[name] for name in names})
+        plan = make_plan(study_of(tiny), resolve, overrides={name: values[name] for name in names})
         assert (plan.base.model.name, plan.base.model.stem) == ("resnet34", "imagenet")
     optimizer = {"task.optimizer.lr": 0.5, "task.optimizer": {"name": "sgd", "lr": 0.1}}
-    assert make_plan(study_of(tiny), look, overrides=optimizer).base.task.optimizer.lr == 0.5
+    assert make_plan(study_of(tiny), resolve, overrides=optimizer).base.task.optimizer.lr == 0.5
 
 
 def test_networks_can_be_varied_by_their_names(tiny):
     grids = {"network": {"model": ["resnet18", "vit", "my.net:make"]}}
-    plan = make_plan(study_of(tiny, base={}, grids=grids), look)
+    plan = make_plan(study_of(tiny, base={}, grids=grids), resolve)
     assert plan.grids["network"] == ("resnet18", "vit", "my.net:make")
     assert len({p.pair for p in plan.trials}) == 6
 
@@ -121,7 +121,7 @@ def test_levels_that_do_not_apply_are_left_out_and_said(tiny):
     def look_at_text(trial):
         if trial.warmup and trial.warmup.noise.distribution == "pink":
             raise DoesNotApply("pink is for images")
-        return look(trial)
+        return resolve(trial)
 
     plan = make_plan(study_of(tiny), look_at_text)
     assert plan.grids["distribution"] == ("gaussian",)
@@ -133,7 +133,7 @@ def test_levels_that_do_not_apply_are_left_out_and_said(tiny):
 
 
 def test_overrides_change_the_base_and_not_what_is_varied(tiny):
-    plan = make_plan(study_of(tiny), look, overrides={"task.epochs": 7, "data.ood": None})
+    plan = make_plan(study_of(tiny), resolve, overrides={"task.epochs": 7, "data.ood": None})
     assert {p.trial.task.epochs for p in plan.trials} == {7}
     assert {p.trial.data.ood for p in plan.trials} == {None}
     assert len(plan.grids["distribution"]) == 2
@@ -150,7 +150,7 @@ def test_conditions_and_trials_are_one_to_one(tiny, stds, epochs, replicates):
         "a": {"warmup.noise.std": stds, "task.epochs": epochs},
         "b": {"warmup.noise.std": stds},
     }
-    plan = make_plan(study_of(tiny, grids=grids), look, replicates=replicates)
+    plan = make_plan(study_of(tiny, grids=grids), resolve, replicates=replicates)
     warmed = [p for p in plan.trials if p.trial.arm == "warmup"]
     cells = {json.dumps(dict(p.cell), sort_keys=True): p.condition for p in warmed}
     assert len(set(cells.values())) == len(cells)
@@ -184,6 +184,6 @@ def test_short_names_are_the_shortest_that_differ():
 )
 def test_a_plan_that_cannot_be_is_told_in_one_line(tiny, changes, arguments, says):
     with pytest.raises(InputError) as caught:
-        make_plan(study_of(tiny, **changes), look, **arguments)
+        make_plan(study_of(tiny, **changes), resolve, **arguments)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)

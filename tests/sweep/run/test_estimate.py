@@ -9,7 +9,7 @@ from sweep.plan.plan import make_plan
 from sweep.plan.study import Study
 from sweep.run import estimate
 from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
-from sweep.run.worklist import sort_out
+from sweep.run.worklist import make_worklist
 from sweep.tracking.entities import parameters
 from sweep.tracking.ledger import Ledger
 from trainables.storage.storage import Storage
@@ -25,8 +25,8 @@ def planned(tiny, tmp_path):
     study = Study.model_validate({"name": "tiny"} | tiny | {"grids": grids})
 
     def make(**overrides):
-        plan = make_plan(study, SOURCES.look, replicates=1, overrides=overrides)
-        return sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+        plan = make_plan(study, SOURCES.resolve, replicates=1, overrides=overrides)
+        return make_worklist(plan, Ledger(), Storage(tmp_path), CPU)
 
     return make
 

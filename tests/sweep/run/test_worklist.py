@@ -9,7 +9,7 @@ from sweep.plan.plan import make_plan
 from sweep.plan.study import Study
 from sweep.run import estimate
 from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
-from sweep.run.worklist import sort_out
+from sweep.run.worklist import make_worklist
 from sweep.tracking.entities import parameters
 from sweep.tracking.ledger import Ledger
 from trainables.lifecycle.trial_run import record_key, warmup_key
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def plan(tiny):
     grids = {"lr": {"task.optimizer.lr": [1e-3, 1e-4, 1e-5]}}
     study = Study.model_validate({"name": "tiny"} | tiny | {"grids": grids})
-    return make_plan(study, Sources().look, replicates=3)
+    return make_plan(study, Sources().resolve, replicates=3)
 
 
 def run():
@@ -38,7 +38,7 @@ def test_a_trial_is_done_adopted_stored_or_to_be_run(plan, tmp_path):
     path = tmp_path / record_key(four.trial_id)
     path.write_bytes(path.read_bytes()[:-1])  # damaged: it must be run again
     ledger = Ledger(done={one.trial_id: run()}, elsewhere={two.trial_id: run()})
-    work = sort_out(plan, ledger, storage, CPU)
+    work = make_worklist(plan, ledger, storage, CPU)
     assert work.done == (one,)
     assert [planned for planned, _ in work.adopted] == [two]
     assert work.stored == (three,)
@@ -46,7 +46,7 @@ def test_a_trial_is_done_adopted_stored_or_to_be_run(plan, tmp_path):
 
 
 def test_the_shortest_trial_makes_a_warm_up_and_those_that_share_it_come_last(plan, tmp_path):
-    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+    work = make_worklist(plan, Ledger(), Storage(tmp_path), CPU)
     warmed = [planned for planned in work.to_run if planned.trial.warmup]
     assert len(warmed) == 9
     assert work.shared_warmups == 6
@@ -67,7 +67,7 @@ def test_a_stored_warm_up_need_not_be_computed_by_anyone(plan, tmp_path):
     storage = Storage(tmp_path)
     warmed = next(p for p in plan.trials if p.trial.warmup and p.replicate == 1)
     storage.put(warmup_key(warmed.trial, CPU), b"a state")
-    work = sort_out(plan, Ledger(), storage, CPU)
+    work = make_worklist(plan, Ledger(), storage, CPU)
     assert work.shared_warmups == 7
     assert len(work.warmups) == 6
 
@@ -75,8 +75,8 @@ def test_a_stored_warm_up_need_not_be_computed_by_anyone(plan, tmp_path):
 def test_the_longest_begin_first_and_the_shortest_makes_the_warm_up(tiny, tmp_path):
     sizes = {"size": {"data.examples": [64, 128, 32]}}
     study = Study.model_validate({"name": "tiny"} | tiny | {"grids": sizes})
-    sized = make_plan(study, Sources().look, replicates=1)
-    work = sort_out(sized, Ledger(), Storage(tmp_path), CPU)
+    sized = make_plan(study, Sources().resolve, replicates=1)
+    work = make_worklist(sized, Ledger(), Storage(tmp_path), CPU)
     assert [(p.trial.arm, p.trial.data.examples) for p in work.to_run] == [
         *(("warmup", 32), ("control", 128), ("control", 64), ("control", 32)),
         *(("warmup", 128), ("warmup", 64)),
@@ -84,7 +84,7 @@ def test_the_longest_begin_first_and_the_shortest_makes_the_warm_up(tiny, tmp_pa
 
 
 def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
-    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
+    work = make_worklist(plan, Ledger(), Storage(tmp_path), CPU)
     paced = run()
     paced.data.metrics.update(seconds_total=2.0, examples_warmup=300.0, examples_task=100.0)
     paced.data.params.update({one.key: one.value for one in parameters(plan.trials[0].trial)})
@@ -95,9 +95,9 @@ def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
 
 def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_path):
     sources = Sources()
-    work = sort_out(plan, Ledger(), Storage(tmp_path), CPU)
-    larger = make_plan(plan.study, sources.look, replicates=3, overrides={"task.epochs": 3000})
-    more = sort_out(larger, Ledger(), Storage(tmp_path), CPU)
+    work = make_worklist(plan, Ledger(), Storage(tmp_path), CPU)
+    larger = make_plan(plan.study, sources.resolve, replicates=3, overrides={"task.epochs": 3000})
+    more = make_worklist(larger, Ledger(), Storage(tmp_path), CPU)
     few, many = (seconds_by_measuring(w, sources.loaded, {}) for w in (work, more))
     assert 0 < few < many / 5
 
@@ -109,8 +109,8 @@ def test_each_epoch_is_measured_on_validation_test_and_training_images(
     monkeypatch.setattr(estimate, "_per_example", lambda *looked_at: (0.0, 1.0))
     monkeypatch.setattr(estimate, "SECONDS_A_TRIAL", 0.0)
     sources = Sources()
-    asked = make_plan(plan.study, sources.look, replicates=1, overrides={"data.test": test})
-    work = sort_out(asked, Ledger(), Storage(tmp_path), CPU)
+    asked = make_plan(plan.study, sources.resolve, replicates=1, overrides={"data.test": test})
+    work = make_worklist(asked, Ledger(), Storage(tmp_path), CPU)
     # three learning rates, so three controls and three warmed-up networks that share a warm-up of
     # two epochs; three epochs of the task each
     expected = 6 * 3 * (50 + images + 64) + 2 * (50 + images)

@@ -14,7 +14,7 @@ from analysis.results.objectives import OBJECTIVES
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import make_plan
 from sweep.plan.study import Study
-from sweep.search.ask_tell import RunningProposal, AskTell
+from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import opened
 from sweep.search.plan import controls_of
 from sweep.search.samplers import make_pruner, make_sampler
@@ -35,8 +35,8 @@ def base_plan(tiny: dict[str, Any]) -> SimpleNamespace:
     """The tiny study without grids: its plan on three seeds, and how trials are looked at."""
     sources = Sources()
     study = Study.model_validate({"name": "tiny"} | tiny | {"grids": {}})
-    plan = make_plan(study, sources.look, replicates=3)
-    return SimpleNamespace(plan=plan, look=sources.look, sources=sources, study=study)
+    plan = make_plan(study, sources.resolve, replicates=3)
+    return SimpleNamespace(plan=plan, resolve=sources.resolve, sources=sources, study=study)
 
 
 class Bench:
@@ -45,7 +45,7 @@ class Bench:
     def __init__(self, folder: Path, base_plan: SimpleNamespace, fields: dict[str, Any]) -> None:
         self.folder, self.base_plan = folder, base_plan
         self.search = parse_search({"space": NOISE, "seeds": 3, "trials": 8} | fields)
-        self.space = Space(self.search, base_plan.plan.base, base_plan.look)
+        self.space = Space(self.search, base_plan.plan.base, base_plan.resolve)
         self.url = f"sqlite:///{folder}/search.db"
 
     @contextmanager

@@ -27,7 +27,7 @@ SPACE = {
 @pytest.fixture
 def space(base_plan):
     def make(space=SPACE, base=None):
-        return Space(parse_search({"space": space}), base or base_plan.plan.base, base_plan.look)
+        return Space(parse_search({"space": space}), base or base_plan.plan.base, base_plan.resolve)
 
     return make
 
@@ -123,8 +123,8 @@ def test_levels_without_a_meaning_for_the_data_are_left_out(base_plan, tiny):
 
     study = Study.model_validate({"name": "t"} | tiny | {"grids": {}})
     text = {"data.source": "text", "data.ood": None, "model": "transformer"}
-    plan = make_plan(study.model_copy(update={"base": {}}), base_plan.look, overrides=text)
+    plan = make_plan(study.model_copy(update={"base": {}}), base_plan.resolve, overrides=text)
     space = {"warmup.noise.distribution": ["gaussian", "pink", "laplace"]}
-    made = Space(parse_search({"space": space}), plan.base, base_plan.look)
+    made = Space(parse_search({"space": space}), plan.base, base_plan.resolve)
     assert {p["warmup.noise.distribution"] for p in suggestions(made)} == {"gaussian", "laplace"}
     assert ["pink is for images" in reason for reason in made.left_out] == [True]

@@ -29,7 +29,7 @@ def test_a_launch_on_an_object_store_gives_the_numbers_of_a_folder(place, tmp_pa
         data = (sources.get(Data(), name) for name in ("photos", "photos_ood"))
         photos, ood = data
         folder, bucket = Storage(tmp_path / "alone"), Storage(server.url)
-        plan = make_plan(load_study(str(place.folder / study)), sources.look)
+        plan = make_plan(load_study(str(place.folder / study)), sources.resolve)
         for planned in plan.trials:
             run_trial(planned.trial, photos, ood, folder, torch.device("cpu"))
             one, two = (numbers(planned.trial, storage) for storage in (folder, bucket))

@@ -33,7 +33,7 @@ def lived(tiny, tmp_path):
     torch.set_num_threads(1)
     sources = Sources()
     study = Study.model_validate(tiny | {"name": "tiny", "grids": {}})
-    plan = make_plan(study, sources.look, replicates=1)
+    plan = make_plan(study, sources.resolve, replicates=1)
     images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
     storage = Storage(tmp_path / "storage")
     run_trial(plan.trials[0].trial, *images, storage, torch.device("cpu"))

@@ -86,7 +86,7 @@ def _live(place, study: str) -> None:
     torch.set_num_threads(1)
     sources = Sources()
     images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
-    for planned in make_plan(load_study(str(place.folder / study)), sources.look).trials:
+    for planned in make_plan(load_study(str(place.folder / study)), sources.resolve).trials:
         storage = Storage(place.folder / "sweep_storage")
         run_trial(planned.trial, *images, storage, torch.device("cpu"))
 

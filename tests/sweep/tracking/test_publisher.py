@@ -21,7 +21,7 @@ from trainables.storage.storage import Storage
 def publish(finished, tmp_path):
     """Publish the tiny study's first warmed-up trial in a store of its own, from the ledger on."""
     sources = Sources()
-    plan = make_plan(load_study(str(finished.place.folder / "tiny.yaml")), sources.look)
+    plan = make_plan(load_study(str(finished.place.folder / "tiny.yaml")), sources.resolve)
     planned = next(p for p in plan.trials if p.trial.warmup)
     payload = Storage(finished.place.folder / "sweep_storage").get(record_key(planned.trial_id))
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")

@@ -39,7 +39,7 @@ from trainables.fused import trials as fused
 from trainables.fused.stack import Stack, stackable
 from trainables.fused.trials import run_trials
 from trainables.lifecycle import trial_run as life
-from trainables.lifecycle.requests import Epoch, Pass, Predictions
+from trainables.lifecycle.requests import Epoch, Predictions, Request
 from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
 from trainables.models.build import Autocast, build
 from trainables.models.mlp import mlp
@@ -125,7 +125,7 @@ class Bench:
         networks, optimizers = copy.deepcopy((self.networks, self.optimizers))
         return Bench(networks, optimizers, self.settings)
 
-    def epochs(self, batches: list[list[tuple[Tensor, Tensor]]], trained: bool) -> list[Pass]:
+    def epochs(self, batches: list[list[tuple[Tensor, Tensor]]], trained: bool) -> list[Request]:
         return [
             Epoch(
                 network=network,
@@ -138,7 +138,7 @@ class Bench:
             for network, optimizer, own in zip(self.networks, self.optimizers, batches, strict=True)
         ]
 
-    def looks(self, splits: list[Split]) -> list[Pass]:
+    def looks(self, splits: list[Split]) -> list[Request]:
         return [
             Predictions(network, split)
             for network, split in zip(self.networks, splits, strict=True)
@@ -169,7 +169,7 @@ def equal(one: list[Tensor], two: list[Tensor]) -> None:
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9, equal_nan=True)
 
 
-def one_by_one(passes: list[Pass]) -> list[Any]:
+def one_by_one(passes: list[Request]) -> list[Any]:
     return [wanted.alone() for wanted in passes]
 
 

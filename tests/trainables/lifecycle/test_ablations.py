@@ -14,7 +14,7 @@ from trainables.config.trial import Compute, Data, DataFacts, Optimizer, Task, T
 from trainables.data.examples import Source, stated_normalisation
 from trainables.data.photos import photos
 from trainables.data.splits import TaskData, prepare
-from trainables.lifecycle.ablations import first_step, keep
+from trainables.lifecycle.ablations import ablate, first_step
 from trainables.models.build import build
 from trainables.training.loop import evaluate
 
@@ -64,7 +64,7 @@ def kept(kind: Any, **changes: Any) -> tuple[nn.Module, nn.Module, dict[str, Ten
     trial = trial_of(kind, **changes)
     network, before, data = warmed(trial)
     after = copy.deepcopy(network)
-    return network, after, before, keep(network, before, data, trial)
+    return network, after, before, ablate(network, before, data, trial)
 
 
 def test_where_nothing_is_named_all_of_the_network_is_kept():

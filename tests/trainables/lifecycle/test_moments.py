@@ -22,7 +22,7 @@ from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import of_classes, prepare
 from trainables.lifecycle import trial_run as life
-from trainables.lifecycle.ablations import keep
+from trainables.lifecycle.ablations import ablate
 from trainables.lifecycle.trial_run import epochs_of, run_trial, warmup_key
 from trainables.models.build import build
 from trainables.probes import ALONG, END, START, Probe
@@ -250,7 +250,7 @@ def test_the_task_after_a_kept_step_size_is_the_control_s_at_another_learning_ra
     untrained = {name: value.clone() for name, value in network.state_dict().items()}
     state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)
     network.load_state_dict(state["network"])
-    scale = keep(network, untrained, prepare(trial, *photographs(), CPU), trial)
+    scale = ablate(network, untrained, prepare(trial, *photographs(), CPU), trial)
     slower = Optimizer(lr=scale * trial.task.optimizer.lr)
     control = live(changed(trial.control(), "task", optimizer=slower), storage)
     assert left is not None

@@ -113,7 +113,7 @@ def warmed(family: str, **changes: Any) -> Trial:
     given = FAMILIES[family] | changes
     fields = {name: section | given.get(name, {}) for name, section in COMMON.items()}
     sources, networks = looked_at()
-    return networks.look(sources.look(parse_trial({**given, **fields})))
+    return networks.resolve(sources.resolve(parse_trial({**given, **fields})))
 
 
 def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> int:

@@ -115,7 +115,7 @@ def test_shares_are_contiguous_whole_and_even(count, size):
 def test_one_worker_alone_computes_as_ever():
     network = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5))
     assert ALONE.prepared(network, torch.device("cpu")) is network
-    assert ALONE.in_step(network) is network
+    assert ALONE.distributed(network) is network
     assert type(network[1]) is nn.BatchNorm1d
     inputs, labels = torch.randn(4, 6), torch.arange(4)
     share = ALONE.share(network, inputs, labels)

@@ -14,7 +14,7 @@ from sklearn.metrics import auc, roc_auc_score
 from analysis.exhibits.common.text import Bold
 from analysis.exhibits.ood import sign_changes as signs
 from analysis.exhibits.ood.protocols import protocols
-from analysis.exhibits.ood.sign_changes import counted, in_words, named
+from analysis.exhibits.ood.sign_changes import count_and_names, named, sentence
 from analysis.rendering.table_formats import to_html, to_latex, to_markdown
 from analysis.results.plan import Plan, PlannedTrial
 from analysis.results.records import Record
@@ -345,7 +345,7 @@ SAID = {
 @pytest.mark.parametrize("case", SAID)
 def test_sentences_say_on_what_the_sign_depends(case):
     found, said = SAID[case]
-    assert in_words("GEN", found) == f"GEN: AUROC rose with warm-up {said}"
+    assert sentence("GEN", found) == f"GEN: AUROC rose with warm-up {said}"
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_conditions_are_named_by_the_level_they_share(chosen, among, said):
     ],
 )
 def test_conditions_are_counted_and_the_shorter_list_is_given(chosen, said):
-    assert counted(chosen, CONDITIONS) == said
+    assert count_and_names(chosen, CONDITIONS) == said
 
 
 def test_the_examples_in_the_docstrings_are_right():
