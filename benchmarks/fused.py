@@ -29,6 +29,7 @@ from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.trial import Optimizer
 from trainables.fused.stack import Stack
 from trainables.fused.trials import run_trials
+from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.requests import Epoch
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.mlp import mlp
@@ -162,14 +163,14 @@ def lives(model: dict[str, Any], count: int, sources: Sources) -> list[Callable[
     }
     trial = Networks().resolve(sources.resolve(parse_trial(with_fields({}, fields | model))))
     trials = [trial.model_copy(update={"seed": seed}) for seed in range(count)]
-    source = sources.get(trial.data, trial.data.source)
+    inputs = Inputs(sources.loaded, {}).of(trial)
 
     def one_by_one(storage: Storage) -> None:
         for one in trials:
-            run_trial(one, source, None, storage, CPU)
+            run_trial(one, inputs, RunContext(storage, CPU))
 
     def together(storage: Storage) -> None:
-        run_trials(trials, source, None, storage, CPU)
+        run_trials(trials, inputs, RunContext(storage, CPU))
 
     return [partial(afresh, way) for way in (one_by_one, together)]
 

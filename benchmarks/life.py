@@ -31,6 +31,7 @@ from sweep.inputs.datasets import Sources
 from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.trial import Trial
 from trainables.data.splits import prepare
+from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.linear import OneDnnProduct
 from trainables.storage.storage import Storage
@@ -110,7 +111,7 @@ def lived(trial: Trial, source: Any) -> dict[str, float]:
     """Seconds of a trial's phases, from its record."""
     with tempfile.TemporaryDirectory() as folder:
         storage = Storage(folder)
-        payload = storage.get(run_trial(trial, source, None, storage, CPU))
+        payload = storage.get(run_trial(trial, TrialInputs(source), RunContext(storage, CPU)))
     assert payload is not None
     return dict(read_record(payload).seconds)
 

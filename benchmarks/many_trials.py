@@ -83,7 +83,8 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     from sweep.tracking.client import connect
     from sweep.tracking.ledger import read_ledger
     from sweep.tracking.publisher import Publisher
-    from trainables.lifecycle.trial_run import record_key
+    from trainables.lifecycle.context import Inputs, RunContext
+    from trainables.storage.keys import record_key
     from trainables.storage.storage import Storage
 
     sources, storage, resources = Sources(), Storage(Path("sweep_storage").absolute()), Resources()
@@ -97,12 +98,10 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     with connected(resources), stage("run"):  # type: ignore[attr-defined]
         run_trials(
             [planned.trial for planned in work.to_run],
-            sources.loaded,
-            {},
-            storage.root,
+            Inputs(sources.loaded, {}),
+            RunContext(storage, device),
             Path.cwd(),
             resources,
-            "unknown",
             counted,
         )
     assert counted.done == trials

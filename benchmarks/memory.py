@@ -49,6 +49,7 @@ def worker(trials: int, every: int) -> list[tuple[int, float]]:
     """(trials lived, resident MB of the worker) after every so many, from the first such."""
     # late: the process that only looks at a launch needs none of this
     import ray
+    import torch
 
     from sweep.backend.connection import connected
     from sweep.backend.tuner import run_trials
@@ -56,6 +57,8 @@ def worker(trials: int, every: int) -> list[tuple[int, float]]:
     from sweep.inputs.networks import Networks
     from sweep.options import Resources
     from sweep.plan.fields import parse_trial, with_fields
+    from trainables.lifecycle.context import Inputs, RunContext
+    from trainables.storage.storage import Storage
 
     sources, networks = Sources(), Networks()
     asked = []
@@ -66,9 +69,8 @@ def worker(trials: int, every: int) -> list[tuple[int, float]]:
     looking = _Looking(every)
     with tempfile.TemporaryDirectory() as folder, connected(resources):
         assert ray.is_initialized()
-        run_trials(
-            asked, sources.loaded, {}, Path(folder), Path(folder), resources, "unknown", looking
-        )
+        context = RunContext(Storage(folder), torch.device("cpu"))
+        run_trials(asked, Inputs(sources.loaded, {}), context, Path(folder), resources, looking)
     assert looking.done == trials
     return looking.found
 

@@ -24,9 +24,11 @@ from sweep.plan.fields import parse_trial, with_fields
 from trainables.config.model import NAMES
 from trainables.config.trial import Trial
 from trainables.data.splits import Split, prepare
-from trainables.lifecycle.trial_run import run_trial, warmup_key
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import build
 from trainables.noise import sample
+from trainables.storage.keys import warmup_key
 from trainables.storage.serialization import unpack
 from trainables.storage.storage import Storage
 from trainables.tasks import from_noise, target_shape
@@ -164,9 +166,7 @@ def _noise(trial: Trial, examples: int) -> tuple[Tensor, Tensor]:
 
 def _lived(trial: Trial, sources: Sources, storage: Storage) -> Any:
     """The trial's history, a pandas frame."""
-    data = trial.data
-    source, ood = sources.get(data, data.source), sources.get(data, data.ood or "")
-    key = run_trial(trial, source, ood, storage, CPU)
+    key = run_trial(trial, Inputs(sources.loaded, {}).of(trial), RunContext(storage, CPU))
     return read_record(storage.get(key) or b"").history
 
 

@@ -60,18 +60,19 @@ def fill(folder: Path, trials: int) -> None:
     from sweep.tracking.client import connect
     from sweep.tracking.ledger import Ledger
     from sweep.tracking.publisher import Publisher
-    from trainables.lifecycle.trial_run import record_key, run_trial
+    from trainables.lifecycle.context import Inputs, RunContext
+    from trainables.lifecycle.trial_run import run_trial
+    from trainables.storage.keys import record_key
     from trainables.storage.storage import Storage
 
     torch.set_num_threads(1)
     sources, storage = Sources(), Storage(folder / "storage")
     replicates = max(1, round(trials / ARMS))
     plan = make_plan(load_study(STUDY), sources.resolve, SCALE, replicates, SIZES)
-    data = plan.base.data
-    images = [sources.get(data, name) for name in (data.source, data.ood)]
+    context = RunContext(storage, torch.device("cpu"))
     real = {}  # condition → record
     for planned in plan.trials[:ARMS]:
-        run_trial(planned.trial, *images, storage, torch.device("cpu"))
+        run_trial(planned.trial, Inputs(sources.loaded, {}).of(planned.trial), context)
         real[planned.condition] = storage.get(record_key(planned.trial_id))
     client = BulkClient(connect(), folder / "mlflow.db")
     publisher = Publisher(client, plan, Ledger(), sources.loaded, "unknown")  # type: ignore[arg-type]

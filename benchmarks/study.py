@@ -35,7 +35,7 @@ import numpy as np
 from analysis.results.records import Record, read_record
 from sweep.backend.capacity import cpus
 from sweep.cli.launch_arguments import parse_options
-from sweep.inputs.resolve import resolvers
+from sweep.inputs.resolve import make_resolver
 from sweep.options import Options
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import load_study
@@ -110,11 +110,10 @@ def _spent(records: list[Record]) -> tuple[float, int]:
 
 def planned(options: Options) -> tuple[StudyPlan, dict[str, np.ndarray]]:
     """The study's plan, and the examples that its trials draw from."""
-    _, _, resolve = resolvers(options)
-    plan = make_plan(load_study(options.study or ""), resolve, options.scale, options.replicates)
+    resolver, study = make_resolver(options), load_study(options.study or "")
+    plan = make_plan(study, resolver.resolve, options.scale, options.replicates)
     data = plan.base.data
-    sources, _, _ = resolvers(options)
-    source, ood = (sources.get(data, name or "") for name in (data.source, data.ood))
+    source, ood = (resolver.sources.get(data, name or "") for name in (data.source, data.ood))
     assert source.validation is not None
     splits = {"train": source.train, "validation": source.validation, "test": source.test}
     arrays = {}

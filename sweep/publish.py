@@ -9,20 +9,14 @@ to run the study's run keeps the status that its launch gave it.
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from sweep.cli.arguments import Parser, add_kept, add_plan
 from sweep.cli.launch_arguments import parse_options
 from sweep.cli.main import run_command, set_tracking
 from sweep.cli.terminal import terminal
-from sweep.options import Options, Outcome
+from sweep.options import Options
 from sweep.run.events import check_log, ending
 from sweep.storage.writable import check_working_folder
-
-if TYPE_CHECKING:  # slow to import, and --help needs none of it
-    from sweep.plan.study import Study
 
 DESCRIPTION = """\
 Send MLflow what it has missed of a study: trials that ran while it did not answer. Nothing is run.
@@ -52,42 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _logged(options: Options) -> int:
     check_log(options.log)
     with ending(options.log) as end:
-        end.code = _publish(options, terminal())
+        end.code = _publish(options)
         return end.code
 
 
-def _publish(options: Options, console: Console) -> int:
+def _publish(options: Options) -> int:
     set_tracking(options.tracking_uri)
     check_working_folder()
-    from sweep.plan.study import Collection, load
+    from sweep.dispatch import publish
 
-    study = load(options.study or "")
-    if isinstance(study, Collection):
-        from sweep.run.collection import launch_collection
-
-        return launch_collection(study, options, console, _check, _publish_study)
-    return _publish_study(study, options, console).code
-
-
-def _publish_study(study: "Study", options: Options, console: Console) -> Outcome:
-    from sweep.inputs.resolve import plan_study, resolvers
-
-    if study.search is None:
-        from sweep.run.executor import execute
-
-        plan, sources, networks = plan_study(study, options)
-        return execute(plan, sources.loaded, networks.weights, options, console, run=False)
-    from sweep.search.executor import publish_search
-    from sweep.search.resolve import prepare
-
-    sources, networks, resolve = resolvers(options)
-    return publish_search(
-        prepare(study, options, resolve, sources), sources, networks, options, console
-    )
-
-
-def _check(study: "Study", options: Options) -> None:
-    """A study that cannot be planned is told of when its turn comes."""
+    return publish(options, terminal())
 
 
 def _parser() -> Parser:

@@ -13,7 +13,7 @@ from mlflow.tracking._tracking_service.utils import _tracking_store_registry
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
-from trainables.config.trial import Data
+from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -34,11 +34,11 @@ def live(folder: Path, studies: Sequence[str], replicates: int) -> None:
     """Leave the records of the studies, files in the folder, in its storage."""
     torch.set_num_threads(1)
     sources, storage = Sources(), Storage(folder / "sweep_storage")
-    images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
+    context = RunContext(storage, torch.device("cpu"))
     for study in studies:
         plan = make_plan(load_study(str(folder / study)), sources.resolve, replicates=replicates)
         for planned in plan.trials:
-            run_trial(planned.trial, *images, storage, torch.device("cpu"))
+            run_trial(planned.trial, Inputs(sources.loaded, {}).of(planned.trial), context)
 
 
 def write(folder: Path, stem: str, **changes: object) -> None:

@@ -13,7 +13,7 @@ import pytest
 from analysis.results.records import Record
 from trainables.config.trial import Trial
 from trainables.errors import DataError
-from trainables.lifecycle.trial_run import record_key
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,9 @@ from sweep.plan.plan import make_plan
 from sweep.plan.study import Study
 from sweep.tracking.ledger import Ledger, read_ledger
 from sweep.tracking.publisher import Publisher
-from trainables.lifecycle.trial_run import record_key, run_trial
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 OF_ITS_OWN = {"run_uuid", "artifact_uri", "input_uuid", "destination_id", "source_id"}
@@ -61,9 +63,9 @@ def lived(tmp_path_factory):
     torch.set_num_threads(1)
     sources, storage = Sources(), Storage(tmp_path_factory.mktemp("storage"))
     plan = make_plan(Study.model_validate(STUDY), sources.resolve)
-    images = [sources.get(plan.base.data, name) for name in ("photos", "photos_ood")]
+    context = RunContext(storage, torch.device("cpu"))
     for planned in plan.trials:
-        run_trial(planned.trial, *images, storage, torch.device("cpu"))
+        run_trial(planned.trial, Inputs(sources.loaded, {}).of(planned.trial), context)
     return plan, sources, {t: storage.get(record_key(t)) for t in plan.by_id}
 
 

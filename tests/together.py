@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import Split
+from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 from trainables.training.data_parallel import Workers
@@ -74,16 +75,15 @@ def life(
         if len(told) == cut_after:
             raise CutShort
 
+    cpu = torch.device("cpu")
+    context = RunContext(Storage(storage), cpu, checkpoint_seconds=checkpoint_seconds)
     with contextlib.suppress(CutShort):
         run_trial(
             trial,
-            photos(),
-            photos_ood(),
-            Storage(storage),
-            torch.device("cpu"),
+            TrialInputs(photos(), photos_ood()),
+            context,
             on_examples,
-            checkpoint_seconds,
-            workers=workers,
+            workers,
         )
     return told
 

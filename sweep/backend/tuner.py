@@ -27,10 +27,9 @@ from sweep.backend.connection import (
 from sweep.backend.groups import grouped
 from sweep.backend.warmup_queue import WarmupQueue
 from sweep.options import Resources
-from trainables.adapters.tune import live
+from trainables.adapters.tune import run_group
 from trainables.config.trial import Trial
-from trainables.data.examples import Source
-from trainables.models.build import State
+from trainables.lifecycle.context import Inputs, RunContext
 
 # Tune gives its workers a variable for PyTorch Lightning. With one they would be none of those that
 # Ray has started already, see `sweep.backend.connection.WORKER_SETTINGS`.
@@ -49,12 +48,10 @@ class TrialCallback(Protocol):
 
 def run_trials(
     trials: Sequence[Trial],
-    sources: Mapping[str, Source],
-    weights: Mapping[str, State],
-    storage: Path | str,
+    inputs: Inputs,
+    context: RunContext,
     folder: Path,
     resources: Resources,
-    commit: str,
     watcher: TrialCallback,
     warmups: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
@@ -62,7 +59,7 @@ def run_trials(
 
     Args:
         trials: in the order in which they begin, as far as they need not wait for a warm-up.
-        storage: where every node keeps what trials leave.
+        context: its storage is seen by every node.
         folder: of this machine alone, for Tune's own files.
         warmups: trial id → its warm-up, of those whose warm-up is not stored yet.
 
@@ -73,7 +70,7 @@ def run_trials(
     with connected(resources), scratch(folder, resources) as own:
         check_feasible(resources)
         let_start_together(resources)
-        trainable = bound(live, sources, weights, storage, resources, commit, folder)
+        trainable = bound(run_group, inputs, context, resources, folder)
         groups = grouped(trials, resources.fuse)
         tune.Tuner(
             trainable,
@@ -96,39 +93,23 @@ def run_trials(
 
 def bound(
     trainable: Callable[..., None],
-    sources: Mapping[str, Source],
-    weights: Mapping[str, State],
-    storage: Path | str,
+    inputs: Inputs,
+    context: RunContext,
     resources: Resources,
-    commit: str,
     scratch: Path,
 ) -> Any:
     """A trainable with its data, by Ray's object store, and what a trial of it takes."""
     if resources.workers > 1:
         from trainables.adapters.train import Team  # late: one worker has no need of Ray Train
 
-        held = ray.put((dict(sources), dict(weights)))
-        team = Team(resources.workers, resources.cpus, resources.gpus, str(scratch), (held,))
-        with_team = tune.with_parameters(
-            trainable,
-            sources={},
-            weights={},
-            storage=str(storage),
-            device=resources.device,
-            commit=commit,
-            team=team,
-        )
+        held = (ray.put(inputs),)
+        team = Team(resources.workers, resources.cpus, resources.gpus, str(scratch), held)
+        nothing = Inputs({}, {})
+        with_team = tune.with_parameters(trainable, inputs=nothing, context=context, team=team)
         # all CPUs are the workers'; one byte, for Tune places nothing that takes nothing
         return tune.with_resources(with_team, {"cpu": 0, "memory": 1})
-    with_data = tune.with_parameters(
-        trainable,
-        sources=dict(sources),
-        weights=dict(weights),
-        storage=str(storage),
-        device=resources.device,
-        commit=commit,
-    )
-    return tune.with_resources(with_data, {"cpu": resources.cpus, "gpu": resources.gpus})
+    with_inputs = tune.with_parameters(trainable, inputs=inputs, context=context)
+    return tune.with_resources(with_inputs, {"cpu": resources.cpus, "gpu": resources.gpus})
 
 
 @contextmanager

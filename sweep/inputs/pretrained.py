@@ -12,9 +12,9 @@ from sweep.errors import NotYet
 from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
 from trainables.config.trial import Trial
-from trainables.lifecycle.trial_run import record_key
 from trainables.models.build import State
 from trainables.models.weights import read_weights
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 

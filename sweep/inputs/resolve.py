@@ -1,7 +1,6 @@
 """From what was asked for to what can be carried out; all that can be wrong comes out here."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sweep.errors import InputError
 from sweep.inputs.datasets import Sources
@@ -12,11 +11,49 @@ from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import Study
 from sweep.storage.location import open_storage
 from trainables.config.trial import Trial
+from trainables.lifecycle.context import Inputs
 from trainables.models.build import State
 
 
-def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Networks]:
-    """The plan of a study that does not search, and what its trials are made from.
+@dataclass(frozen=True)
+class Resolver:
+    """Looks at the data and the network of trials, each once."""
+
+    sources: Sources
+    networks: Networks
+
+    def resolve(self, trial: Trial) -> Trial:
+        """The trial, with the facts of its data and network filled in.
+
+        Raises:
+            InputError, DataError: there cannot be such a trial.
+        """
+        return self.networks.resolve(self.sources.resolve(trial))
+
+    def with_inventories(self, plan: StudyPlan) -> StudyPlan:
+        """The plan, with what was found in its data sets."""
+        return replace(plan, found=self.sources.inventories(p.trial for p in plan.trials))
+
+    @property
+    def inputs(self) -> Inputs:
+        """Of the trials that were looked at."""
+        return Inputs(dict(self.sources.loaded), dict(self.networks.weights))
+
+
+def make_resolver(options: Options) -> Resolver:
+    """Of a launch: with its storage, where an earlier study may have left weights."""
+    storage, asked = open_storage(options.storage), options.resources
+
+    def trained_by(name: str) -> State:
+        return weights_of_study(name, options.scale, storage, resolver.resolve)
+
+    networks = Networks(options.download, trained_by, asked.workers, asked.device)
+    resolver = Resolver(Sources(download=options.download), networks)
+    return resolver
+
+
+def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Resolver]:
+    """The plan of a study that does not search, and what its trials were looked at with.
 
     Raises:
         InputError, DataError: it cannot be; nothing has been run or written.
@@ -24,27 +61,6 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Sources, Netw
     for name in ("trials", "timeout", "search_storage"):
         if getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
-    sources, networks, resolve = resolvers(options)
-    plan = make_plan(study, resolve, options.scale, options.replicates, options.overrides)
-    return with_inventories(plan, sources), sources, networks
-
-
-def with_inventories(plan: StudyPlan, sources: Sources) -> StudyPlan:
-    """The plan, with what was found in its data sets."""
-    return replace(plan, found=sources.inventories(p.trial for p in plan.trials))
-
-
-def resolvers(options: Options) -> tuple[Sources, Networks, Callable[[Trial], Trial]]:
-    """Data sets, networks, and how a trial is looked at with them."""
-    sources, storage = Sources(download=options.download), open_storage(options.storage)
-
-    def trained(name: str) -> State:
-        return weights_of_study(name, options.scale, storage, resolve)
-
-    asked = options.resources
-    networks = Networks(options.download, trained, asked.workers, asked.device)
-
-    def resolve(trial: Trial) -> Trial:
-        return networks.resolve(sources.resolve(trial))
-
-    return sources, networks, resolve
+    resolver = make_resolver(options)
+    plan = make_plan(study, resolver.resolve, options.scale, options.replicates, options.overrides)
+    return resolver.with_inventories(plan), resolver

@@ -29,7 +29,7 @@ Check = Callable[[Study, Options], None]  # raises where the study cannot be pla
 Launch = Callable[[Study, Options, Console], Outcome]
 
 
-def launch_collection(
+def run_collection(
     collection: Collection, options: Options, console: Console, check: Check, launch: Launch
 ) -> int:
     """Every study in turn, to the end whatever becomes of one; 1 where one was not all well.

@@ -1,7 +1,5 @@
 """What a launch would do: for reading before anything runs."""
 
-from collections.abc import Mapping
-
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -15,16 +13,14 @@ from sweep.run.progress import duration
 from sweep.run.worklist import make_worklist
 from sweep.tracking.client import connect_if_there
 from sweep.tracking.ledger import Ledger, read_ledger
-from trainables.data.examples import Source
-from trainables.models.build import State
+from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 
 def show_plan(
     console: Console,
     plan: StudyPlan,
-    sources: Mapping[str, Source],
-    weights: Mapping[str, State],
+    inputs: Inputs,
     options: Options,
 ) -> None:
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
@@ -41,7 +37,7 @@ def show_plan(
     seconds = seconds_from_runs(work, ledger.done.values(), options.resources.device)
     source = "at the pace of the finished trials"
     if seconds is None:
-        seconds = seconds_by_measuring(work, sources, weights)
+        seconds = seconds_by_measuring(work, inputs)
         probed = any(planned.trial.probes for planned in work.to_run)
         source = f"by a short measurement on this CPU{', without the probes' if probed else ''}"
     rows = {

@@ -13,9 +13,9 @@ from sweep.plan.plan import PlannedTrial
 from sweep.run.worklist import Worklist
 from sweep.tracking.entities import parameters
 from trainables.config.trial import Trial
-from trainables.data.examples import Source
 from trainables.data.splits import prepare
-from trainables.models.build import State, build
+from trainables.lifecycle.context import Inputs
+from trainables.models.build import build
 from trainables.training.loop import evaluate, evaluation_batches, shuffled, train_epoch
 from trainables.training.optimizers import make_optimizer
 
@@ -69,9 +69,7 @@ def seconds_from_runs(work: Worklist, runs: Iterable[Run], device: str = "cpu") 
     )
 
 
-def seconds_by_measuring(
-    work: Worklist, sources: Mapping[str, Source], weights: Mapping[str, State]
-) -> float:
+def seconds_by_measuring(work: Worklist, inputs: Inputs) -> float:
     """The same from a few steps of each network, on this machine's CPU."""
     wanted = _by_pace(work)
     each = max(SECONDS_OF_MEASURING / max(len(wanted), 1), LEAST_SECONDS)
@@ -80,10 +78,10 @@ def seconds_by_measuring(
     torch.set_num_threads(1)  # as a worker
     try:
         for trials in wanted.values():
-            training, evaluation = _per_example(trials[0].trial, sources, weights, each)
+            training, evaluation = _per_example(trials[0].trial, inputs, each)
             for planned in trials:
                 seconds += work.examples[planned.trial_id] * training
-                seconds += _evaluated(planned, work, sources) * evaluation
+                seconds += _evaluated(planned, work, inputs) * evaluation
     finally:
         torch.set_num_threads(threads)
     return seconds
@@ -98,15 +96,12 @@ def _by_pace(work: Worklist) -> dict[Pace, list[PlannedTrial]]:
     return found
 
 
-def _per_example(
-    trial: Trial, sources: Mapping[str, Source], weights: Mapping[str, State], seconds: float
-) -> tuple[float, float]:
+def _per_example(trial: Trial, inputs: Inputs, seconds: float) -> tuple[float, float]:
     """Seconds to train on an example, and to evaluate one, by about so many of training."""
-    device, data = torch.device("cpu"), trial.data
-    source = sources[data.loaded(data.source)]
-    network = build(trial, device, weights.get(trial.model.facts.weights or ""))
+    device, given = torch.device("cpu"), inputs.of(trial)
+    network = build(trial, device, given.weights)
     optimizer = make_optimizer(network.parameters(), trial.task.optimizer)
-    train = prepare(trial, source, None, device).train
+    train = prepare(trial, given.source, None, device).train
     order = torch.Generator().manual_seed(0)
     trained, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
@@ -122,10 +117,10 @@ def _per_example(
     return training, (time.perf_counter() - started) / len(few)
 
 
-def _evaluated(planned: PlannedTrial, work: Worklist, sources: Mapping[str, Source]) -> int:
+def _evaluated(planned: PlannedTrial, work: Worklist, inputs: Inputs) -> int:
     """Examples that a trial is measured on along its way, about."""
     trial, data = planned.trial, planned.trial.data
-    measured = data.validation + (data.test or len(sources[data.loaded(data.source)].test))
+    measured = data.validation + (data.test or len(inputs.of(trial).source.test))
     warms_up = work.examples[planned.trial_id] > trial.task_examples
     epochs = trial.task.epochs + (trial.warmup.epochs if trial.warmup and warms_up else 0)
     return epochs * measured + trial.task.epochs * data.examples

@@ -1,6 +1,7 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,63 +27,85 @@ from sweep.storage.location import check_writable
 from sweep.storage.locks import exclusive, using
 from sweep.tracking.client import AWAY, connect_alone, what_to_do
 from sweep.tracking.commit import code_commit
-from sweep.tracking.ledger import read_ledger, record_bytes
+from sweep.tracking.ledger import Ledger, read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.view import view_path
 from sweep.tracking.watchdog import guarded
-from trainables.data.examples import Source
-from trainables.lifecycle.trial_run import record_key
-from trainables.models.build import State
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 
-def execute(
-    plan: StudyPlan,
-    sources: Mapping[str, Source],
-    weights: Mapping[str, State],
-    options: Options,
-    console: Console,
-    report: bool = True,
-    wait: bool = False,
-    run: bool = True,
-) -> Outcome:
-    """Do what is left of the plan, and make the report.
+def execute(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
+    """Do what is left of the plan, and make the report."""
+    with _alone(plan, options) as client:
+        return _execute(client, plan, inputs, options, console, reported=True)
 
-    Args:
-        sources, weights: what the plan's trials are made from, by name and by digest.
-        report: without, the plan is a beginning that has nothing to report yet.
-        wait: for another launch of the study to end, where it would be refused else.
-        run: without, only what is there is published, and Ray is not needed.
-    """
-    client = reach(options)
-    with using(options.folder), exclusive(options.folder, plan.study.name, wait=wait):
-        commit, device = code_commit(), torch.device(options.resources.device)
-        log = log_of(options, plan)
-        try:
+
+def execute_beginning(
+    plan: StudyPlan, inputs: Inputs, options: Options, console: Console
+) -> Outcome:
+    """Do what is left of the plan, which has nothing to report yet."""
+    with _alone(plan, options) as client:
+        return _execute(client, plan, inputs, options, console, reported=False)
+
+
+def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
+    """Publish what is there of the plan, and make the report; Ray is not needed."""
+    with _alone(plan, options) as client:
+        with _nothing_run():
             ledger = read_ledger(client, plan)
-            work = make_worklist(plan, ledger, Storage(options.storage), device)
-            if run and plan.search is None:  # a search says it once, at its beginning
-                tell_found(plan, console)
-            _announce(work, plan, console)
-            log.write("planned", trials=len(plan.trials), **work.counts)
-            if not (run or ledger.parent or work.adopted or work.stored):
+            work = _announced(plan, ledger, options, console)
+            before = ledger.parent
+            if not (before or work.adopted or work.stored):
                 console.print("nothing is stored of it: nothing to publish")
                 return Outcome(0, None)
-            if not run and ledger.parent:
-                _check_plan(client, ledger.parent, plan)
-            publisher = Publisher(client, plan, ledger, sources, commit, launched=run)
-        except AWAY as error:
-            raise InputError(f"nothing was run: {what_to_do(error)}") from error
-        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
-            launch = _Launch(
-                plan, sources, weights, options, console, client, publisher, commit, log
-            )
-            if run or not work.to_run:
-                launch.tell_of_groups(work)
-                return launch.carry_out(work, report)
-            before = ledger.parent.info.status if ledger.parent else "KILLED"
-            return launch.publish_only(work, report, "KILLED" if before == "RUNNING" else before)
+            if before:
+                _check_plan(client, before, plan)
+        status = before.info.status if before else "KILLED"
+        with _launch(client, ledger, plan, inputs, options, console, launched=False) as launch:
+            if not work.to_run:
+                return launch.carry_out(work)
+            return launch.publish_only(work, "KILLED" if status == "RUNNING" else status)
+
+
+def _execute(
+    client: MlflowClient,
+    plan: StudyPlan,
+    inputs: Inputs,
+    options: Options,
+    console: Console,
+    reported: bool,
+) -> Outcome:
+    with _nothing_run():
+        ledger = read_ledger(client, plan)
+        if plan.search is None:  # a search says it once, at its beginning
+            tell_found(plan, console)
+        work = _announced(plan, ledger, options, console)
+    with _launch(client, ledger, plan, inputs, options, console, launched=True) as launch:
+        launch.tell_of_groups(work)
+        return launch.carry_out(work, reported)
+
+
+@contextmanager
+def _alone(plan: StudyPlan, options: Options) -> Iterator[MlflowClient]:
+    """Nobody else launches the study here meanwhile; launches of one search wait for each other."""
+    client, wait = reach(options), plan.search is not None
+    with using(options.folder), exclusive(options.folder, plan.study.name, wait=wait):
+        yield client
+
+
+@contextmanager
+def _nothing_run() -> Iterator[None]:
+    """
+    Raises:
+        InputError: MLflow went away, before anything was run.
+    """
+    try:
+        yield
+    except AWAY as error:
+        raise InputError(f"nothing was run: {what_to_do(error)}") from error
 
 
 def reach(options: Options) -> MlflowClient:
@@ -135,7 +158,10 @@ def tell_found(plan: StudyPlan, console: Console) -> None:
         console.print(text, soft_wrap=True)
 
 
-def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
+def _announced(plan: StudyPlan, ledger: Ledger, options: Options, console: Console) -> Worklist:
+    """What is left of the plan; the console and the log are told."""
+    device = torch.device(options.resources.device)
+    work = make_worklist(plan, ledger, Storage(options.storage), device)
     parts = [f"{len(work.to_run)} to run", f"{len(work.done)} done already"]
     if work.adopted:
         parts.append(f"{len(work.adopted)} adopted from other studies")
@@ -149,6 +175,8 @@ def _announce(work: Worklist, plan: StudyPlan, console: Console) -> None:
     )
     for reason in plan.left_out:
         console.print(f"left out: {reason}", soft_wrap=True)
+    log_of(options, plan).write("planned", trials=len(plan.trials), **work.counts)
+    return work
 
 
 def _incomplete(outbox: Outbox, no_report: bool) -> str:
@@ -160,27 +188,46 @@ def _incomplete(outbox: Outbox, no_report: bool) -> str:
     return "there is no report, for MLflow was away or has no record" if no_report else ""
 
 
+@contextmanager
+def _launch(
+    client: MlflowClient,
+    ledger: Ledger,
+    plan: StudyPlan,
+    inputs: Inputs,
+    options: Options,
+    console: Console,
+    launched: bool,
+) -> Iterator["_Launch"]:
+    """A launch whose run in MLflow ends with it, however that is."""
+    device = torch.device(options.resources.device)
+    context = RunContext(Storage(options.storage), device, code_commit())
+    with _nothing_run():
+        publisher = Publisher(client, plan, ledger, inputs.sources, context.commit, launched)
+    with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
+        log = log_of(options, plan)
+        yield _Launch(plan, inputs, context, options, console, client, publisher, log)
+
+
 @dataclass
 class _Launch:
     plan: StudyPlan
-    sources: Mapping[str, Source]
-    weights: Mapping[str, State]
+    inputs: Inputs
+    context: RunContext
     options: Options
     console: Console
     client: MlflowClient
     publisher: Publisher
-    commit: str
     log: Log
     failed: list[str] = field(default_factory=list)  # trial ids
 
-    def carry_out(self, work: Worklist, report: bool) -> Outcome:
+    def carry_out(self, work: Worklist, reported: bool = True) -> Outcome:
         """To the end, whatever that is; the parent run's status says which."""
-        return self._carry_out(work, report, work.to_run, "")
+        return self._carry_out(work, reported, work.to_run, "")
 
-    def publish_only(self, work: Worklist, report: bool, status: str) -> Outcome:
+    def publish_only(self, work: Worklist, status: str) -> Outcome:
         """Nothing is run, so the parent run's status stays what the launch made it."""
         self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
-        return self._carry_out(work, report, (), status)
+        return self._carry_out(work, True, (), status)
 
     def tell_of_groups(self, work: Worklist) -> None:
         resources = self.options.resources
@@ -189,7 +236,7 @@ class _Launch:
             self._say(f"fused: {sentence(groups, resources.device)}")
 
     def _carry_out(
-        self, work: Worklist, report: bool, to_run: Sequence[PlannedTrial], unfinished: str
+        self, work: Worklist, reported: bool, to_run: Sequence[PlannedTrial], unfinished: str
     ) -> Outcome:
         outbox = Outbox(self.publisher, partial(tell_parcel, self.log))
         status, ended_by = "FAILED", ""
@@ -198,8 +245,8 @@ class _Launch:
             if to_run:
                 self._run(work, outbox)
             outbox.close()
-            page = self._report() if report else None
-            ended_by = _incomplete(outbox, report and page is None)
+            page = self._report() if reported else None
+            ended_by = _incomplete(outbox, reported and page is None)
             good = not (self.failed or ended_by)
             status = unfinished or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
@@ -229,12 +276,10 @@ class _Launch:
         with Display(self.console, work.examples, len(self.plan.trials), reused) as display:
             run_trials(
                 [planned.trial for planned in work.to_run],
-                self.sources,
-                self.weights,
-                self.options.storage,
+                self.inputs,
+                self.context,
                 self.options.folder,
                 self.options.resources,
-                self.commit,
                 _Callback(self, display, outbox),
                 work.warmups,
             )
@@ -244,14 +289,14 @@ class _Launch:
         return Publication(planned, partial(self._stored, planned))
 
     def _stored(self, planned: PlannedTrial) -> bytes:
-        payload = Storage(self.options.storage).get(record_key(planned.trial_id))
+        payload = self.context.storage.get(record_key(planned.trial_id))
         if payload is None:
-            raise RecordError(f"no record in {self.options.storage}; do all nodes see that?")
+            raise RecordError(f"no record in {self.context.storage.root}; do all nodes see that?")
         return payload
 
     def _adopted(self, planned: PlannedTrial, run: Run) -> bytes:
         """From storage if it is there, else from the run it was published with."""
-        payload = Storage(self.options.storage).get(record_key(planned.trial_id))
+        payload = self.context.storage.get(record_key(planned.trial_id))
         return record_bytes(self.client, run) if payload is None else payload
 
     def _report(self) -> Path | None:

@@ -14,7 +14,7 @@ from sweep.errors import InputError
 from sweep.options import Options
 from sweep.plan.plan import StudyPlan
 from sweep.storage.location import open_storage
-from trainables.lifecycle.trial_run import record_key
+from trainables.storage.keys import record_key
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from mlflow.entities import Run
 
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.tracking.ledger import Ledger
-from trainables.lifecycle.trial_run import record_key, warmup_key
+from trainables.storage.keys import record_key, warmup_key
 from trainables.storage.storage import Storage
 
 

@@ -1,7 +1,5 @@
 """What a search would do: for reading before anything runs."""
 
-from collections.abc import Mapping
-
 import optuna
 import torch
 from rich.console import Console
@@ -18,16 +16,14 @@ from sweep.search.proposals import proposals
 from sweep.search.resolve import ResolvedSearch
 from sweep.search.space import one_line_of
 from sweep.tracking.ledger import Ledger
-from trainables.data.examples import Source
-from trainables.models.build import State
+from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 
 def show_search(
     console: Console,
     asked: ResolvedSearch,
-    sources: Mapping[str, Source],
-    weights: Mapping[str, State],
+    inputs: Inputs,
     options: Options,
 ) -> None:
     """The space, the first proposal, and how long it all takes at the base's length of warm-up.
@@ -37,7 +33,7 @@ def show_search(
     search, base = asked.search, asked.base
     device = torch.device(options.resources.device)
     work = make_worklist(base, Ledger(), Storage(options.folder / "none"), device)
-    one = seconds_by_measuring(work, sources, weights) / max(1, search.seeds)
+    one = seconds_by_measuring(work, inputs) / max(1, search.seeds)
     at_a_time = slots(options.resources)
     confirming = 2 * asked.replicates
     seconds = one * (search.seeds * search.trials + confirming) / at_a_time

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
@@ -18,14 +19,21 @@ from analysis.results.places import artifact_store
 from analysis.results.records import Record, read_record
 from sweep.backend.failures import what_happened
 from sweep.errors import InputError
-from sweep.inputs.datasets import Sources
-from sweep.inputs.networks import Networks
+from sweep.inputs.resolve import Resolver
 from sweep.options import Options, Outcome
 from sweep.plan.plan import StudyPlan
 from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
-from sweep.run.executor import execute, log_of, reach, tell_found, tell_parcel
+from sweep.run.executor import (
+    execute,
+    execute_beginning,
+    log_of,
+    publish,
+    reach,
+    tell_found,
+    tell_parcel,
+)
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import AWAY as UNREACHABLE
 from sweep.search.optuna_storage import Store, opened
@@ -43,18 +51,19 @@ from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.watchdog import guarded
 from trainables.config.trial import Trial
-from trainables.lifecycle.trial_run import record_key
+from trainables.lifecycle.context import RunContext
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 BEST_STUDY = "best.yaml"  # beside the report's page
 
 
 def launch_search(
-    asked: ResolvedSearch, sources: Sources, networks: Networks, options: Options, console: Console
+    search: ResolvedSearch, resolver: Resolver, options: Options, console: Console
 ) -> Outcome:
     """Search, confirm and report; 1 where something failed or nothing could be chosen."""
-    with using(options.folder), _opened(asked, options) as store:
-        launch = _Launch(asked, store, sources, networks, options, console)
+    with using(options.folder), _opened(search, options) as store:
+        launch = _Launch(search, store, resolver, options, console)
         try:
             return launch.carry_out()
         except UNREACHABLE as error:
@@ -66,11 +75,11 @@ def launch_search(
 
 
 def publish_search(
-    asked: ResolvedSearch, sources: Sources, networks: Networks, options: Options, console: Console
+    search: ResolvedSearch, resolver: Resolver, options: Options, console: Console
 ) -> Outcome:
     """Publish what the proposals so far have left, and the best on fresh seeds; run nothing."""
-    with using(options.folder), _opened(asked, options) as store:
-        return _Launch(asked, store, sources, networks, options, console, run=False).publish()
+    with using(options.folder), _opened(search, options) as store:
+        return _Launch(search, store, resolver, options, console, run=False).publish()
 
 
 def _opened(asked: ResolvedSearch, options: Options) -> AbstractContextManager[Store]:
@@ -84,8 +93,7 @@ def _opened(asked: ResolvedSearch, options: Options) -> AbstractContextManager[S
 class _Launch:
     asked: ResolvedSearch
     store: Store
-    sources: Sources
-    networks: Networks
+    resolver: Resolver
     options: Options
     console: Console
     run: bool = True
@@ -101,7 +109,9 @@ class _Launch:
         proposer.begin()
         # one connection for controls, proposals and what is confirmed; none where all is done
         with nullcontext() if proposer.over else connected(self.options.resources):
-            begun = self._execute(self._plan([]), report=False)  # the controls alone
+            begun = execute_beginning(  # the controls alone
+                self._plan([]), self.resolver.inputs, self.options, self.console
+            )
             if begun.code:
                 return begun
             if not proposer.over:
@@ -129,12 +139,13 @@ class _Launch:
     def _search(self, proposer: AskTell) -> None:
         from sweep.search.tuner import run_search  # late, as Ray above
 
-        commit, plan = code_commit(), self._plan(proposer.proposals())
+        device = torch.device(self.options.resources.device)
+        context = RunContext(Storage(self.options.storage), device, code_commit())
+        inputs, plan = self.resolver.inputs, self._plan(proposer.proposals())
         try:
             client = connect()
-            publisher = Publisher(
-                client, plan, read_ledger(client, plan), self.sources.loaded, commit
-            )
+            ledger = read_ledger(client, plan)
+            publisher = Publisher(client, plan, ledger, inputs.sources, context.commit)
         except AWAY as error:
             raise InputError(f"nothing was searched: {what_to_do(error)}") from error
         log = log_of(self.options, plan)
@@ -145,12 +156,10 @@ class _Launch:
                 watch = _Callback(self, SearchProgress(self.console, proposer), outbox, log)
                 run_search(
                     proposer,
-                    self.sources.loaded,
-                    self.networks.weights,
-                    self.options.storage,
+                    inputs,
+                    context,
                     self.options.folder,
                     self.options.resources,
-                    commit,
                     watch,
                 )
                 status = "FINISHED"
@@ -205,11 +214,9 @@ class _Launch:
             self.say(f"{path} is not in MLflow: {one_line(error)}")
         self.say(f"The best as a study: {path}")
 
-    def _execute(self, plan: StudyPlan, report: bool = True) -> Outcome:
-        return execute(
-            plan, self.sources.loaded, self.networks.weights, self.options, self.console,
-            report=report, wait=True, run=self.run,
-        )  # fmt: skip
+    def _execute(self, plan: StudyPlan) -> Outcome:
+        carry_out = execute if self.run else publish
+        return carry_out(plan, self.resolver.inputs, self.options, self.console)
 
     def _plan(self, found: list[Proposal]) -> StudyPlan:
         controls = controls_of(self.base)

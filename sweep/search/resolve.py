@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sweep.errors import InputError
-from sweep.inputs.datasets import Sources
-from sweep.inputs.resolve import with_inventories
+from sweep.inputs.resolve import Resolver
 from sweep.options import Options
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import Study
@@ -44,10 +43,8 @@ class ResolvedSearch:
         return shortened(name, _MAX_NAME)
 
 
-def prepare(
-    study: Study, options: Options, resolve: Callable[[Trial], Trial], sources: Sources
-) -> ResolvedSearch:
-    """What is asked for; `resolve` looks at the data in `sources`.
+def resolve_search(study: Study, options: Options, resolver: Resolver) -> ResolvedSearch:
+    """What is asked for.
 
     Raises:
         InputError: it cannot be; nothing has been run or written.
@@ -60,15 +57,15 @@ def prepare(
         fields["trials"] = options.trials
     search = parse_search(fields)
     rest = {k: v for k, v in options.overrides.items() if k not in changes}
-    base = make_plan(study, resolve, scale, search.seeds, rest)
+    base = make_plan(study, resolver.resolve, scale, search.seeds, rest)
     if base.base.arm == "control":
         raise InputError("search: the base trial has no warm-up; give it one")
     return ResolvedSearch(
         study=study,
         search=search,
-        base=with_inventories(base, sources),
-        space=Space(search, base.base, resolve),
+        base=resolver.with_inventories(base),
+        space=Space(search, base.base, resolver.resolve),
         url=database(options.search_storage, options.folder),
         replicates=options.replicates or study.replicates(sized, ""),
-        resolve=resolve,
+        resolve=resolver.resolve,
     )

@@ -5,7 +5,6 @@ is NaN running for ever, knows no constraints, cannot tell a dead launcher's pro
 and its draws depend on how often it was asked. The searcher here passes Tune's questions on.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,10 +18,9 @@ from sweep.backend.tuner import bound, scratch, traceback_of
 from sweep.options import Resources
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.proposals import Proposal
-from trainables.adapters.tune import live_by_seed
+from trainables.adapters.tune import run_in_turn
 from trainables.config.trial import Trial
-from trainables.data.examples import Source
-from trainables.models.build import State
+from trainables.lifecycle.context import Inputs, RunContext
 
 
 class ProposalCallback(Protocol):
@@ -38,12 +36,10 @@ class ProposalCallback(Protocol):
 
 def run_search(
     proposer: AskTell,
-    sources: Mapping[str, Source],
-    weights: Mapping[str, State],
-    storage: Path | str,
+    inputs: Inputs,
+    context: RunContext,
     folder: Path,
     resources: Resources,
-    commit: str,
     watcher: ProposalCallback,
 ) -> None:
     """Run proposals until there are enough, or the time is up.
@@ -57,7 +53,7 @@ def run_search(
         let_start_together(resources)
         try:
             tune.Tuner(
-                bound(live_by_seed, sources, weights, storage, resources, commit, folder),
+                bound(run_in_turn, inputs, context, resources, folder),
                 tune_config=tune.TuneConfig(
                     search_alg=_ProposalSearcher(proposer, resources, watcher),
                     scheduler=_SeedStopper(proposer, watcher),

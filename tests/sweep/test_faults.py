@@ -26,7 +26,9 @@ from analysis.results.study_results import load_study
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import load_study as study_file
-from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.keys import checkpoint_key, record_key, warmup_key
 from trainables.storage.storage import Storage
 
 TRIALS = 8  # of the tiny study
@@ -169,9 +171,8 @@ def live(trial, sources, storage, stop_after=None) -> None:
             raise InterruptedError
 
     torch.set_num_threads(1)
-    data = trial.data
-    images = sources.get(data, data.source), sources.get(data, data.ood)
-    run_trial(trial, *images, storage, CPU, count, checkpoint_seconds=0)
+    context = RunContext(storage, CPU, checkpoint_seconds=0)
+    run_trial(trial, Inputs(sources.loaded, {}).of(trial), context, count)
 
 
 def test_a_published_record_that_is_cut_off_is_published_again(finished, place):

@@ -22,6 +22,7 @@ from sweep.plan.fields import flat
 from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
 from trainables.config.trial import Data
+from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -163,13 +164,8 @@ def test_a_trial_run_alone_gives_bit_identical_numbers(finished, tmp_path):
     plan, sources = plan_of(finished.place)
     storage = Storage(tmp_path)
     for planned in reversed(plan.trials):  # and in another order
-        key = run_trial(
-            planned.trial,
-            sources.get(Data(), "photos"),
-            sources.get(Data(), "photos_ood"),
-            storage,
-            torch.device("cpu"),
-        )
+        inputs = Inputs(sources.loaded, {}).of(planned.trial)
+        key = run_trial(planned.trial, inputs, RunContext(storage, torch.device("cpu")))
         alone = read_record(storage.get(key))
         same_numbers(alone, finished.results.by_id[planned.trial_id].record)
 

@@ -19,10 +19,11 @@ from sweep.inputs.datasets import Sources
 from sweep.launch import main
 from sweep.plan.plan import make_plan
 from sweep.plan.study import Study, load_study
-from trainables.config.trial import Data
-from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.own import NetworkError
 from trainables.models.weights import read_weights
+from trainables.storage.keys import checkpoint_key, record_key, warmup_key
 from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
@@ -82,10 +83,10 @@ def lived(tiny, tmp_path):
     plan = make_plan(study, sources.resolve, replicates=1)
     trial = next(p.trial for p in plan.trials if p.trial.arm == "warmup")
     storage = Storage(tmp_path / "storage")
-    images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
+    inputs, context = Inputs(sources.loaded, {}).of(trial), RunContext(storage, CPU)
     torch.set_num_threads(1)
     return SimpleNamespace(
-        trial=trial, storage=storage, run=lambda: run_trial(trial, *images, storage, CPU)
+        trial=trial, storage=storage, run=lambda: run_trial(trial, inputs, context)
     )
 
 

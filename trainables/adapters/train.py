@@ -1,4 +1,4 @@
-"""One network's life by several workers, with Ray Train: as `trainables.adapters.tune` is for one
+"""One trial by several workers, with Ray Train: as `trainables.adapters.tune` is for one
 worker.
 
 A trial of Ray Tune starts the workers, waits for them and takes next to nothing itself; they are
@@ -8,7 +8,7 @@ and workers that fail are started again by Tune, from the trial's own checkpoint
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -18,8 +18,8 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from trainables.config.trial import Trial
+from trainables.lifecycle.context import RunContext
 from trainables.lifecycle.trial_run import run_trial
-from trainables.storage.storage import Storage
 from trainables.training.data_parallel import Workers
 
 REPORTS = 100  # a trial; every worker takes part in each
@@ -36,39 +36,32 @@ class Team:
     cpus: float  # each
     gpus: float
     folder: str  # for what Ray Train writes of its own; nothing there is read again
-    data: tuple["ray.ObjectRef[Any]", ...]  # of (sources, weights), fetched by the workers alone
+    inputs: tuple["ray.ObjectRef[Any]"]  # fetched by the workers alone
 
 
-def live_together(
-    team: Team, fields: Mapping[str, Any], storage: str, device: str, commit: str
-) -> None:
-    """Live the trial; its workers report `examples`, those trained on since the last report.
+def run_by_team(team: Team, trial: Trial, context: RunContext) -> None:
+    """Run the trial; its workers report `examples`, those trained on since the last report.
 
     Raises:
         WorkerGroupError: of what a worker has raised.
     """
     os.environ |= FETCH
+    on_gpu = context.device.type == "cuda"
     TorchTrainer(
         _work,
-        train_loop_config={
-            "trial": fields,
-            "storage": storage,
-            "device": device,
-            "commit": commit,
-            "data": team.data,
-        },
+        train_loop_config={"trial": trial, "context": context, "inputs": team.inputs},
         torch_config=TorchConfig(
             # histories and records travel between CPUs in any case
-            backend="cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
+            backend="cpu:gloo,cuda:nccl" if on_gpu else "gloo",
             timeout_s=WAIT_SECONDS,
         ),
         scaling_config=ray.train.ScalingConfig(
             num_workers=team.size,
-            use_gpu=device == "cuda",
+            use_gpu=on_gpu,
             resources_per_worker={"CPU": team.cpus} | ({"GPU": team.gpus} if team.gpus else {}),
         ),
         run_config=ray.train.RunConfig(
-            name=Trial.model_validate(fields).trial_id,
+            name=trial.trial_id,
             storage_path=team.folder,
             callbacks=[TuneReportCallback()],  # type: ignore[no-untyped-call,list-item]
         ),
@@ -78,21 +71,16 @@ def live_together(
 def _work(given: Mapping[str, Any]) -> None:
     """One worker's part."""
     torch.set_num_threads(1)  # as of a worker alone, see `trainables.adapters.tune`
-    context = ray.train.get_context()
-    (held,) = given["data"]
-    sources, weights = ray.get(held)
-    trial = Trial.model_validate(given["trial"])
-    data = trial.data
+    process = ray.train.get_context()
+    trial, context = given["trial"], given["context"]
+    (held,) = given["inputs"]
+    device = get_device() if context.device.type == "cuda" else context.device
     run_trial(
         trial,
-        sources[data.loaded(data.source)],
-        None if data.ood is None else sources[data.loaded_ood(trial.facts.shape)],
-        Storage(given["storage"]),
-        get_device() if given["device"] == "cuda" else torch.device("cpu"),
+        ray.get(held).of(trial),
+        replace(context, device=device),
         _Reporter(trial).count,
-        commit=given["commit"],
-        weights=weights.get(trial.model.facts.weights or ""),
-        workers=Workers(context.get_world_rank(), context.get_world_size()),
+        Workers(process.get_world_rank(), process.get_world_size()),
     )
 
 

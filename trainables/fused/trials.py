@@ -22,14 +22,14 @@ from dataclasses import replace
 import torch
 
 from trainables.config.trial import Trial
-from trainables.data.examples import Source
 from trainables.data.splits import TaskData
 from trainables.fused.stack import Stack, stackable
+from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.requests import Completed, Request, Requests, run_alone
-from trainables.lifecycle.trial_run import CHECKPOINT_SECONDS, trial_requests, warmup_key
+from trainables.lifecycle.trial_run import trial_requests
 from trainables.models.build import State, build
 from trainables.noise import sample
-from trainables.storage.storage import Storage
+from trainables.storage.keys import warmup_key
 from trainables.tasks import from_noise, target_shape
 from trainables.training.loop import Outputs
 
@@ -51,15 +51,10 @@ def warmup_kind(trial: Trial) -> str | None:
 
 def run_trials(
     trials: Sequence[Trial],
-    source: Source,
-    ood: Source | None,
-    storage: Storage,
-    device: torch.device,
+    inputs: TrialInputs,
+    context: RunContext,
     on_examples: Callable[[str, int], None] = lambda trial_id, new: None,
     on_record: Callable[[str], None] = lambda trial_id: None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    commit: str = "unknown",
-    weights: State | None = None,
 ) -> None:
     """Live the trials, each as `trainables.lifecycle.trial_run.run_trial` does.
 
@@ -79,16 +74,14 @@ def run_trials(
         def count(_: int, new: int) -> None:
             on_examples(trial.trial_id, new)
 
-        return trial_requests(
-            trial, source, ood, storage, device, count, checkpoint_seconds, commit, weights,
-            share=share,
-        )  # fmt: skip
+        return trial_requests(trial, inputs, context, count, share=share)
 
     def group(some: Sequence[Trial]) -> _Group:
-        return _Group(some, [life(trial) for trial in some], storage, device, on_record)
+        return _Group(some, [life(trial) for trial in some], context, on_record)
 
     together = group(trials)
-    if len(trials) > 1 and device.type in STACKED_ON and _can_be_stacked(trials, device, weights):
+    pays = len(trials) > 1 and context.device.type in STACKED_ON
+    if pays and _can_be_stacked(trials, context.device, inputs.weights):
         try:
             together.live_together()
         except _StackFailedError:
@@ -111,16 +104,15 @@ class _Group:
         self,
         trials: Sequence[Trial],
         lives: Sequence[Requests[str]],
-        storage: Storage,
-        device: torch.device,
+        context: RunContext,
         on_record: Callable[[str], None],
     ) -> None:
         self.errors: list[Exception] = []
         self.ended: set[str] = set()  # trials that have left their record, or failed
         self._ids = [trial.trial_id for trial in trials]
         self._lives = lives
-        self._warmups = [None if t.warmup is None else warmup_key(t, device) for t in trials]
-        self._storage = storage
+        self._warmups = [warmup_key(t, context.device) if t.warmup else None for t in trials]
+        self._storage = context.storage
         self._on_record = on_record
         self._held = list(range(len(trials)))  # not begun
         self._waiting: dict[int, Request] = {}  # what each life that goes on wants to be done

@@ -32,6 +32,10 @@ class Storage:
         self.root = root if is_url(root) else Path(root)
         self._objects: Objects = Bucket(str(root)) if is_url(root) else Folder(Path(root))
 
+    def __reduce__(self) -> tuple[type["Storage"], tuple[Path | str]]:
+        """In another process it is opened anew, with the credentials there."""
+        return Storage, (self.root,)
+
     def put(self, key: str, payload: bytes) -> None:
         """Write the object under `key`, durably and atomically.
 

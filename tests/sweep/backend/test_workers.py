@@ -12,7 +12,7 @@ from sweep.cli.launch_arguments import parse_options
 from sweep.errors import InputError
 from sweep.launch import main
 from sweep.options import Resources
-from trainables.lifecycle.trial_run import record_key
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 GRID = {"distribution": {"warmup.noise.distribution": ["gaussian"]}}

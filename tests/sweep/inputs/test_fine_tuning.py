@@ -12,8 +12,10 @@ from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
 from sweep.plan.fields import parse_trial, with_fields
 from trainables.data.photos import photos_ood
-from trainables.lifecycle.trial_run import record_key, run_trial
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.weights import read_weights
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
@@ -51,9 +53,8 @@ def live(place, **changes):
     sources, networks, storage = Sources(), Networks(), Storage(place / "storage")
     trial = networks.resolve(sources.resolve(parse_trial(with_fields({}, COMMON | dotted))))
     trial = trial if arm == "warmup" else trial.control()
-    weights = networks.weights.get(trial.model.facts.weights or "")
-    source = sources.get(trial.data, trial.data.source)
-    run_trial(trial, source, None, storage, CPU, weights=weights)
+    inputs = Inputs(sources.loaded, networks.weights).of(trial)
+    run_trial(trial, inputs, RunContext(storage, CPU))
     return read_record(storage.get(record_key(trial.trial_id)))
 
 

@@ -46,11 +46,11 @@ def test_a_dry_run_says_what_was_found_and_shows_names_as_they_are(here, capsys)
 
 def test_mlflow_and_the_plan_have_what_was_found(here):
     options = parse_options(["tiny.yaml", "--data", f"folder:{PATH}", *SMALL])
-    plan, sources, _ = plan_study(load_study("tiny.yaml"), options)
+    plan, resolver = plan_study(load_study("tiny.yaml"), options)
     assert plan.found_sentences[0].startswith(f"Data folder:{PATH}: 28 training")
     client = MlflowClient(f"sqlite:///{here}/mlflow.db")
     client.create_experiment("tiny", (here / "artifacts").as_uri())
-    Publisher(client, plan, read_ledger(client, plan), sources.loaded, "abc")
+    Publisher(client, plan, read_ledger(client, plan), resolver.inputs.sources, "abc")
     (run,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     note = run.data.tags["mlflow.note.content"]
     assert [line[2:] for line in note.splitlines() if line.startswith("- ")] == list(

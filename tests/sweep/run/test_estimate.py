@@ -12,6 +12,7 @@ from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.run.worklist import make_worklist
 from sweep.tracking.entities import parameters
 from sweep.tracking.ledger import Ledger
+from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
@@ -100,4 +101,4 @@ def test_every_network_of_the_plan_is_measured(planned, monkeypatch):
     monkeypatch.setattr(estimate, "SECONDS_A_TRIAL", 0.0)
     work = planned()
     expected = sum(work.examples[p.trial_id] * seconds[p.trial.model.width] for p in work.to_run)
-    assert seconds_by_measuring(work, SOURCES.loaded, {}) == pytest.approx(expected)
+    assert seconds_by_measuring(work, Inputs(SOURCES.loaded, {})) == pytest.approx(expected)

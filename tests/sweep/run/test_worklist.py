@@ -12,7 +12,8 @@ from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
 from sweep.run.worklist import make_worklist
 from sweep.tracking.entities import parameters
 from sweep.tracking.ledger import Ledger
-from trainables.lifecycle.trial_run import record_key, warmup_key
+from trainables.lifecycle.context import Inputs
+from trainables.storage.keys import record_key, warmup_key
 from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
@@ -98,7 +99,7 @@ def test_a_short_measurement_gives_a_time_that_grows_with_the_work(plan, tmp_pat
     work = make_worklist(plan, Ledger(), Storage(tmp_path), CPU)
     larger = make_plan(plan.study, sources.resolve, replicates=3, overrides={"task.epochs": 3000})
     more = make_worklist(larger, Ledger(), Storage(tmp_path), CPU)
-    few, many = (seconds_by_measuring(w, sources.loaded, {}) for w in (work, more))
+    few, many = (seconds_by_measuring(w, Inputs(sources.loaded, {})) for w in (work, more))
     assert 0 < few < many / 5
 
 
@@ -114,4 +115,4 @@ def test_each_epoch_is_measured_on_validation_test_and_training_images(
     # three learning rates, so three controls and three warmed-up networks that share a warm-up of
     # two epochs; three epochs of the task each
     expected = 6 * 3 * (50 + images + 64) + 2 * (50 + images)
-    assert seconds_by_measuring(work, sources.loaded, {}) == expected
+    assert seconds_by_measuring(work, Inputs(sources.loaded, {})) == expected

@@ -11,7 +11,7 @@ from support import numbers
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
-from trainables.config.trial import Data
+from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -26,12 +26,11 @@ def test_a_launch_on_an_object_store_gives_the_numbers_of_a_folder(place, tmp_pa
 
         torch.set_num_threads(1)
         sources = Sources()
-        data = (sources.get(Data(), name) for name in ("photos", "photos_ood"))
-        photos, ood = data
         folder, bucket = Storage(tmp_path / "alone"), Storage(server.url)
         plan = make_plan(load_study(str(place.folder / study)), sources.resolve)
         for planned in plan.trials:
-            run_trial(planned.trial, photos, ood, folder, torch.device("cpu"))
+            inputs = Inputs(sources.loaded, {}).of(planned.trial)
+            run_trial(planned.trial, inputs, RunContext(folder, torch.device("cpu")))
             one, two = (numbers(planned.trial, storage) for storage in (folder, bucket))
             assert one.pop("commit") != two.pop("commit")  # of a launch it is known
             assert one == two

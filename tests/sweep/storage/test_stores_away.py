@@ -14,8 +14,9 @@ from sweep.plan.study import Study
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
-from trainables.config.trial import Data
-from trainables.lifecycle.trial_run import record_key, run_trial
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 
@@ -34,9 +35,9 @@ def lived(tiny, tmp_path):
     sources = Sources()
     study = Study.model_validate(tiny | {"name": "tiny", "grids": {}})
     plan = make_plan(study, sources.resolve, replicates=1)
-    images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
-    storage = Storage(tmp_path / "storage")
-    run_trial(plan.trials[0].trial, *images, storage, torch.device("cpu"))
+    storage, trial = Storage(tmp_path / "storage"), plan.trials[0].trial
+    inputs = Inputs(sources.loaded, {}).of(trial)
+    run_trial(trial, inputs, RunContext(storage, torch.device("cpu")))
     return plan, sources, storage.get(record_key(plan.trials[0].trial_id))
 
 

@@ -22,7 +22,7 @@ from analysis.results.study_results import load_study as load_results
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
-from trainables.config.trial import Data
+from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -85,10 +85,9 @@ def _live(place, study: str) -> None:
     """Leave the study's records in the place's storage."""
     torch.set_num_threads(1)
     sources = Sources()
-    images = [sources.get(Data(), name) for name in ("photos", "photos_ood")]
     for planned in make_plan(load_study(str(place.folder / study)), sources.resolve).trials:
-        storage = Storage(place.folder / "sweep_storage")
-        run_trial(planned.trial, *images, storage, torch.device("cpu"))
+        context = RunContext(Storage(place.folder / "sweep_storage"), torch.device("cpu"))
+        run_trial(planned.trial, Inputs(sources.loaded, {}).of(planned.trial), context)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.publisher import Publisher
-from trainables.lifecycle.trial_run import record_key
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 

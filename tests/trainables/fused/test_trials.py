@@ -39,13 +39,15 @@ from trainables.fused import trials as fused
 from trainables.fused.stack import Stack, stackable
 from trainables.fused.trials import run_trials
 from trainables.lifecycle import trial_run as life
+from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.requests import Epoch, Predictions, Request
-from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import Autocast, build
 from trainables.models.mlp import mlp
 from trainables.models.transformer import transformer
 from trainables.models.unet import unet
 from trainables.models.vit import vit
+from trainables.storage.keys import checkpoint_key, record_key, warmup_key
 from trainables.storage.serialization import pack, unpack
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
@@ -412,19 +414,18 @@ def live(
     with contextlib.suppress(CutShort):
         run_trials(
             trials,
-            *photographs(),
-            storage,
-            CPU,
+            TrialInputs(*photographs()),
+            RunContext(storage, CPU, checkpoint_seconds=checkpoint_seconds),
             on_examples,
             lambda trial_id: told.setdefault("left", []).append(trial_id),  # type: ignore[arg-type]
-            checkpoint_seconds,
         )
     return told
 
 
 def alone(trial: Trial, folder: Path) -> Storage:
     storage = Storage(folder / trial.trial_id)
-    run_trial(trial, *photographs(), storage, CPU, checkpoint_seconds=math.inf)
+    context = RunContext(storage, CPU, checkpoint_seconds=math.inf)
+    run_trial(trial, TrialInputs(*photographs()), context)
     return storage
 
 
@@ -534,7 +535,8 @@ def test_what_was_begun_together_one_can_finish_alone(
     for trial in GROUP:
         size = len(storage.get(checkpoint_key(trial, CPU)) or pytest.fail("no checkpoint"))
         steps: list[int] = []
-        run_trial(trial, *photographs(), storage, CPU, lambda _, new, s=steps: s.append(new))
+        inputs, context = TrialInputs(*photographs()), RunContext(storage, CPU)
+        run_trial(trial, inputs, context, lambda _, new, s=steps: s.append(new))
         assert steps == [8, 8, 5] * 2
         own = alone(trial, tmp_path)
         close(record(trial, storage), record(trial, own))
@@ -554,7 +556,8 @@ def live_alone_until_checkpoint(trial: Trial, storage: Storage) -> None:
             raise CutShort
 
     with contextlib.suppress(CutShort):
-        run_trial(trial, *photographs(), storage, CPU, count, checkpoint_seconds=0)
+        context = RunContext(storage, CPU, checkpoint_seconds=0)
+        run_trial(trial, TrialInputs(*photographs()), context, count)
 
 
 def test_what_was_begun_alone_goes_on_together(

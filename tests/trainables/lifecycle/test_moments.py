@@ -23,11 +23,14 @@ from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import of_classes, prepare
 from trainables.lifecycle import trial_run as life
 from trainables.lifecycle.ablations import ablate
-from trainables.lifecycle.trial_run import epochs_of, run_trial, warmup_key
+from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import build
-from trainables.probes import ALONG, END, START, Probe
+from trainables.probes import ALONG, END, START, Probe, schedule
+from trainables.probes.schedule import epochs_of
 from trainables.probes.subject import Subject
 from trainables.seeds import generator
+from trainables.storage.keys import warmup_key
 from trainables.storage.serialization import unpack
 from trainables.storage.storage import Storage
 from trainables.training.loop import evaluate
@@ -71,7 +74,8 @@ def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> Record
             raise CutShort
 
     try:
-        key = run_trial(trial, *photographs(), storage, CPU, on_examples, checkpoint_seconds=0)
+        context = RunContext(storage, CPU, checkpoint_seconds=0)
+        key = run_trial(trial, TrialInputs(*photographs()), context, on_examples)
     except CutShort:
         return None
     return read_record(storage.get(key) or b"")
@@ -99,6 +103,7 @@ def probing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def put(**probes: tuple[float, ...]) -> None:
         made = {n: Probe(head, m, needs_path=n == "path") for n, m in probes.items()}
         monkeypatch.setattr(life, "PROBES", made)
+        monkeypatch.setattr(schedule, "PROBES", made)
 
     return put
 

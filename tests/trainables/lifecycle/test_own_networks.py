@@ -25,10 +25,12 @@ from trainables.data.examples import Examples, Source
 from trainables.fused import trials as fused
 from trainables.fused.stack import Stack
 from trainables.fused.trials import run_trials
-from trainables.lifecycle.trial_run import record_key, run_trial, warmup_key
+from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import build
 from trainables.models.code import code_digest
 from trainables.preflight.repetition import rehearse
+from trainables.storage.keys import record_key, warmup_key
 from trainables.storage.storage import CHECKPOINTS, WARMUPS, Storage
 
 CPU = torch.device("cpu")
@@ -75,8 +77,9 @@ def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> int:
         if steps == cut_after:
             raise CutShort
 
+    context = RunContext(storage, CPU, checkpoint_seconds=0)
     with contextlib.suppress(CutShort):
-        run_trial(trial, images(), images(), storage, CPU, count, checkpoint_seconds=0.0)
+        run_trial(trial, TrialInputs(images(), images()), context, count)
     return steps
 
 
@@ -150,7 +153,8 @@ def test_another_process_comes_to_the_same(tmp_path: Path) -> None:
 
 
 def together(trials: Sequence[Trial], storage: Storage) -> None:
-    run_trials(trials, images(), images(), storage, CPU, checkpoint_seconds=math.inf)
+    context = RunContext(storage, CPU, checkpoint_seconds=math.inf)
+    run_trials(trials, TrialInputs(images(), images()), context)
 
 
 def stacks_made(monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
@@ -206,7 +210,8 @@ def test_where_a_stack_fails_on_the_way_its_trials_go_on_alone(
     trial, storage = trial_of("Net"), Storage(tmp_path / "storage")
     group = [trial.model_copy(update={"seed": seed}) for seed in range(3)]
     left: list[str] = []
-    run_trials(group, images(), images(), storage, CPU, on_record=left.append)
+    context = RunContext(storage, CPU)
+    run_trials(group, TrialInputs(images(), images()), context, on_record=left.append)
     assert made
     assert sorted(left) == sorted(member.trial_id for member in group)
     for member in group:

@@ -37,9 +37,11 @@ from trainables.data.examples import Examples, Source
 from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import normalised, prepare
 from trainables.lifecycle import requests as passes
-from trainables.lifecycle.trial_run import checkpoint_key, record_key, run_trial, warmup_key
+from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import build
 from trainables.seeds import generator
+from trainables.storage.keys import checkpoint_key, record_key, warmup_key
 from trainables.storage.storage import Storage
 from trainables.training.loop import Outputs
 
@@ -94,7 +96,8 @@ def live(
     source, ood = sources or photographs()
     ood = None if trial.data.ood is None else ood
     with contextlib.suppress(CutShort):
-        key = run_trial(trial, source, ood, storage, CPU, on_examples, checkpoint_seconds)
+        context = RunContext(storage, CPU, checkpoint_seconds=checkpoint_seconds)
+        key = run_trial(trial, TrialInputs(source, ood), context, on_examples)
         assert key == record_key(trial.trial_id)
     return told
 
@@ -227,8 +230,7 @@ def test_a_finished_life_leaves_its_record_and_warmup_and_no_checkpoint(
 
 
 def test_the_record_names_the_commit_of_the_code_that_made_it(storage: Storage) -> None:
-    source, ood = photographs()
-    run_trial(CONTROL, source, ood, storage, CPU, commit="3f2a")
+    run_trial(CONTROL, TrialInputs(*photographs()), RunContext(storage, CPU, commit="3f2a"))
     assert record(CONTROL, storage).commit == "3f2a"
 
 
@@ -490,22 +492,24 @@ def test_cut_short_while_writing_it_ends_in_the_same_numbers_and_leaves_nothing_
 ELSEWHERE = """
 import os, signal, sys
 import torch
+from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
+from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
-from trainables.config.trial import Trial
 
 torch.set_num_threads(1)
 torch.manual_seed(77)
 trial, root = Trial.model_validate_json(sys.argv[1]), sys.argv[2]
-arguments = photos(), photos_ood()
-run_trial(trial, *arguments, Storage(root + "/whole"), torch.device("cpu"))
+inputs, cpu = TrialInputs(photos(), photos_ood()), torch.device("cpu")
+run_trial(trial, inputs, RunContext(Storage(root + "/whole"), cpu))
 
 def kill(done, new):
     if done > 48 + 21:  # in the second epoch of the task
         os.kill(os.getpid(), signal.SIGKILL)
 
-run_trial(trial, *arguments, Storage(root + "/killed"), torch.device("cpu"), kill, 0.0)
+context = RunContext(Storage(root + "/killed"), cpu, checkpoint_seconds=0)
+run_trial(trial, inputs, context, kill)
 """
 
 

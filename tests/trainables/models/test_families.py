@@ -24,6 +24,7 @@ from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
 from sweep.plan.fields import parse_trial
 from trainables.config.trial import Trial
+from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -127,10 +128,9 @@ def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> int:
             raise KeyboardInterrupt
 
     sources, _ = looked_at()
-    data = trial.data
-    source, ood = sources.get(data, data.source), sources.get(data, data.ood or "")
+    context = RunContext(storage, CPU, checkpoint_seconds=0)
     with contextlib.suppress(KeyboardInterrupt):
-        run_trial(trial, source, ood, storage, CPU, on_examples, 0.0)
+        run_trial(trial, Inputs(sources.loaded, {}).of(trial), context, on_examples)
     return steps
 
 
@@ -226,8 +226,8 @@ def test_a_record_holds_one_prediction_for_each_target_that_is_measured(
 def test_the_backbone_is_frozen_in_a_head_s_warmup_but_its_statistics_move(
     tmp_path: Path,
 ) -> None:
-    from trainables.lifecycle.trial_run import warmup_key
     from trainables.models.build import build
+    from trainables.storage.keys import warmup_key
     from trainables.storage.serialization import unpack
 
     trial, storage = warmed("head alone"), Storage(tmp_path)

@@ -16,6 +16,7 @@ from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import Split, TaskData
 from trainables.lifecycle import requests as passes
 from trainables.lifecycle import trial_run as life
+from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
 from trainables.probes import END, Probe
 from trainables.probes.features import features
@@ -150,7 +151,7 @@ def test_a_probed_trial_has_the_numbers_of_the_one_without_and_the_probes_beside
     left = []
     for trial in (probed_trial(), probed_trial(probes=("odin",))):
         storage = Storage(tmp_path / trial.trial_id)
-        key = run_trial(trial, photos(), photos_ood(), storage, CPU)
+        key = run_trial(trial, TrialInputs(photos(), photos_ood()), RunContext(storage, CPU))
         left.append(read_record(storage.get(key) or b""))
     plain, probed = left
     assert plain.probes == {}
@@ -170,7 +171,7 @@ def test_a_probed_trial_has_the_numbers_of_the_one_without_and_the_probes_beside
 
 def record_of(trial: Trial, folder: Path) -> Record:
     storage = Storage(folder / trial.trial_id)
-    key = run_trial(trial, photos(), photos_ood(), storage, CPU)
+    key = run_trial(trial, TrialInputs(photos(), photos_ood()), RunContext(storage, CPU))
     return read_record(storage.get(key) or b"")
 
 
@@ -224,7 +225,8 @@ def test_each_probe_s_seconds_are_counted_once(tmp_path, monkeypatch):
     monkeypatch.setattr(passes, "time", clock)
     monkeypatch.setattr(life, "PROBES", {name: Probe(slow, END) for name in ("features", "odin")})
     storage = Storage(tmp_path)
-    key = run_trial(probed_trial(probes=("features", "odin")), photos(), photos_ood(), storage, CPU)
+    trial = probed_trial(probes=("features", "odin"))
+    key = run_trial(trial, TrialInputs(photos(), photos_ood()), RunContext(storage, CPU))
     assert read_record(storage.get(key) or b"").seconds["probes"] == 2.0
 
 

@@ -14,8 +14,8 @@ from torch import nn
 
 from analysis.results.records import Record, read_record
 from trainables.config.trial import Trial
-from trainables.lifecycle.trial_run import record_key
 from trainables.models.shared_norm import unshareable
+from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import ALONE, Workers, contiguous

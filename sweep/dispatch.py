@@ -1,0 +1,160 @@
+"""A study, a search or a collection: which it is is decided here, once for every command."""
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from analysis.process.imports import taken_names
+from sweep.errors import InputError, NotYet
+from sweep.options import Options, Outcome
+
+if TYPE_CHECKING:  # slow to import, and what is refused before needs none of it
+    from sweep.plan.study import Study
+
+
+def launch(options: Options, console: Console) -> int:
+    """Launch what was asked for; the exit code."""
+    from sweep.plan.study import Collection, load
+
+    study = load(options.study or "")
+    if isinstance(study, Collection):
+        from sweep.run.collection import run_collection
+
+        return run_collection(study, options, console, _check, _launch_study)
+    return _launch_study(study, options, console).code
+
+
+def publish(options: Options, console: Console) -> int:
+    """Publish what is stored of what was asked for; the exit code."""
+    from sweep.plan.study import Collection, load
+
+    study = load(options.study or "")
+    if isinstance(study, Collection):
+        from sweep.run.collection import run_collection
+
+        # a study that cannot be planned is told of when its turn comes
+        return run_collection(study, options, console, lambda study, options: None, _publish_study)
+    return _publish_study(study, options, console).code
+
+
+def _launch_study(
+    study: "Study", options: Options, console: Console, behind: tuple[str, ...] = ()
+) -> Outcome:
+    """One study, after those that it names under `after`, which run as their files say.
+
+    Args:
+        behind: the studies that this one is launched for.
+    """
+    from sweep.plan.study import load_study
+
+    _check_words(study, options)
+    for name in study.scale(options.scale)[1].after:
+        if name in (*behind, options.study):
+            raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
+        asked = replace(options, study=name, replicates=None, overrides={})
+        chain = (*behind, options.study or study.name)
+        outcome = _launch_study(load_study(name), asked, console, chain)
+        if outcome.code:
+            return outcome
+    return (_launch_plan if study.search is None else _launch_search)(study, options, console)
+
+
+def _launch_plan(study: "Study", options: Options, console: Console) -> Outcome:
+    from sweep.inputs.resolve import plan_study
+
+    try:
+        plan, resolver = plan_study(study, options)
+    except NotYet as reason:
+        if not options.dry_run:
+            raise
+        console.print(f"{study.name}: its plan follows from what comes before: {reason}")
+        return Outcome(0, None)
+    _say_notes(resolver.networks.notes, console)
+    if options.dry_run:
+        from sweep.run.dry_run import show_plan
+
+        show_plan(console, plan, resolver.inputs, options)
+        return Outcome(0, None)
+    from sweep.run.prestart import ray_ahead
+    from sweep.storage.locks import using
+
+    with using(options.folder), ray_ahead(plan, options):
+        from sweep.run.executor import execute  # late: MLflow takes a second to import
+
+        return execute(plan, resolver.inputs, options, console)
+
+
+def _launch_search(study: "Study", options: Options, console: Console) -> Outcome:
+    from sweep.inputs.resolve import make_resolver
+    from sweep.search.resolve import resolve_search
+
+    resolver = make_resolver(options)
+    search = resolve_search(study, options, resolver)
+    _say_notes(resolver.networks.notes, console)
+    if options.dry_run:
+        from sweep.search.dry_run import show_search
+
+        show_search(console, search, resolver.inputs, options)
+        return Outcome(0, None)
+    from sweep.search.executor import launch_search  # late: it imports Ray
+
+    return launch_search(search, resolver, options, console)
+
+
+def _publish_study(study: "Study", options: Options, console: Console) -> Outcome:
+    from sweep.inputs.resolve import make_resolver, plan_study
+
+    if study.search is None:
+        from sweep.run import executor
+
+        plan, resolver = plan_study(study, options)
+        return executor.publish(plan, resolver.inputs, options, console)
+    from sweep.search.executor import publish_search
+    from sweep.search.resolve import resolve_search
+
+    resolver = make_resolver(options)
+    return publish_search(resolve_search(study, options, resolver), resolver, options, console)
+
+
+def _check(study: "Study", options: Options) -> None:
+    """Whether the study can be planned, as far as that can be said before an earlier one is run."""
+    _check_words(study, options)
+    from sweep.inputs.resolve import make_resolver, plan_study
+
+    with suppress(NotYet):
+        if study.search is None:
+            plan_study(study, options)
+        else:
+            from sweep.search.resolve import resolve_search
+
+            resolve_search(study, options, make_resolver(options))
+
+
+def _check_words(study: "Study", options: Options) -> None:
+    """What can be told before PyTorch is imported, which takes a second."""
+    from sweep.backend.preflight import check_resources
+    from sweep.plan.plan import check_fields
+
+    if options.resources.address or os.environ.get("RAY_ADDRESS"):
+        _check_names()
+    check_fields(study, options.scale, options.overrides)
+    check_resources(options.resources)
+
+
+def _check_names() -> None:
+    taken = taken_names(Path.cwd())
+    if taken:
+        ours = taken[0].relative_to(Path.cwd()).parts[0].removesuffix(".py")
+        raise InputError(
+            f"{taken[0]}: a cluster's workers would take it for this program's own {ours}; rename "
+            "it, or launch from another folder"
+        )
+
+
+def _say_notes(notes: tuple[str, ...], console: Console) -> None:
+    for note in notes:
+        console.print(note, soft_wrap=True)
