@@ -63,10 +63,10 @@ class Options:
     """What was asked for."""
 
     study: str | None
-    list_studies: bool
-    dry_run: bool
-    scale: str | None
-    replicates: int | None
+    list_studies: bool = False
+    dry_run: bool = False
+    scale: str | None = None
+    replicates: int | None = None
     overrides: dict[str, Any] = field(default_factory=dict)  # dotted field → value
     download: bool = False
     tracking_uri: str | None = None

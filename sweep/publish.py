@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from sweep.cli.arguments import Parser, add_kept, add_plan
-from sweep.cli.launch_arguments import parse_options
+from sweep.cli.launch_arguments import plan_options
 from sweep.cli.main import run_command, set_tracking
 from sweep.cli.terminal import terminal
 from sweep.options import Options
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit code."""
     return run_command(
         "publish",
-        lambda: _logged(parse_options(arguments, _parser())),
+        lambda: _logged(plan_options(_parser().parse_args(arguments))),
         "interrupted; the same command goes on from here",
         only_prints=False,
     )
@@ -63,16 +63,6 @@ def _parser() -> Parser:
     parser.add_argument("study", metavar="STUDY", help="as it was launched: a name, or a file")
     add_plan(parser.add_argument_group("what was launched"))
     add_kept(parser.add_argument_group("where results are kept"))
-    # what only a launch asks
-    parser.set_defaults(list=False, dry_run=False, trials=None, timeout=None)
-    parser.set_defaults(
-        address="local",
-        concurrency=None,
-        workers_per_trial=None,
-        cpus_per_trial=0.0,
-        gpus_per_trial=0.0,
-        retries=0,
-    )
     return parser
 
 

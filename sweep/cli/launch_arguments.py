@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,43 +65,47 @@ exit codes: 0 all is well, 1 some trial failed or could not be published, 2 bad 
 RESOURCES = "resources"  # of --set: how a trial is run, which is no part of what it is
 
 
-def parse_options(
-    arguments: Sequence[str] | None, parser: argparse.ArgumentParser | None = None
-) -> Options:
-    """The options; argparse itself ends the process with code 2 where the words are wrong.
-
-    Args:
-        parser: of another command that plans a study; default: the launch's.
+def parse_options(arguments: Sequence[str] | None) -> Options:
+    """What a launch asks; argparse itself ends the process with code 2 where the words are wrong.
 
     Raises:
         InputError: a --set is not FIELD=VALUE, or a --storage holds a password.
     """
-    asked = (parser or launch_parser()).parse_args(arguments)
+    asked = launch_parser().parse_args(arguments)
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
-    overrides = _overrides(asked)
-    workers, fuse = _counts(overrides, asked.workers_per_trial)
-    return Options(
-        study=asked.study,
+    options = plan_options(asked, asked.workers_per_trial)
+    resources = replace(
+        options.resources,
+        address=asked.address,
+        concurrency=asked.concurrency,
+        cpus=asked.cpus_per_trial,
+        gpus=asked.gpus_per_trial,
+        retries=asked.retries,
+    )
+    return replace(
+        options,
         list_studies=asked.list,
         dry_run=asked.dry_run,
+        resources=resources,
+        trials=asked.trials,
+        timeout=asked.timeout,
+    )
+
+
+def plan_options(asked: argparse.Namespace, workers: int | None = None) -> Options:
+    """What every command asks that plans a study: which one, and where its results are kept."""
+    overrides = _overrides(asked)
+    workers, fuse = _counts(overrides, workers)
+    return Options(
+        study=asked.study,
         scale=asked.scale,
         replicates=asked.replicates,
         overrides=overrides,
         download=asked.download,
         tracking_uri=asked.tracking_uri,
         storage=location_of(asked.storage),
-        resources=Resources(
-            address=asked.address,
-            concurrency=asked.concurrency,
-            cpus=asked.cpus_per_trial,
-            gpus=asked.gpus_per_trial,
-            retries=asked.retries,
-            workers=workers,
-            fuse=fuse,
-        ),
-        trials=asked.trials,
-        timeout=asked.timeout,
+        resources=Resources(workers=workers, fuse=fuse),
         search_storage=asked.search_storage,
         log=asked.log and Path(os.path.expanduser(asked.log)).absolute(),
     )
