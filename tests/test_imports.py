@@ -19,14 +19,8 @@ ROOMS = [
     *("trainables.fused", "trainables.preflight", "trainables.adapters"),
     *("sweep", "sweep.errors", "sweep.plan", "sweep.storage", "sweep.options", "sweep.cli"),
     *("sweep.backend", "sweep.tracking", "sweep.inputs", "sweep.run", "sweep.search"),
-    *(
-        "sweep.dispatch",
-        "sweep.settle",
-        "sweep.clean",
-        "sweep.status",
-        "sweep.publish",
-        "sweep.launch",
-    ),
+    *("sweep.dispatch", "sweep.settle", "sweep.clean", "sweep.status", "sweep.publish"),
+    *("sweep.launch", "sweep.__main__"),
 ]
 # of analysis.exhibits: questions stand beside each other on what they share
 QUESTIONS = ["calibration", "ood", "initial_state", "dynamics", "landscape", "controls", "cost"]
