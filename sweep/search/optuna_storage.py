@@ -30,7 +30,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from analysis.errors import one_line, without_passwords
 from sweep.errors import InputError
 from sweep.search.proposals import AGAIN
-from sweep.storage.locks import exclusive
+from sweep.storage.locks import LAUNCHER, LOCKS, exclusive
 from sweep.storage.writable import check_database
 from sweep.tracking.address import no_answer
 
@@ -97,7 +97,7 @@ def opened(
     """
     _quiet()
     launcher = uuid.uuid4().hex
-    with exclusive(folder, f"launcher-{launcher}"):
+    with exclusive(folder, f"{LAUNCHER}{launcher}"):
         backend = _backend(url, folder)
         try:
             study = _patiently(
@@ -111,10 +111,10 @@ def opened(
                     pruner=pruner,
                 ),
             )
-            yield Store(study, launcher, backend, folder / "locks")
+            yield Store(study, launcher, backend, folder / LOCKS)
         finally:
             backend.engine.dispose()
-            (folder / "locks" / f"launcher-{launcher}").unlink(missing_ok=True)
+            (folder / LOCKS / f"{LAUNCHER}{launcher}").unlink(missing_ok=True)
 
 
 def database(asked: str | None, folder: Path) -> str:
@@ -194,7 +194,7 @@ def _is_no_database(error: Exception) -> bool:
 
 def _dead(locks: Path, launcher: str) -> bool:
     """Whether the launcher has let go of its lock; where there is none nothing is known."""
-    path = locks / f"launcher-{launcher}"
+    path = locks / f"{LAUNCHER}{launcher}"
     try:
         with path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,7 @@ from typing import IO
 from sweep.errors import InputError
 
 LOCKS = "locks"  # in the storage folder
+LAUNCHER = "launcher-"  # begins the lock of one launcher of a search
 IN_USE = ".in-use"  # shared by all launches; no study is named so
 LOOK_SECONDS = 0.2  # for so long a lock may be held by one who only looks, see `holders`
 

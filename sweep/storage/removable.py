@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from sweep.storage.contents import objects
-from sweep.storage.locks import LOCKS
+from sweep.storage.locks import LAUNCHER, LOCKS
 from trainables.storage.backends import DAMAGED, UNFINISHED, Listed
 from trainables.storage.storage import CHECKPOINTS, RECORDS, WARMUPS, Storage
 
 DAY = 86400.0  # seconds
-LAUNCHERS = "launcher-*"
 _SCRATCH = re.compile(r"ray-[a-z0-9_]{8}")  # as `sweep.backend.tuner.scratch` names it
 
 
@@ -54,7 +53,7 @@ def leftovers(storage: Storage, folder: Path, now: float) -> Iterator[Removable]
             remove = partial(shutil.rmtree, path)
             yield Removable("Ray's scratch folders of dead launches", str(path), size, remove)
     # held by nobody, for whoever holds one uses the storage
-    for path in sorted((folder / LOCKS).glob(LAUNCHERS)):
+    for path in sorted((folder / LOCKS).glob(f"{LAUNCHER}*")):
         remove = partial(path.unlink, missing_ok=True)
         yield Removable("locks of dead launches", str(path), _size(path), remove)
 

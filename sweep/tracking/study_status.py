@@ -23,7 +23,7 @@ from analysis.results.study_results import (
 from sweep.errors import InputError, choices
 from sweep.storage.contents import checkpoint_ages, recorded
 from sweep.storage.location import launch_folder, open_storage
-from sweep.storage.locks import holders
+from sweep.storage.locks import LAUNCHER, holders
 from sweep.tracking.experiments import refuse_deleted
 from sweep.tracking.ledger import is_done
 
@@ -215,4 +215,4 @@ def _process(study: str, plan: Plan | None, shelf: StorageContents | None) -> st
     locks = shelf.locks if shelf else {}
     if study in locks or not (plan and plan.search):
         return locks.get(study)
-    return next((pid for name, pid in locks.items() if name.startswith("launcher-")), None)
+    return next((pid for name, pid in locks.items() if name.startswith(LAUNCHER)), None)
