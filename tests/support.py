@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # more on a machine that has other work
 
 
 def one_line(action: Callable[[], Any], *parts: str) -> None:

@@ -21,11 +21,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from support import ROOT, free_port
+from support import PATIENCE, ROOT, free_port
 
 from analysis.results.study_results import StudyResults, load_study
-
-PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # more on a machine that has other work
 
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 

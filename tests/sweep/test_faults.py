@@ -20,7 +20,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from ray.cluster_utils import Cluster
-from support import ROOT, same_numbers
+from support import PATIENCE, ROOT, same_numbers
 
 from analysis.results.study_results import load_study
 from sweep.inputs.datasets import Sources
@@ -78,7 +78,7 @@ def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, pl
         place.wait_for(lambda: place.stored("records"), 200)
         cluster.remove_node(node, allow_graceful=False)
         cluster.add_node(num_cpus=1)
-        out, err = launch.communicate(timeout=240)
+        out, err = launch.communicate(timeout=240 * PATIENCE)
     finally:
         cluster.shutdown()
     assert launch.returncode == 0, out + err
@@ -206,7 +206,7 @@ def test_a_server_that_is_away_for_a_while_is_told_everything_when_it_is_back(
     server.stop()
     place.wait_for(lambda: len(place.stored("records")) >= 4, 200)
     server.start()
-    out, err = launch.communicate(timeout=240)
+    out, err = launch.communicate(timeout=240 * PATIENCE)
     assert launch.returncode == 0, out + err
     assert "Traceback" not in out + err
     client = MlflowClient(server.uri)
@@ -284,7 +284,7 @@ def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, rays, number, mome
     left = below(launch)
     sent_at = time.monotonic()
     launch.send_signal(number)
-    out, err = launch.communicate(timeout=100)
+    out, err = launch.communicate(timeout=100 * PATIENCE)
     assert time.monotonic() - sent_at < 20
     assert launch.returncode == 130, out + err
     assert err.splitlines() == ["launch: interrupted; the same command goes on from here"]
@@ -309,6 +309,7 @@ time.time = lambda: now() - 86_400 * (time.monotonic() - start > 2)
 """
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_and_another_locale_leave_ids_and_numbers_alone(finished, place):
     (place.folder / "sitecustomize.py").write_text(CLOCK, "utf-8")
     said = place.launch(
@@ -334,7 +335,7 @@ def test_two_studies_that_share_trials_can_be_launched_at_the_same_time(finished
     other = place.write("other", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
     launches = [place.start(study) for study in (tiny, other)]
     for launch in launches:
-        out, err = launch.communicate(timeout=280)
+        out, err = launch.communicate(timeout=280 * PATIENCE)
         assert launch.returncode == 0, out + err
     assert len(as_undisturbed(place, finished)) == TRIALS
     assert len(as_undisturbed(place, finished, "other")) == 6

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 from collections import Counter
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 import torch
 from ray.cluster_utils import Cluster
-from support import same_numbers
+from support import PATIENCE, same_numbers
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
@@ -184,7 +185,7 @@ def test_one_trial_at_a_time_gives_the_numbers_of_two_at_a_time(finished, place)
 @pytest.fixture
 def copied(finished, place):
     """A place where the tiny study is finished, to go on from."""
-    place.launch(place.write("tiny"))
+    shutil.copytree(finished.place.folder, place.folder, dirs_exist_ok=True)
     return place
 
 
@@ -305,7 +306,7 @@ def test_an_interrupted_launch_says_so_and_a_long_trial_keeps_its_checkpoint(pla
     process = place.start(study, "--scale", "long", RAY_TMPDIR=str(rays))
     place.wait_for(lambda: place.stored("checkpoints"))
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60 * PATIENCE)
     assert process.returncode == 130, out + err
     assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
     (parent,) = parents(place)
@@ -355,7 +356,7 @@ def test_a_worker_that_dies_is_replaced_and_its_trial_goes_on_from_its_checkpoin
     place.wait_for(lambda: place.stored("checkpoints"))
     for pid in workers_of(process.pid):
         os.kill(pid, signal.SIGKILL)
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=240 * PATIENCE)
     assert process.returncode == 0, out + err
     assert (
         "std 1 #0: failed, tried again from its checkpoint: the worker process was killed, as the "

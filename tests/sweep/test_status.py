@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 
 import pytest
+from support import PATIENCE
 
 from sweep.status import main
 
@@ -122,7 +123,7 @@ def test_a_running_launch_is_told_of_with_its_process_and_an_interrupted_one_as_
     assert len(refused.splitlines()) == 1
 
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=60 * PATIENCE)
     (launch,) = status(place, "tiny", "--scale", "long")["launches"]
     assert (launch["status"], launch["process"]) == ("KILLED", None)
     assert launch["counts"]["missing"] == len(launch["trials"]) - launch["counts"]["finished"]

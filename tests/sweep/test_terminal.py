@@ -11,10 +11,9 @@ import sys
 from collections import Counter
 
 import pytest
-from support import ROOT, same_numbers
+from support import PATIENCE, ROOT, same_numbers
 
 TRIALS = 8  # of the tiny study
-PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # as in conftest
 
 pytestmark = pytest.mark.timeout(600)  # a launch, and the one that it is compared with
 

@@ -7,6 +7,7 @@ and workers that fail are started again by Tune, from the trial's own checkpoint
 """
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,8 @@ from trainables.lifecycle.context import RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.training.data_parallel import Workers
 
-REPORTS = 100  # a trial; every worker takes part in each
+REPORTS = 100  # of a trial, at most
+REPORT_SECONDS = 5.0  # of training between two, about
 WAIT_SECONDS = 24 * 3600  # for the first worker's probes, while the others do nothing
 # A report waits until the last one has been fetched; 2 s unless told otherwise.
 FETCH = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
@@ -75,24 +77,31 @@ def _work(given: Mapping[str, Any]) -> None:
     trial, context = given["trial"], given["context"]
     (held,) = given["inputs"]
     device = get_device() if context.device.type == "cuda" else context.device
-    run_trial(
-        trial,
-        ray.get(held).of(trial),
-        replace(context, device=device),
-        _Reporter(trial).count,
-        Workers(process.get_world_rank(), process.get_world_size()),
-    )
+    workers = Workers(process.get_world_rank(), process.get_world_size())
+    inputs = ray.get(held).of(trial)
+    reporter = _Reporter(trial, workers)
+    run_trial(trial, inputs, replace(context, device=device), reporter.count, workers)
 
 
 class _Reporter:
-    """Reports at the same steps in every worker: by examples, not by time."""
+    """Reports at the same steps in every worker: after so many examples, not so many seconds.
 
-    def __init__(self, trial: Trial) -> None:
-        self._every = (trial.warmup_examples + trial.task_examples) / REPORTS
+    Every worker waits for a report of all, which takes a second and more. So after each the first
+    worker says by its clock after how many examples the next one is due.
+    """
+
+    def __init__(self, trial: Trial, workers: Workers) -> None:
+        self._least = (trial.warmup_examples + trial.task_examples) / REPORTS
+        self._due = self._least
+        self._workers = workers
         self._examples = 0
+        self._since = time.perf_counter()
 
     def count(self, _: int, new: int) -> None:
         self._examples += new
-        if self._examples >= self._every:
-            ray.train.report({"examples": self._examples})
-            self._examples = 0
+        if self._examples < self._due:
+            return
+        a_second = self._examples / (time.perf_counter() - self._since)
+        ray.train.report({"examples": self._examples})
+        self._due = self._workers.broadcast(max(self._least, a_second * REPORT_SECONDS))
+        self._examples, self._since = 0, time.perf_counter()

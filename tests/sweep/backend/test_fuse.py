@@ -64,6 +64,7 @@ def launched(new_place):
     return SimpleNamespace(apart=apart, fused=fused, said=said, again=again)
 
 
+@pytest.mark.slow
 def test_each_trial_is_a_run_of_its_own_with_the_numbers_it_has_alone(launched):
     apart, fused = (place.results("noise_ablation") for place in (launched.apart, launched.fused))
     wanted = {trial.trial_id: trial.record for trial in apart.trials}
@@ -85,6 +86,7 @@ def test_each_trial_is_a_run_of_its_own_with_the_numbers_it_has_alone(launched):
     assert not (launched.apart.folder / "stacked").exists()
 
 
+@pytest.mark.slow
 def test_runs_progress_and_log_are_of_trials_not_of_groups(launched):
     assert "8 trials, 8 to run" in launched.said
     assert "fused: 8 trials in 2 groups" in launched.said
@@ -96,6 +98,7 @@ def test_runs_progress_and_log_are_of_trials_not_of_groups(launched):
         assert len(ids) == len(set(ids)) == 8, event
 
 
+@pytest.mark.slow
 def test_a_second_launch_finds_all_done(launched):
     assert "8 trials, 0 to run, 8 done already" in launched.again
     assert "fused" not in launched.again

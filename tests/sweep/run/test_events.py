@@ -70,6 +70,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
     assert (both[len(lines)]["done"], both[len(lines)]["to_run"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
     place.launch(searching, "--trials", "2", "--log", "events.jsonl")
     lines = lines_of(place.folder / "events.jsonl")

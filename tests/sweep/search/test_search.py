@@ -9,6 +9,7 @@ import optuna
 import pytest
 import yaml
 from optuna.trial import TrialState
+from support import PATIENCE
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
@@ -137,7 +138,7 @@ def test_an_interrupted_search_ends_tidily_and_leaves_nothing_running(place, sea
     place.wait_for(lambda: len(place.stored("records")) >= SEEDS + 1)
     process.send_signal(signal.SIGINT)
     started = time.monotonic()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60 * PATIENCE)
     assert process.returncode == 130, out + err
     assert time.monotonic() - started < 20
     assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
@@ -145,6 +146,7 @@ def test_an_interrupted_search_ends_tidily_and_leaves_nothing_running(place, sea
     assert not [run for run in children(place) if run.info.status == "RUNNING"]
 
 
+@pytest.mark.slow
 def test_a_proposal_that_fails_is_told_and_comes_again_with_the_next_launch(place, searching):
     obstacle = place.folder / "sweep_storage/warmups"
     obstacle.parent.mkdir()
@@ -159,6 +161,7 @@ def test_a_proposal_that_fails_is_told_and_comes_again_with_the_next_launch(plac
     assert Counter(p.state for p in told(place).proposals) == {"finished": 2}
 
 
+@pytest.mark.slow
 def test_a_search_with_a_front_and_conditions_and_stopping(place):
     search = {
         "space": {
@@ -225,7 +228,7 @@ def test_two_launchers_share_one_postgresql_storage(place, searching, postgres):
     shared = ("--search-storage", postgres.url, "--concurrency", "1")
     both = [place.start(*arguments, *shared), place.start(*arguments, *shared)]
     for process in both:
-        out, err = process.communicate(timeout=280)
+        out, err = process.communicate(timeout=280 * PATIENCE)
         assert process.returncode == 0, out + err
     trials = history(place, postgres.url.replace("postgresql:", "postgresql+psycopg:"))
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
@@ -246,7 +249,7 @@ def test_a_database_that_goes_away_ends_the_search_in_one_line(place, searching,
     process = place.start(*arguments)
     place.wait_for(lambda: len(place.stored("records")) >= SEEDS + 1)
     postgres.server.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=120 * PATIENCE)
     assert process.returncode == 1, out + err
     assert "the search's database does not answer" in out
     assert "Traceback" not in out + err

@@ -4,6 +4,7 @@ import json
 import time
 
 import fsspec
+import pytest
 import torch
 from buckets import s3_server
 from support import numbers
@@ -54,6 +55,7 @@ def test_a_launch_on_an_object_store_gives_the_numbers_of_a_folder(place, tmp_pa
         assert len(refused.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_object_store_is_looked_at_and_cleaned_as_a_folder_is(place, monkeypatch):
     study = place.write("tiny", grids={"std": {"warmup.noise.std": [1.0]}})
     with s3_server() as server:

@@ -4,6 +4,7 @@ import os
 from urllib.parse import quote
 
 import pytest
+from support import PATIENCE
 from users import NOBODY, as_nobody
 
 from sweep.errors import InputError
@@ -24,7 +25,7 @@ def refusal(place, *arguments, command="launch"):
     """The one line, and that nothing was left behind."""
     before = sorted(place.folder.rglob("*"))
     process = place.start("tiny.yaml", *arguments, command=command, before=as_nobody())
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=100 * PATIENCE)
     assert (process.returncode, out) == (2, "")
     assert sorted(place.folder.rglob("*")) == before
     (line,) = err.splitlines()
@@ -81,4 +82,4 @@ def test_reading_needs_no_right_to_write(here):
     """Nothing is there to be read: that is what is said, and not that something is not allowed."""
     here.folder.chmod(0o555)
     process = here.start(command="status", before=as_nobody())
-    assert "status: there is nothing here" in process.communicate(timeout=100)[1]
+    assert "status: there is nothing here" in process.communicate(timeout=100 * PATIENCE)[1]
