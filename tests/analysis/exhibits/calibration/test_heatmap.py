@@ -6,15 +6,14 @@ everywhere, so that its ECE is confidence − accuracy.
 
 import json
 from dataclasses import replace
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import assert_apart
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 from scipy.stats import spearmanr, wilcoxon
 
 from analysis.exhibits.calibration.heatmap import heatmap, planes
@@ -550,20 +549,8 @@ def test_the_same_results_give_the_same_files(study):
     assert first == again
 
 
-def drawn_texts(drawing):
-    """Boxes (pixels) of every text that shows."""
-    canvas = FigureCanvasAgg(drawing.figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    found = drawing.figure.findobj(Text)
-    shown = [text for text in found if text.get_visible() and text.get_text().strip()]
-    return [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-
-
 @pytest.mark.parametrize("examples", [(500, 4000), (500, 1000, 2000, 4000, 8000, 16000, 32000)])
 def test_no_text_lies_over_another(examples):
     results = results_of(plan_of(sizes((2, 3, 6), examples), 6), paper_like)
     for drawing in heatmap(results).figures:
-        boxes = drawn_texts(drawing)
-        for (one, first), (other, second) in combinations(boxes, 2):
-            assert not first.shrunk(0.9, 0.8).overlaps(second.shrunk(0.9, 0.8)), (one, other)
+        assert_apart(drawing.figure, 0.9, 0.8)

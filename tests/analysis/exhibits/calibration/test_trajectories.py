@@ -1,13 +1,11 @@
 """Networks are compared at the epoch that a search by hand finds, over complete pairs only."""
 
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from drawings import assert_apart
 from scipy.stats import wilcoxon
 
 from analysis.exhibits.calibration.trajectories import trajectories
@@ -367,11 +365,4 @@ def test_figures_are_told_in_words_and_tables_are_plain_latex(exhibit):
 @pytest.mark.parametrize("replicates", [1, 30])
 def test_no_text_lies_over_another(synthetic, replicates):
     for drawing in trajectories(study(synthetic, replicates)).figures:
-        canvas = FigureCanvasAgg(drawing.figure)
-        canvas.draw()
-        renderer = canvas.get_renderer()
-        found = drawing.figure.findobj(Text)
-        shown = [text for text in found if text.get_visible() and text.get_text().strip()]
-        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-        for (one, first), (other, second) in combinations(boxes, 2):
-            assert not first.overlaps(second), (one, other)
+        assert_apart(drawing.figure)

@@ -2,12 +2,10 @@
 
 import warnings
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from drawings import assert_apart, assert_plain
 from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
@@ -272,29 +270,8 @@ def test_no_text_lies_over_another(synthetic, count):
     levels = [[0.8**n for n in range(count)], [0.97**n for n in range(count)]]
     exhibit = gradients(study(synthetic, 2, lambda r, w: probes(r, w, names, levels)))
     figure = exhibit.figures[0].figure
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    found = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
-    assert not any("$" in text.get_text() for text in found)
-    upright = [t for t in found if t.get_rotation() in (0, 90)]
-    inside = [
-        (t.get_text(), box)
-        for t in upright
-        if (box := t.get_window_extent(renderer)).y1 < figure.bbox.y1 and _within(t, figure)
-    ]
-    for (one, first), (other, second) in combinations(inside, 2):
-        assert not first.overlaps(second), (one, other)
-
-
-def _within(text, figure):
-    """Not a label of a tick beyond its axis's ends."""
-    for axes in figure.axes:
-        for tick in axes.yaxis.get_major_ticks():
-            if tick.label1 is text:
-                low, high = axes.get_ylim()
-                return low <= tick.get_loc() <= high
-    return True
+    assert_apart(figure)
+    assert_plain([figure])
 
 
 def test_the_figure_is_told_in_words_and_the_tables_are_plain_latex(exhibit):

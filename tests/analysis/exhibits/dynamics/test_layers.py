@@ -6,9 +6,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from drawings import assert_apart, assert_plain, assert_within, shown_texts
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
-from matplotlib.text import Text
 from scipy.stats import norm, wilcoxon
 
 from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, made_of
@@ -185,7 +185,7 @@ def test_the_caption_is_right_where_outputs_grow(synthetic):
     assert "falls in 0 of 3 steps" in exhibit.caption
     assert panels(exhibit)[1].get_yscale() == "symlog"  # forty-fold, beside layers of once
     assert panels(exhibit)[0].get_yscale() == "linear"
-    texts = [text for text, _, _ in drawn_texts(exhibit.figures[0].figure)]
+    texts = [text.get_text() for text, _ in shown_texts(exhibit.figures[0].figure)]
     assert {"10", "0", "−1"} <= set(texts)
     assert not any("$" in text for text in texts)
 
@@ -350,23 +350,6 @@ def test_many_layers_are_numbered_and_drawn_as_bands(synthetic):
     assert len(exhibit.tables[0].shown) == 121
 
 
-def drawn_texts(figure):
-    """(text, its box in pixels, whether it is slanted) of all that is to be seen."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    hidden = set()  # labels of ticks beyond an axis's ends
-    for axes in figure.axes:
-        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            ticks = axis.get_major_ticks()
-            hidden |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
-    return [
-        (text.get_text(), text.get_window_extent(renderer), text.get_rotation() not in (0, 90))
-        for text in figure.findobj(Text)
-        if text.get_visible() and text.get_text().strip() and text not in hidden
-    ]
-
-
 @pytest.mark.parametrize(
     "measured",
     [probes, deep(21), deep(24, "layer{}.0.downsample"), deep(60), deep(4, "x" * 60 + "{}")],
@@ -374,15 +357,10 @@ def drawn_texts(figure):
 @pytest.mark.parametrize("replicates", [1, 6])
 def test_no_text_lies_over_another_nor_outside(synthetic, measured, replicates):
     figure = layers(study(synthetic, replicates, measured)).figures[0].figure
-    shown = drawn_texts(figure)
-    assert len(shown) > 15
-    upright = [(text, box) for text, box, slanted in shown if not slanted]
-    for (one, first), (other, second) in combinations(upright, 2):
-        assert not first.overlaps(second), (one, other)
-    for text, box, _ in shown:
-        assert (box.min >= -1).all(), text
-        assert (box.max <= figure.bbox.max + 1).all(), text
-        assert "$" not in text
+    assert len(shown_texts(figure)) > 15
+    assert_apart(figure)
+    assert_within(figure, slack=1)
+    assert_plain([figure])
 
 
 def test_slanted_names_keep_a_lines_distance(synthetic):

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from drawings import assert_apart, shown_texts
 from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import GAP, WITH, made_of
@@ -269,20 +267,8 @@ def test_no_text_lies_over_another(synthetic, examples):
         return history.assign(examples=history["examples"] // 1000 * examples)
 
     figure = warmup_curves(study(synthetic, 2, histories)).figures[0].figure
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    beyond = set()
-    for axes in figure.axes:
-        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            ticks = axis.get_major_ticks()
-            beyond |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
-    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
-    shown = [text for text in texts if text not in beyond]
-    assert len(shown) > 20
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-    for (one, first), (other, second) in combinations(boxes, 2):
-        assert not first.overlaps(second), (one, other)
+    assert len(shown_texts(figure)) > 20
+    assert_apart(figure)
 
 
 def test_the_same_results_give_the_same_file(results):

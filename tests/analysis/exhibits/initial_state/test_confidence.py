@@ -2,16 +2,14 @@
 
 import json
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from drawings import assert_apart, assert_within
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of, paper_style
+from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
 from analysis.exhibits.initial_state.confidence import initial_confidence
 from analysis.rendering.table_formats import to_latex
 from analysis.results.plan import parse_plan
@@ -427,17 +425,8 @@ def test_a_condition_of_several_grids_is_drawn_once():
 )
 def test_no_text_lies_over_another_or_leaves_the_page(grids):
     for drawing in initial_confidence(results(grids=grids, replicates=2)).figures:
-        canvas = FigureCanvasAgg(drawing.figure)
-        with paper_style():
-            canvas.draw()
-        found = [t for t in drawing.figure.findobj(Text) if t.get_visible() and t.get_text()]
-        boxes = [(t, t.get_window_extent(canvas.get_renderer())) for t in found]
-        for text, box in boxes:
-            assert box.x0 >= drawing.figure.bbox.x0, text
-            assert box.x1 <= drawing.figure.bbox.x1, text
-        level = [(text.get_text(), box) for text, box in boxes if text.get_rotation() in (0, 90)]
-        for (one, first), (other, second) in combinations(level, 2):
-            assert not first.overlaps(second), (one, other)
+        assert_within(drawing.figure)
+        assert_apart(drawing.figure)
 
 
 def test_the_same_results_give_the_same_files():

@@ -3,16 +3,14 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from drawings import assert_apart
 from scipy.stats import mannwhitneyu, wilcoxon
 
-from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.common.exhibit import made_of
 from analysis.exhibits.initial_state.confidence_map import class_bias, confidence_map
 from analysis.rendering.table_formats import to_latex
 from analysis.results.plan import parse_plan
@@ -321,13 +319,7 @@ def test_figures_are_told_in_words():
 @pytest.mark.parametrize("replicates", [1, 2, 30])
 def test_no_text_lies_over_another(replicates):
     for drawing in confidence_map(results(replicates=replicates)).figures:
-        canvas = FigureCanvasAgg(drawing.figure)
-        with paper_style():
-            canvas.draw()
-        found = [t for t in drawing.figure.findobj(Text) if t.get_visible() and t.get_text()]
-        boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in found]
-        for (one, first), (other, second) in combinations(boxes, 2):
-            assert not first.overlaps(second), (one, other)
+        assert_apart(drawing.figure)
 
 
 def test_the_same_results_give_the_same_files():

@@ -2,12 +2,10 @@
 
 import json
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.text import Text
+from drawings import assert_apart, assert_plain
 from scipy.stats import wilcoxon
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
@@ -321,18 +319,6 @@ def test_the_same_results_give_the_same_files(results):
     assert first == again
 
 
-def unseen(drawing):
-    """Labels of ticks beyond the ends of their axis, which are not drawn."""
-    axes = [axis for panel in drawing.figure.axes for axis in (panel.xaxis, panel.yaxis)]
-    return [
-        label
-        for axis in axes
-        for tick in axis.get_major_ticks()
-        for label in (tick.label1, tick.label2)
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-    ]
-
-
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 3e5])
 @pytest.mark.parametrize("negative", [False, True])
 def test_no_text_lies_over_another(synthetic, scale, negative):
@@ -341,16 +327,10 @@ def test_no_text_lies_over_another(synthetic, scale, negative):
         sign = np.float32([1, -1, 1, 1]) if negative else 1
         return found | {key: found[key] * scale * sign for key in ("eigenvalue", "trace")}
 
-    for drawing in curvature(study(synthetic, 3, probe)).figures:
-        canvas = FigureCanvasAgg(drawing.figure)
-        canvas.draw()
-        renderer = canvas.get_renderer()
-        found = [text for text in drawing.figure.findobj(Text) if text not in unseen(drawing)]
-        shown = [text for text in found if text.get_visible() and text.get_text().strip()]
-        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-        assert not any("$" in text for text, _ in boxes)
-        for (one, first), (other, second) in combinations(boxes, 2):
-            assert not first.overlaps(second), (one, other)
+    figures = [drawing.figure for drawing in curvature(study(synthetic, 3, probe)).figures]
+    assert_plain(figures)
+    for figure in figures:
+        assert_apart(figure)
 
 
 @pytest.mark.parametrize(

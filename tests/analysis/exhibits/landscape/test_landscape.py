@@ -1,14 +1,12 @@
 """Slices, planes and paths: against losses in closed form, SciPy, and means taken by hand."""
 
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import assert_apart, assert_plain
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
-from matplotlib.text import Text
 from scipy.stats import spearmanr, wilcoxon
 
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
@@ -554,28 +552,10 @@ def huge(replicate, warm):
     }
 
 
-def unseen(drawing):
-    """Labels of ticks beyond the ends of their axis, which are not drawn."""
-    axes = [axis for panel in drawing.figure.axes for axis in (panel.xaxis, panel.yaxis)]
-    return [
-        label
-        for axis in axes
-        for tick in axis.get_major_ticks()
-        for label in (tick.label1, tick.label2)
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-    ]
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("probes", [everything, flat, huge])
 def test_no_text_lies_over_another(synthetic, probes):
-    for drawing in landscape(study(synthetic, 2, probes)).figures:
-        canvas = FigureCanvasAgg(drawing.figure)
-        canvas.draw()
-        renderer = canvas.get_renderer()
-        found = [text for text in drawing.figure.findobj(Text) if text not in unseen(drawing)]
-        shown = [text for text in found if text.get_visible() and text.get_text().strip()]
-        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-        assert not any("$" in text for text, _ in boxes)
-        for (one, first), (other, second) in combinations(boxes, 2):
-            assert not first.overlaps(second), (drawing.name, one, other)
+    figures = [drawing.figure for drawing in landscape(study(synthetic, 2, probes)).figures]
+    assert_plain(figures)
+    for figure in figures:
+        assert_apart(figure)
