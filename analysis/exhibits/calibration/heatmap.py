@@ -26,7 +26,7 @@ from scipy.stats import rankdata
 
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, difference, mean
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, paper_style
-from analysis.exhibits.common.text import number
+from analysis.exhibits.common.text import number, plural
 from analysis.results.plan import Plan
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, compare_grid
@@ -184,7 +184,7 @@ def _found(plane: Plane, ece: Sequence[Comparison], accuracy: Sequence[Compariso
 
 
 def _cells(count: int) -> str:
-    return f"{count} cell{'' if count == 1 else 's'}"
+    return plural(count, "cell")
 
 
 def _trend(means: Values, name: str) -> str:

@@ -6,6 +6,7 @@ for n pairs. No multiple of it is .05 itself: it does not matter on which side t
 
 from collections.abc import Sequence
 
+from analysis.exhibits.common.text import plural
 from analysis.statistics.comparison import Comparison
 from analysis.statistics.paired import smallest_exact_p
 
@@ -25,13 +26,9 @@ def none_can_pass(rows: Sequence[Comparison]) -> str:
     pairs = [row.n for row in rows if row.p_exact is not None]
     if not pairs or smallest_exact_p(max(pairs)) * len(pairs) < ALPHA:
         return ""
-    return f"with {_counted(max(pairs), 'pair')} and {_counted(len(pairs), 'test')}"
+    return f"with {plural(max(pairs), 'pair')} and {plural(len(pairs), 'test')}"
 
 
 def pairs_needed(tests: int) -> int:
     """Pairs from which a difference of one sign in every pair passes Holm's correction."""
     return next(n for n in range(1, 1000) if smallest_exact_p(n) * tests < ALPHA)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ from analysis.exhibits.common.by_method import cached
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, mean, sd
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
-from analysis.exhibits.common.text import label, number
+from analysis.exhibits.common.text import label, number, plural
 from analysis.exhibits.initial_state.confidence_plots import (
     LOGITS,
     SQUARES,
@@ -147,7 +147,7 @@ def _said(grid: str, starts: Sequence[Start], at: Mapping[str, float]) -> str:
     average = " on average over the conditions" if several else ""
     above = np.mean([_above_chance(start) for start in starts], axis=0)
     said = (
-        f"Grid {grid}, {n} complete pair{'' if n == 1 else 's'} in {where}: before training, mean "
+        f"Grid {grid}, {plural(n, 'complete pair')} in {where}: before training, mean "
         f"confidence is {_both(above)} above chance{average}{_ends(grid, starts, at)}.",
         _lowered([start.confidence for start in starts]),
         _lowered([start.variance for start in starts]),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analysis.exhibits.common.cells import TEST, csv_row, mean, no_p, pair_count, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
 from analysis.exhibits.common.passing import ALPHA
-from analysis.exhibits.common.text import label, number, p_text
+from analysis.exhibits.common.text import label, number, p_text, plural
 from analysis.exhibits.initial_state.confidence_map_plots import (
     MAPS,
     STATES,
@@ -152,7 +152,7 @@ def _said(plane: Plane) -> str:
     """What the condition's networks show, in a sentence."""
     n = len(plane.both)
     return (
-        f"Condition “{label(plane.condition)}”, {n} pair{'' if n == 1 else 's'}: with warm-up, "
+        f"Condition “{label(plane.condition)}”, {plural(n, 'pair')}: with warm-up, "
         f"before any training, mean confidence {_moved(plane.confidence)}, where chance is "
         f"{number(plane.chance)}; class bias {_moved(plane.class_bias)}."
     )

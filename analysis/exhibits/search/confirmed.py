@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.exhibits.common.cells import EXACT, INTERVAL, csv_row, difference, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
-from analysis.exhibits.common.text import number, p_text
+from analysis.exhibits.common.text import number, p_text, plural
 from analysis.exhibits.search.confirmed_plots import changes
 from analysis.results.objectives import Objective
 from analysis.results.search import BASE, BEST, Search, search_of
@@ -104,7 +104,7 @@ def sentences(results: StudyResults) -> list[str]:
 
 
 def _seeds(count: int) -> str:
-    return f"{count} fresh seed{'' if count == 1 else 's'}"
+    return plural(count, "fresh seed")
 
 
 def _stages(results: StudyResults, told: Search) -> list[Stage]:
