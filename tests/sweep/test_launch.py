@@ -53,6 +53,8 @@ def parents(place, study="tiny"):
 
 def test_every_planned_trial_is_finished_and_the_report_is_there(finished):
     assert finished.results.count("finished") == TRIALS == len(finished.results.trials)
+    assert finished.said.startswith("Data photos: 4,000 training, ")  # what was found, once
+    assert finished.said.count("Data photos: ") == 1
     assert "8 trials, 8 to run, 0 done already" in finished.said
     page = finished.place.folder / "reports/tiny/laptop-photos/index.html"
     assert f"Report: {page.relative_to(finished.place.folder)}" in finished.said

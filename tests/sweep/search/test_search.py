@@ -42,6 +42,8 @@ def seeds_by_proposal(place):
 def test_a_search_from_its_first_proposal_to_the_best_on_fresh_seeds(place, searching):
     said = place.launch(searching)
     results, search = place.results("searching"), told(place)
+    assert said.startswith("Data photos: 4,000 training, ")  # what was found, once
+    assert said.count("Data photos: ") == 1
 
     # every proposal is finished in Optuna's database, the base first
     trials = history(place)
