@@ -57,7 +57,7 @@ def sentence(method: str, effects: Effects) -> str:
 def count_and_names(chosen: Sequence[str], among: Sequence[str]) -> str:
     """How many of the conditions, and which, the shorter list of those and the others.
 
-    >>> counted(["b", "c"], ["a", "b", "c"])
+    >>> count_and_names(["b", "c"], ["a", "b", "c"])
     '2 of 3 (all but a)'
     """
     others = [condition for condition in among if condition not in chosen]
