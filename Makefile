@@ -13,7 +13,7 @@ noise_ablation: .venv/installed ## run the main study at laptop scale; says wher
 	$(BIN)/python -m sweep.launch noise_ablation
 
 test: .venv/installed ## the tests, without the slow ones, two files at a time
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed ## proofs of minutes: kill -9 in mid-study, CIFAR-10 (REAL_IMAGES=folder)
 	$(BIN)/python -m pytest -m slow --timeout 5400
