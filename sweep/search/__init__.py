@@ -1,4 +1,5 @@
 """A study's search: which warm-up is the best for a network, by Optuna on Ray Tune.
 
-section → space → proposals (store) → trials on Ray → verdict → outcome: a plan like any other
+settings → space → ask and tell (Optuna's storage) → tuner → evaluation → summary: a plan like any
+other
 """
