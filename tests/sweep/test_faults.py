@@ -285,7 +285,7 @@ def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, rays, number, mome
     sent_at = time.monotonic()
     launch.send_signal(number)
     out, err = launch.communicate(timeout=100 * PATIENCE)
-    assert time.monotonic() - sent_at < 20
+    assert time.monotonic() - sent_at < 20 * PATIENCE
     assert launch.returncode == 130, out + err
     assert err.splitlines() == ["launch: interrupted; the same command goes on from here"]
     assert "Traceback" not in out
