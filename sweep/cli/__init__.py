@@ -1,1 +1,1 @@
-"""The command line: words, help, exit codes. Nothing here is slow to import."""
+"""The command line: words, help, exit codes."""

@@ -118,6 +118,12 @@ def reach(options: Options) -> MlflowClient:
     return connect_alone(options.folder)
 
 
+def context_of(options: Options) -> RunContext:
+    """Where a launch runs its trials, and by which code."""
+    device = torch.device(options.resources.device)
+    return RunContext(Storage(options.storage), device, code_commit())
+
+
 def log_of(options: Options, plan: StudyPlan) -> Log:
     """The log, with what every line of the plan's launch says."""
     where = {"study": plan.study.name, "scale": plan.scale, "data": plan.base.data.source}
@@ -199,8 +205,7 @@ def _launch(
     launched: bool,
 ) -> Iterator["_Launch"]:
     """A launch whose run in MLflow ends with it, however that is."""
-    device = torch.device(options.resources.device)
-    context = RunContext(Storage(options.storage), device, code_commit())
+    context = context_of(options)
     with _nothing_run():
         publisher = Publisher(client, plan, ledger, inputs.sources, context.commit, launched)
     with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
@@ -26,6 +25,7 @@ from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
 from sweep.run.executor import (
+    context_of,
     execute,
     execute_beginning,
     log_of,
@@ -45,13 +45,11 @@ from sweep.search.samplers import make_pruner, make_sampler
 from sweep.search.summary import search_summary
 from sweep.storage.locks import using
 from sweep.tracking.client import AWAY, connect, what_to_do
-from sweep.tracking.commit import code_commit
 from sweep.tracking.ledger import read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.watchdog import guarded
 from trainables.config.trial import Trial
-from trainables.lifecycle.context import RunContext
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
@@ -139,9 +137,8 @@ class _Launch:
     def _search(self, proposer: AskTell) -> None:
         from sweep.search.tuner import run_search  # late, as Ray above
 
-        device = torch.device(self.options.resources.device)
-        context = RunContext(Storage(self.options.storage), device, code_commit())
-        inputs, plan = self.resolver.inputs, self._plan(proposer.proposals())
+        context, inputs = context_of(self.options), self.resolver.inputs
+        plan = self._plan(proposer.proposals())
         try:
             client = connect()
             ledger = read_ledger(client, plan)
@@ -155,12 +152,7 @@ class _Launch:
             try:
                 watch = _Callback(self, SearchProgress(self.console, proposer), outbox, log)
                 run_search(
-                    proposer,
-                    inputs,
-                    context,
-                    self.options.folder,
-                    self.options.resources,
-                    watch,
+                    proposer, inputs, context, self.options.folder, self.options.resources, watch
                 )
                 status = "FINISHED"
             except KeyboardInterrupt:

@@ -1,5 +1,4 @@
-"""One trial by several workers, with Ray Train: as `trainables.adapters.tune` is for one
-worker.
+"""One trial by several workers, with Ray Train: as `trainables.adapters.tune` is for one worker.
 
 A trial of Ray Tune starts the workers, waits for them and takes next to nothing itself; they are
 placed together or not at all. What a trial leaves is in storage, as ever: Ray Train keeps nothing,
@@ -81,13 +80,14 @@ def _work(given: Mapping[str, Any]) -> None:
     inputs = ray.get(held).of(trial)
     reporter = _Reporter(trial, workers)
     run_trial(trial, inputs, replace(context, device=device), reporter.count, workers)
+    reporter.finish()
 
 
 class _Reporter:
     """Reports at the same steps in every worker: after so many examples, not so many seconds.
 
-    Every worker waits for a report of all, which takes a second and more. So after each the first
-    worker says by its clock after how many examples the next one is due.
+    All workers wait for each other in a report. So after each the first worker says by its clock
+    after how many examples the next one is due.
     """
 
     def __init__(self, trial: Trial, workers: Workers) -> None:
@@ -102,6 +102,12 @@ class _Reporter:
         if self._examples < self._due:
             return
         a_second = self._examples / (time.perf_counter() - self._since)
-        ray.train.report({"examples": self._examples})
+        self.finish()
         self._due = self._workers.broadcast(max(self._least, a_second * REPORT_SECONDS))
-        self._examples, self._since = 0, time.perf_counter()
+        self._since = time.perf_counter()
+
+    def finish(self) -> None:
+        """Report what has not been; without it a short trial's examples would hardly be counted."""
+        if self._examples:
+            ray.train.report({"examples": self._examples})
+        self._examples = 0
