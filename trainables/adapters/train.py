@@ -6,7 +6,6 @@ and workers that fail are started again by Tune, from the trial's own checkpoint
 """
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,8 +21,7 @@ from trainables.lifecycle.context import RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.training.data_parallel import Workers
 
-REPORTS = 100  # of a trial, at most
-REPORT_SECONDS = 5.0  # of training between two, about
+REPORTS = 100  # a trial; every worker takes part in each
 WAIT_SECONDS = 24 * 3600  # for the first worker's probes, while the others do nothing
 # A report waits until the last one has been fetched; 2 s unless told otherwise.
 FETCH = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
@@ -78,36 +76,18 @@ def _work(given: Mapping[str, Any]) -> None:
     device = get_device() if context.device.type == "cuda" else context.device
     workers = Workers(process.get_world_rank(), process.get_world_size())
     inputs = ray.get(held).of(trial)
-    reporter = _Reporter(trial, workers)
-    run_trial(trial, inputs, replace(context, device=device), reporter.count, workers)
-    reporter.finish()
+    run_trial(trial, inputs, replace(context, device=device), _Reporter(trial).count, workers)
 
 
 class _Reporter:
-    """Reports at the same steps in every worker: after so many examples, not so many seconds.
+    """Reports at the same steps in every worker: by examples, not by time."""
 
-    All workers wait for each other in a report. So after each the first worker says by its clock
-    after how many examples the next one is due.
-    """
-
-    def __init__(self, trial: Trial, workers: Workers) -> None:
-        self._least = (trial.warmup_examples + trial.task_examples) / REPORTS
-        self._due = self._least
-        self._workers = workers
+    def __init__(self, trial: Trial) -> None:
+        self._every = (trial.warmup_examples + trial.task_examples) / REPORTS
         self._examples = 0
-        self._since = time.perf_counter()
 
     def count(self, _: int, new: int) -> None:
         self._examples += new
-        if self._examples < self._due:
-            return
-        a_second = self._examples / (time.perf_counter() - self._since)
-        self.finish()
-        self._due = self._workers.broadcast(max(self._least, a_second * REPORT_SECONDS))
-        self._since = time.perf_counter()
-
-    def finish(self) -> None:
-        """Report what has not been; without it a short trial's examples would hardly be counted."""
-        if self._examples:
+        if self._examples >= self._every:
             ray.train.report({"examples": self._examples})
-        self._examples = 0
+            self._examples = 0
