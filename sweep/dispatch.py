@@ -73,7 +73,6 @@ def _launch_plan(study: "Study", options: Options, console: Console) -> Outcome:
             raise
         console.print(f"{study.name}: its plan follows from what comes before: {reason}")
         return Outcome(0, None)
-    _say_notes(resolver.networks.notes, console)
     if options.dry_run:
         from sweep.run.dry_run import show_plan
 
@@ -94,7 +93,6 @@ def _launch_search(study: "Study", options: Options, console: Console) -> Outcom
 
     resolver = make_resolver(options)
     search = resolve_search(study, options, resolver)
-    _say_notes(resolver.networks.notes, console)
     if options.dry_run:
         from sweep.search.dry_run import show_search
 
@@ -153,8 +151,3 @@ def _check_names() -> None:
             f"{taken[0]}: a cluster's workers would take it for this program's own {ours}; rename "
             "it, or launch from another folder"
         )
-
-
-def _say_notes(notes: tuple[str, ...], console: Console) -> None:
-    for note in notes:
-        console.print(note, soft_wrap=True)

@@ -30,9 +30,10 @@ class Resolver:
         """
         return self.networks.resolve(self.sources.resolve(trial))
 
-    def with_inventories(self, plan: StudyPlan) -> StudyPlan:
-        """The plan, with what was found in its data sets."""
-        return replace(plan, found=self.sources.inventories(p.trial for p in plan.trials))
+    def with_findings(self, plan: StudyPlan) -> StudyPlan:
+        """The plan, with what was found in its data sets and of its networks."""
+        found = self.sources.inventories(p.trial for p in plan.trials)
+        return replace(plan, found=found, notes=self.networks.notes)
 
     @property
     def inputs(self) -> Inputs:
@@ -63,4 +64,4 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Resolver]:
             raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
     resolver = make_resolver(options)
     plan = make_plan(study, resolver.resolve, options.scale, options.replicates, options.overrides)
-    return resolver.with_inventories(plan), resolver
+    return resolver.with_findings(plan), resolver

@@ -59,6 +59,7 @@ class StudyPlan:
         None  # what a search has proposed, see `sweep.search.summary`
     )
     found: tuple[Inventory, ...] = ()  # in the data sets
+    notes: tuple[str, ...] = ()  # of the networks that were tried, in sentences
 
     @cached_property
     def by_id(self) -> Mapping[str, PlannedTrial]:

@@ -27,6 +27,7 @@ def show_plan(
 
     Nothing is written: where there is no MLflow database, none is made.
     """
+    say_notes(plan, console)
     client = connect_if_there()
     ledger = read_ledger(client, plan) if client else Ledger()
     work = make_worklist(
@@ -68,6 +69,12 @@ def show_plan(
     for name, text in rows.items():
         table.add_row(name, text)
     console.print(table)
+
+
+def say_notes(plan: StudyPlan, console: Console) -> None:
+    """What is to be known of the plan's networks."""
+    for note in plan.notes:
+        console.print(note, soft_wrap=True)
 
 
 def _pairs(plan: StudyPlan) -> str:

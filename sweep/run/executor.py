@@ -159,8 +159,8 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
 
 
 def tell_found(plan: StudyPlan, console: Console) -> None:
-    """What was found in the data sets."""
-    for text in plan.found_sentences:
+    """What was found in the data sets and of the networks."""
+    for text in (*plan.notes, *plan.found_sentences):
         console.print(text, soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from analysis.results.objectives import OBJECTIVES
 from analysis.results.places import database_file
 from sweep.options import Options
-from sweep.run.dry_run import slots
+from sweep.run.dry_run import say_notes, slots
 from sweep.run.estimate import seconds_by_measuring
 from sweep.run.progress import duration
 from sweep.run.worklist import make_worklist
@@ -31,6 +31,7 @@ def show_search(
     Nothing is written: a history on a server, where looking makes tables, is not looked at.
     """
     search, base = asked.search, asked.base
+    say_notes(base, console)
     device = torch.device(options.resources.device)
     work = make_worklist(base, Ledger(), Storage(options.folder / "none"), device)
     one = seconds_by_measuring(work, inputs) / max(1, search.seeds)

@@ -63,8 +63,8 @@ def resolve_search(study: Study, options: Options, resolver: Resolver) -> Resolv
     return ResolvedSearch(
         study=study,
         search=search,
-        base=resolver.with_inventories(base),
         space=Space(search, base.base, resolver.resolve),
+        base=resolver.with_findings(base),  # after its space, in which networks are tried too
         url=database(options.search_storage, options.folder),
         replicates=options.replicates or study.replicates(sized, ""),
         resolve=resolver.resolve,

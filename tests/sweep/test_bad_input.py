@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from support import ROOT
 
 from sweep.launch import main
@@ -22,8 +23,6 @@ def run(arguments, capsys):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, tiny):
-    import yaml
-
     monkeypatch.chdir(tmp_path)
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
@@ -79,6 +78,18 @@ def test_one_line_that_names_field_and_value_and_exit_code_2(here, capsys, argum
     assert sorted(here.iterdir()) == before
 
 
+def test_a_refusal_stands_alone_where_a_network_has_something_to_be_known(here, capsys, tiny):
+    depth = ("model.depth", "model.width")
+    base = {k: v for k, v in tiny["base"].items() if k not in depth}
+    own = tiny | {"base": base | {"model": "user_networks:Counting"}}
+    (here / "own.yaml").write_text(yaml.safe_dump(own))
+    code, out, err = run(["own.yaml", "--storage", "own.yaml"], capsys)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "own.yaml: cannot be used" in err
+    code, out, _ = run(["own.yaml", "--dry-run"], capsys)
+    assert (code, out.count("has state that its state_dict does not hold")) == (0, 1)
+
+
 def test_a_cluster_that_does_not_answer_is_refused_at_once(here, capsys):
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
@@ -94,8 +105,8 @@ def test_an_mlflow_that_does_not_answer_is_refused_before_anything_runs(here, ca
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         uri = f"http://user:secret@127.0.0.1:{taken.getsockname()[1]}"
-        code, _, err = run(["tiny.yaml", "--tracking-uri", uri], capsys)
-    assert (code, len(err.splitlines())) == (2, 1)
+        code, out, err = run(["tiny.yaml", "--tracking-uri", uri], capsys)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "MLflow does not answer" in err
     assert "secret" not in err
     assert "ray" not in {path.name for path in here.iterdir()}
