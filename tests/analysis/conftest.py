@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,6 +189,27 @@ def make_results(spec: Spec) -> StudyResults:
     return StudyResults(parse_plan(json.dumps(plan)), tuple(trials), "parent", "2026-11-24")
 
 
+def change_records(
+    results: StudyResults, fields: Callable[[TrialResult, bool], dict[str, Any]]
+) -> StudyResults:
+    """The study, of each of whose records (trial, warmed up) gives some fields."""
+    trials = [
+        trial
+        if trial.record is None
+        else replace(trial, record=replace(trial.record, **fields(trial, trial.arm != "control")))
+        for trial in results.trials
+    ]
+    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+
+
+def make_pairs(
+    fields: Callable[[int, bool], dict[str, Any]], replicates: int, **changes: Any
+) -> StudyResults:
+    """Pairs of one condition whose records have the fields that (replicate, warmed up) gives."""
+    spec = Spec(distributions=("gaussian",), stds=(), replicates=replicates, **changes)
+    return change_records(make_results(spec), lambda trial, warm: fields(trial.replicate, warm))
+
+
 def publish(client: MlflowClient, spec: Spec, folder: Path, launched_at: str = "2026") -> str:
     """Writes the study into MLflow as the sweep does; the parent's run id."""
     plan = make_plan(spec)
@@ -240,6 +262,8 @@ def synthetic() -> SimpleNamespace:
         plan=make_plan,
         record=make_record,
         results=make_results,
+        change_records=change_records,
+        pairs=make_pairs,
         publish=publish,
         replace=replace,
         full=FULL,

@@ -32,11 +32,6 @@ ERRORS = 5  # standard errors allowed
 Array = NDArray[np.float64]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

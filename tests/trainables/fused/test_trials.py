@@ -58,11 +58,6 @@ CLASSES = 5
 SIDE = 8
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 # Steps, in float64
 
 

@@ -25,11 +25,6 @@ FACTS = DataFacts(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @cache
 def photographs() -> Source:
     return photos()

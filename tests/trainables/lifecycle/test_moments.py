@@ -45,11 +45,6 @@ WARM = Trial(
 ARMS = pytest.mark.parametrize("trial", [WARM, WARM.control()], ids=["warmup", "control"])
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path / "storage")

@@ -38,11 +38,6 @@ SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
 STEPS = 6 + 9  # of the warm-up and the task
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @cache
 def images() -> Source:
     random = np.random.default_rng(0)

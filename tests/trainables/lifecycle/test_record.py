@@ -55,11 +55,6 @@ HISTORY = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def outputs() -> dict[str, Outputs]:
     random = torch.Generator().manual_seed(0)
     return {

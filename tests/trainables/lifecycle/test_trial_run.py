@@ -56,11 +56,6 @@ SIZES = {"warmup": [8] * 6, "task": [8, 8, 5] * 3}  # examples of each step
 ENDS = {"warmup": [2, 4, 6], "task": [3, 6, 9]}  # the last step of each epoch
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path / "storage")

@@ -100,11 +100,6 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     sys.path.remove(str(folder))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @cache
 def looked_at() -> tuple[Sources, Networks]:
     return Sources(), Networks()

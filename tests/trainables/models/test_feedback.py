@@ -15,11 +15,6 @@ from trainables.models.mlp import mlp
 N, WIDTHS = 8, (5, 7, 6, 3)  # examples; inputs, two hidden layers, classes
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -28,11 +28,6 @@ FACTS = DataFacts(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def network(depth: int = 6, seed: int = 0, width: int = 256) -> nn.Sequential:
     made = mlp((3, 32, 32), 10, depth, width)
     initialise(made, "he", generator(seed, "weights"))

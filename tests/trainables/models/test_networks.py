@@ -29,11 +29,6 @@ MAKE: dict[str, Callable[[tuple[int, ...], int], nn.Module]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

@@ -18,11 +18,6 @@ CPU = torch.device("cpu")
 SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def trial_of(name: str, **changes: object) -> Trial:
     path = f"user_networks:{name}"
     model = Own(name=path, facts=NetworkFacts(code=code_digest(path)))

@@ -25,11 +25,6 @@ IMAGE = (3, 8, 8)
 CONSTANTS = ((0.5,) * 3, (0.2,) * 3)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def split_of(n: int, seed: int, shape: tuple[int, ...]) -> Split:
     random = torch.Generator().manual_seed(seed)
     inputs = torch.randn(n, *shape, generator=random)

@@ -24,11 +24,6 @@ from trainables.training.loop import Diverged
 CLASSES = 3
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def split_of(n: int, seed: int, shape: tuple[int, ...] = (4,)) -> Split:
     random = torch.Generator().manual_seed(seed)
     inputs = torch.randn(n, *shape, generator=random)

@@ -21,11 +21,6 @@ STEPS = 41
 SIDE = 17
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def split_of(n: int, seed: int) -> Split:
     random = torch.Generator().manual_seed(seed)
     inputs = torch.randn(n, *SHAPE, generator=random)

@@ -31,11 +31,6 @@ RAW = ((0.0,) * 3, (1.0,) * 3)
 SIDE, CLASSES = 2, 4
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def linear() -> nn.Module:
     torch.manual_seed(3)

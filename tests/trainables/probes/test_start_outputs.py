@@ -23,11 +23,6 @@ IMAGE = (3, 6, 6)
 CLASSES = 4
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def split_of(n: int, seed: int, shape: tuple[int, ...] = IMAGE) -> Split:
     random = torch.Generator().manual_seed(seed)
     inputs = 2 * torch.randn(n, *shape, generator=random) + 0.5

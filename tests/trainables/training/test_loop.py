@@ -33,11 +33,6 @@ from trainables.training.optimizers import make_optimizer
 SETTINGS = Optimizer(lr=1e-3, weight_decay=1e-2)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def network(seed: int = 0) -> nn.Sequential:
     with global_state(seed, "construction", torch.device("cpu")):
         made = mlp((3, 8, 8), 4, 4, 32)

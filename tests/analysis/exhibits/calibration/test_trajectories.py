@@ -1,7 +1,5 @@
 """Networks are compared at the epoch that a search by hand finds, over complete pairs only."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +9,6 @@ from scipy.stats import wilcoxon
 from analysis.exhibits.calibration.trajectories import trajectories
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
 from analysis.rendering.table_formats import to_latex
-from analysis.results.study_results import StudyResults
 
 WARMUPS, EPOCHS = 4, 12
 ARMS = ("without warm-up", "with warm-up")
@@ -49,15 +46,13 @@ def learning(replicate, warm, start=0.1, final=0.45):
 
 def study(synthetic, replicates=8, histories=learning, classes=10, **changes):
     """A synthetic study whose trials have histories (replicate, warm), and so many classes."""
+
+    def fields(trial, warm):
+        logits = {name: found[:, :classes] for name, found in trial.record.logits.items()}
+        return {"columns": histories(trial.replicate, warm), "logits": logits}
+
     results = synthetic.results(synthetic.Spec(replicates=replicates, **changes))
-    trials = []
-    for trial in results.trials:
-        if trial.record is not None:
-            logits = {name: found[:, :classes] for name, found in trial.record.logits.items()}
-            history = histories(trial.replicate, trial.arm != "control")
-            trial = replace(trial, record=replace(trial.record, columns=history, logits=logits))
-        trials.append(trial)
-    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+    return synthetic.change_records(results, fields)
 
 
 def nearest_epoch(history, target):

@@ -1,7 +1,6 @@
 """Gradients by layer at the start of the task: against norms and variances that are known."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from scipy.stats import wilcoxon
 from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
 from analysis.exhibits.dynamics.gradients import gradients
 from analysis.rendering.table_formats import to_html, to_latex
-from analysis.results.study_results import StudyResults
 
 NAMES = ("0", "3", "6")
 BATCHES = 5
@@ -39,16 +37,8 @@ def probes(replicate, warm, names=NAMES, levels=(STEEP, FLAT)):
 
 
 def study(synthetic, replicates=8, measured=probes, **changes):
-    """A synthetic study whose records have the probes (replicate, warm)."""
-    spec = synthetic.Spec(distributions=("gaussian",), stds=(), replicates=replicates, **changes)
-    results = synthetic.results(spec)
-    trials = []
-    for trial in results.trials:
-        if trial.record is not None:
-            found = measured(trial.replicate, int(trial.arm != "control"))
-            trial = replace(trial, record=replace(trial.record, probes=found))
-        trials.append(trial)
-    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+    """Pairs whose records have the probes (replicate, warm)."""
+    return synthetic.pairs(lambda r, w: {"probes": measured(r, int(w))}, replicates, **changes)
 
 
 def known(warm, replicates=range(8), of=lambda *at: norms(*at).mean()):

@@ -1,7 +1,6 @@
 """Weights and outputs by layer: against distributions whose quantiles and spreads are known."""
 
 import warnings
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +13,6 @@ from scipy.stats import norm, wilcoxon
 from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, made_of
 from analysis.exhibits.dynamics.layers import layers
 from analysis.rendering.table_formats import to_html, to_latex
-from analysis.results.study_results import StudyResults
 
 NAMES = ("0", "3", "6", "9")
 FACTORS = (1.1, 0.7, 0.5, 0.25)  # what warm-up does to the spread of a layer's outputs
@@ -56,17 +54,9 @@ def probes(replicate, warm, names=NAMES, factors=FACTORS):
 
 
 def study(synthetic, replicates=8, measured=probes, **changes):
-    """A synthetic study whose records have the probes (replicate, warm)."""
-    spec = synthetic.Spec(distributions=("gaussian",), stds=(), replicates=replicates, **changes)
-    results = synthetic.results(spec)
-    trials = []
-    for trial in results.trials:
-        if trial.record is not None:
-            found = measured(trial.replicate, trial.arm != "control")
-            others = {"odin/epsilons": np.ones(3)}
-            trial = replace(trial, record=replace(trial.record, probes=others | found))
-        trials.append(trial)
-    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+    """Pairs whose records have the probes (replicate, warm), and another."""
+    other = {"odin/epsilons": np.ones(3)}
+    return synthetic.pairs(lambda r, w: {"probes": other | measured(r, w)}, replicates, **changes)
 
 
 def numbers(exhibit, metric="output_std"):

@@ -1,7 +1,6 @@
 """Along the warm-up: against histories that are known, network by network."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from scipy.stats import wilcoxon
 from analysis.exhibits.common.exhibit import GAP, WITH, made_of
 from analysis.exhibits.dynamics.warmup_curves import warmup_curves
 from analysis.rendering.table_formats import to_html, to_latex
-from analysis.results.study_results import StudyResults
 
 EPOCHS = 4
 STARTS = {"test": 0.7, "ood": 0.8, "noise": 0.6}  # mean confidence when untrained
@@ -45,16 +43,8 @@ def history_of(replicate, warm, splits=("test", "ood", "noise"), path=path):
 
 
 def study(synthetic, replicates=8, histories: Callable = history_of, **changes):
-    """A synthetic study whose records have the histories (replicate, warm)."""
-    spec = synthetic.Spec(distributions=("gaussian",), stds=(), replicates=replicates, **changes)
-    results = synthetic.results(spec)
-    trials = []
-    for trial in results.trials:
-        if trial.record is not None:
-            history = histories(trial.replicate, trial.arm != "control")
-            trial = replace(trial, record=replace(trial.record, columns=history))
-        trials.append(trial)
-    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+    """Pairs whose records have the histories (replicate, warm)."""
+    return synthetic.pairs(lambda r, w: {"columns": histories(r, w)}, replicates, **changes)
 
 
 def known(split, key, replicates=range(8)):

@@ -1,7 +1,6 @@
 """The curvature's tables and sentences hold what SciPy and a count by hand find in the probes."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
 from analysis.exhibits.common.text import significant
 from analysis.exhibits.landscape.curvature import curvature, curvatures
 from analysis.rendering.table_formats import to_latex
-from analysis.results.study_results import StudyResults
 from analysis.statistics.paired import holm
 
 EPOCHS = (0, 5, 10, 20)
@@ -34,17 +32,13 @@ def measured(replicate, warm, lower=True):
 
 
 def study(synthetic, replicates=8, probe=measured, **changes):
-    """A synthetic study whose trials have the probe that (replicate, warm) gives; None: none."""
-    spec = synthetic.Spec(distributions=("gaussian",), stds=(), replicates=replicates, **changes)
-    results = synthetic.results(spec)
-    trials = []
-    for trial in results.trials:
-        if trial.record is not None:
-            arrays = probe(trial.replicate, trial.arm != "control") or {}
-            probes = {f"curvature/{name}": array for name, array in arrays.items()}
-            trial = replace(trial, record=replace(trial.record, probes=probes))
-        trials.append(trial)
-    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+    """Pairs whose records have the probe that (replicate, warm) gives; None: none."""
+
+    def probes(replicate, warm):
+        arrays = probe(replicate, warm) or {}
+        return {"probes": {f"curvature/{name}": array for name, array in arrays.items()}}
+
+    return synthetic.pairs(probes, replicates, **changes)
 
 
 def values(exhibit, key):

@@ -1,7 +1,5 @@
 """Slices, planes and paths: against losses in closed form, SciPy, and means taken by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from drawings import assert_apart, assert_plain
@@ -16,7 +14,6 @@ from analysis.exhibits.landscape.planes import plane_numbers
 from analysis.exhibits.landscape.plots import Map, MapRow, scales_in_words
 from analysis.exhibits.landscape.slices import Slice, roughness
 from analysis.rendering.table_formats import to_latex
-from analysis.results.study_results import StudyResults
 
 EPOCHS = (0, 5, 10, 20)
 STEPS = np.linspace(-1, 1, 21)
@@ -75,16 +72,8 @@ def everything(replicate, warm):
 
 
 def study(synthetic, replicates=8, probes=everything, **changes):
-    """A synthetic study whose trials have the probes that (replicate, warm) gives."""
-    spec = synthetic.Spec(distributions=("gaussian",), stds=(), replicates=replicates, **changes)
-    results = synthetic.results(spec)
-    trials = []
-    for trial in results.trials:
-        if trial.record is not None:
-            found = probes(trial.replicate, trial.arm != "control")
-            trial = replace(trial, record=replace(trial.record, probes=found))
-        trials.append(trial)
-    return StudyResults(results.plan, tuple(trials), results.parent_run_id)
+    """Pairs whose records have the probes that (replicate, warm) gives."""
+    return synthetic.pairs(lambda r, w: {"probes": probes(r, w)}, replicates, **changes)
 
 
 @pytest.fixture(scope="module")
