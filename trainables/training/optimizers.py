@@ -1,27 +1,50 @@
 """Optimizers and the learning rate of each epoch."""
 
+import inspect
 import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, optim
 
 from trainables.config.trial import Optimizer, Task
 
+_no_grad = torch.no_grad()
 
-def make_optimizer(parameters: Iterable[Tensor], settings: Optimizer) -> torch.optim.Optimizer:
+
+class _NotCompiled(optim.Optimizer):
+    """PyTorch's methods import its compiler, seconds in every process, only to tell it that they
+    are not to be compiled. These are the same without that."""
+
+    add_param_group = inspect.unwrap(optim.Optimizer.add_param_group)
+    load_state_dict = inspect.unwrap(optim.Optimizer.load_state_dict)
+    state_dict = inspect.unwrap(optim.Optimizer.state_dict)
+    zero_grad = inspect.unwrap(optim.Optimizer.zero_grad)
+
+
+class _Adam(_NotCompiled, optim.Adam):
+    step = _no_grad(inspect.unwrap(optim.Adam.step))
+
+
+class _AdamW(_NotCompiled, optim.AdamW):
+    step = _no_grad(inspect.unwrap(optim.AdamW.step))
+
+
+class _SGD(_NotCompiled, optim.SGD):
+    step = _no_grad(inspect.unwrap(optim.SGD.step))
+
+
+def make_optimizer(parameters: Iterable[Tensor], settings: Optimizer) -> optim.Optimizer:
     """A new optimizer, without any state carried over. `fused` does a step in one pass."""
     lr, decay = settings.lr, settings.weight_decay
     match settings.name:
         case "adam":
-            return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
+            return _Adam(parameters, lr=lr, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+            return _AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
         case "sgd":
             momentum = settings.momentum or 0.0
-            return torch.optim.SGD(
-                parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=True
-            )
+            return _SGD(parameters, lr=lr, momentum=momentum, weight_decay=decay, fused=True)
 
 
 def learning_rate(task: Task, epoch: int) -> float:

@@ -498,6 +498,7 @@ torch.manual_seed(77)
 trial, root = Trial.model_validate_json(sys.argv[1]), sys.argv[2]
 inputs, cpu = TrialInputs(photos(), photos_ood()), torch.device("cpu")
 run_trial(trial, inputs, RunContext(Storage(root + "/whole"), cpu))
+assert "torch._dynamo" not in sys.modules  # PyTorch's compiler: seconds, and never used
 
 def kill(done, new):
     if done > 48 + 21:  # in the second epoch of the task
