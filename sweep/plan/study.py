@@ -13,11 +13,12 @@
       network:                              # or cell by cell, with a name for tables
         - {label: deep, model.depth: 12, task.epochs: 60}
     exhibits: [pairs, reliability, curves]
+    sizes: mlp                              # common to many studies, see sizes.yaml; or left out
     scales:
       laptop:
         about: two CPU cores, 6 minutes
         replicates: 6                       # or of each grid, {distribution: 6, std: 30}
-        set: {data.examples: 500}           # over the base
+        set: {data.examples: 500}           # over the base and the common sizes
 
 A study with a `search:` in place of grids looks for the best trial, see `sweep.search.settings`.
 `after: [pretraining]` of a scale launches another study first, from whose network `model.weights:
@@ -27,6 +28,7 @@ answers is a collection: its studies are run in turn, and share one index page.
 The file's own name is the study's. Files are read with YAML's safe loader.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -39,6 +41,7 @@ from pydantic import (
     StringConstraints,
     Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -47,6 +50,9 @@ from sweep.errors import InputError, choices, complaint, explain
 from sweep.plan.yaml_text import GivenTwice, read_yaml
 
 STUDIES = Path(__file__).parents[1] / "studies"
+SIZES: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(
+    Path(__file__).with_name("sizes.yaml").read_text("utf-8")
+)  # block → scale → dotted field → value
 DEFAULT_SCALE = "laptop"
 
 Name = Annotated[  # of files too
@@ -96,10 +102,12 @@ class Study(_Part):
     grids: dict[Name, Grid] = {}  # none: the base trial alone
     exhibits: list[str] = []
     search: dict[str, Any] | None = None  # see `sweep.search.settings`
+    sizes: str | None = None  # a block of `SIZES`
     scales: Annotated[dict[Name, Scale], Field(min_length=1)]
 
     def scale(self, name: str | None) -> tuple[str, Scale]:
-        """The scale by its name; without one, `laptop`, or the file's first.
+        """The scale by its name; without one, `laptop`, or the file's first. Its `set` has the
+        common sizes too, but for what the study varies.
 
         Raises:
             InputError: the study has no such scale.
@@ -110,7 +118,11 @@ class Study(_Part):
             raise InputError(
                 f"--scale {name}: study {self.name} has none; {choices(name, self.scales)}"
             )
-        return name, self.scales[name]
+        scale = self.scales[name]
+        common = SIZES[self.sizes].get(name, {}) if self.sizes else {}
+        varied = _varied(self.grids | scale.grids)
+        sizes = {field: value for field, value in common.items() if field not in varied}
+        return name, scale.model_copy(update={"set": sizes | scale.set})
 
     def replicates(self, scale: Scale, grid: str) -> int:
         """Of a grid's cells at a scale."""
@@ -134,16 +146,27 @@ class Study(_Part):
             raise ValueError("search: proposals take the place of grids; leave one of them out")
         return self
 
+    @field_validator("sizes")
+    @classmethod
+    def _known_sizes(cls, sizes: str | None) -> str | None:
+        if sizes is not None and sizes not in SIZES:
+            raise ValueError(choices(sizes, SIZES))
+        return sizes
+
     @property
     def factors(self) -> tuple[str, ...]:
         """Every dotted field that a grid varies, in the file's order."""
-        fields = (
-            field
-            for grid in self.grids.values()
-            for cell in (grid if isinstance(grid, list) else [grid])
-            for field in cell
-        )
-        return tuple(field for field in dict.fromkeys(fields) if field != LABEL)
+        return _varied(self.grids)
+
+
+def _varied(grids: Mapping[str, Grid]) -> tuple[str, ...]:
+    fields = (
+        field
+        for grid in grids.values()
+        for cell in (grid if isinstance(grid, list) else [grid])
+        for field in cell
+    )
+    return tuple(field for field in dict.fromkeys(fields) if field != LABEL)
 
 
 class Collection(_Part):

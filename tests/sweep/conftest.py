@@ -19,6 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
+from forked import Forked
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from support import PATIENCE, ROOT, free_port
@@ -59,6 +60,10 @@ TINY = {
 }
 
 
+# Read when they are needed, not when Python starts or imports what reads them
+READ_LATE = {"RAY_TMPDIR", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"}
+
+
 def environment(**more: str) -> dict[str, str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "RAY"))}
     return clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | more
@@ -69,7 +74,7 @@ class Place:
     """A folder in which a user launches studies."""
 
     folder: Path
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[subprocess.Popen[str] | Forked] = field(default_factory=list)
 
     def write(self, name: str, **changes: object) -> str:
         """A study file, the tiny one with some fields changed; its path."""
@@ -84,15 +89,16 @@ class Place:
         before: Sequence[str] = (),
         streams: Mapping[str, Any] = PIPES,
         **env: str,
-    ) -> subprocess.Popen[str]:
-        """before: of the command's line, such as another user's; streams: of its process."""
-        process = subprocess.Popen(
-            [*before, sys.executable, "-m", f"sweep.{command}", *arguments],
-            cwd=self.folder,
-            env=environment(**env),
-            text=True,
-            **streams,
-        )
+    ) -> subprocess.Popen[str] | Forked:
+        """before: of the command's line, such as another user's; streams: of its process.
+        Where they or the environment are nothing special the process is forked."""
+        module, its = f"sweep.{command}", environment(**env)
+        process: subprocess.Popen[str] | Forked
+        if before or streams is not PIPES or not READ_LATE.issuperset(env):
+            line = [*before, sys.executable, "-m", module, *arguments]
+            process = subprocess.Popen(line, cwd=self.folder, env=its, text=True, **streams)
+        else:
+            process = Forked(module, list(arguments), self.folder, its)
         self.processes.append(process)
         return process
 

@@ -5,7 +5,7 @@ import yaml
 
 from sweep.errors import InputError
 from sweep.plan.plan import make_plan
-from sweep.plan.study import Collection, Study, load, load_study, shipped
+from sweep.plan.study import SIZES, Collection, Study, load, load_study, shipped
 from trainables.config.model import NetworkFacts
 from trainables.config.noise import DISTRIBUTIONS
 from trainables.config.trial import DataFacts
@@ -36,7 +36,7 @@ def test_the_noise_ablation_asks_for_every_distribution_and_strengths_from_tenth
 def test_the_paper_scale_has_the_papers_numbers():
     """Methods, and Fig. 2d,e of the paper: depth 6, n = 4,000, 30 networks."""
     study = load_study("noise_ablation")
-    fields = study.base | study.scales["paper"].set
+    fields = study.base | study.scale("paper")[1].set
     assert (
         fields
         | {
@@ -54,6 +54,17 @@ def test_the_paper_scale_has_the_papers_numbers():
         == fields
     )
     assert study.scales["paper"].replicates == 30
+
+
+def test_common_sizes_give_way_to_a_scales_own_and_to_what_is_varied(write):
+    varied = {"size": {"data.examples": [60, 120]}}
+    scales = {"laptop": {"replicates": 2, "set": {"task.epochs": 3}}, "mine": {"replicates": 1}}
+    study = load(write(sizes="mlp", grids=varied, scales=scales))
+    common = SIZES["mlp"]["laptop"]
+    expected = common | {"task.epochs": 3}
+    del expected["data.examples"]
+    assert study.scale("laptop")[1].set == expected
+    assert study.scale("mine")[1].set == {}  # the block has no scale of that name
 
 
 @pytest.mark.parametrize("name", list(shipped()))
@@ -173,6 +184,7 @@ def test_without_a_laptop_scale_the_first_is_the_default(write):
         ),
         ({"scales": {"laptop": {"replicas": 2}}}, "scales.laptop.replicas: no such field"),
         ({"name": "a b"}, "name: 'a b' is refused"),
+        ({"sizes": "mpl"}, "sizes: 'mpl' is refused: did you mean 'mlp'?"),
     ],
 )
 def test_a_wrong_study_file_is_one_line_that_names_file_and_field(write, changes, says):
