@@ -11,9 +11,11 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking._tracking_service.utils import _tracking_store_registry
 
 from sweep.inputs.datasets import Sources
+from sweep.inputs.networks import Networks
+from sweep.inputs.resolve import Resolver
 from sweep.plan.plan import make_plan
 from sweep.plan.study import load_study
-from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.context import RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -33,12 +35,12 @@ SMALL = {
 def live(folder: Path, studies: Sequence[str], replicates: int) -> None:
     """Leave the records of the studies, files in the folder, in its storage."""
     torch.set_num_threads(1)
-    sources, storage = Sources(), Storage(folder / "sweep_storage")
+    resolver, storage = Resolver(Sources(), Networks()), Storage(folder / "sweep_storage")
     context = RunContext(storage, torch.device("cpu"))
     for study in studies:
-        plan = make_plan(load_study(str(folder / study)), sources.resolve, replicates=replicates)
+        plan = make_plan(load_study(str(folder / study)), resolver.resolve, replicates=replicates)
         for planned in plan.trials:
-            run_trial(planned.trial, Inputs(sources.loaded, {}).of(planned.trial), context)
+            run_trial(planned.trial, resolver.inputs.of(planned.trial), context)
 
 
 def write(folder: Path, stem: str, **changes: object) -> None:

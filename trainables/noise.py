@@ -25,15 +25,14 @@ Sources
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from functools import cache
 from statistics import NormalDist
-from types import MappingProxyType
 from typing import Final
 
 import torch
 from torch import Generator, Tensor
 
+from analysis.late import late
 from trainables.config.noise import DISTRIBUTIONS
 
 Shape = tuple[int, ...]  # (batch, *input shape); images are (batch, channels, height, width)
@@ -66,7 +65,8 @@ def sample(
         )
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
         raise ValueError(f"noise needs a finite mean and a finite std ≥ 0, got {mean} and {std}")
-    noise = _DRAW[distribution](shape, generator)
+    draw = late(f"{DISTRIBUTIONS[distribution].module}:{distribution}")
+    noise: Tensor = draw(shape, generator)
     if (mean, std) != (0, 1):
         noise = torch.add(torch.tensor(mean, device=noise.device), noise, alpha=std)  # in one pass
     return noise.contiguous()
@@ -77,7 +77,7 @@ def _uniform(shape: Shape, generator: Generator) -> Tensor:
     return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
 
-def _normal(shape: Shape, generator: Generator) -> Tensor:
+def gaussian(shape: Shape, generator: Generator) -> Tensor:
     return torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float32)
 
 
@@ -85,11 +85,11 @@ def _normal(shape: Shape, generator: Generator) -> Tensor:
 # `log` and `exp` are vectorised on the CPU; `log1p` and `expm1`, eight times slower, are not.
 
 
-def _plain_uniform(shape: Shape, generator: Generator) -> Tensor:
+def uniform(shape: Shape, generator: Generator) -> Tensor:
     return math.sqrt(3) * (2 * _uniform(shape, generator) - 1)
 
 
-def _laplace(shape: Shape, generator: Generator) -> Tensor:
+def laplace(shape: Shape, generator: Generator) -> Tensor:
     return _laplace_quantile(_uniform(shape, generator))
 
 
@@ -100,7 +100,7 @@ def _laplace_quantile(u: Tensor) -> Tensor:
     return side.sign() * tail.log() / -math.sqrt(2)
 
 
-def _student_t(shape: Shape, generator: Generator) -> Tensor:
+def student_t(shape: Shape, generator: Generator) -> Tensor:
     """Bailey's polar method: √(ν·(w^(−2/ν) − 1))·cos 2πv, which is Box–Muller as ν → ∞.
 
     The sine would be a second value, uncorrelated with the first but not independent: not used.
@@ -112,17 +112,17 @@ def _student_t(shape: Shape, generator: Generator) -> Tensor:
     return radius.mul_(v.mul_(2 * math.pi).cos_())
 
 
-def _exponential(shape: Shape, generator: Generator) -> Tensor:
+def exponential(shape: Shape, generator: Generator) -> Tensor:
     return -(1 - _uniform(shape, generator)).log() - 1
 
 
-def _bernoulli(shape: Shape, generator: Generator) -> Tensor:
+def bernoulli(shape: Shape, generator: Generator) -> Tensor:
     device = generator.device
     coin = torch.randint(0, 2, shape, generator=generator, device=device, dtype=torch.float32)
     return 2 * coin - 1
 
 
-def _sparse(shape: Shape, generator: Generator) -> Tensor:
+def sparse(shape: Shape, generator: Generator) -> Tensor:
     side = 2 * _uniform(shape, generator) - 1
     salt_and_pepper = (side / (1 - SPARSE_FRACTION)).trunc()  # ±1 where |side| ≥ 1 − p, else 0
     return salt_and_pepper / math.sqrt(SPARSE_FRACTION)
@@ -131,11 +131,11 @@ def _sparse(shape: Shape, generator: Generator) -> Tensor:
 # Structured images.
 
 
-def _pink(shape: Shape, generator: Generator) -> Tensor:
+def pink(shape: Shape, generator: Generator) -> Tensor:
     """Shaped in the frequency domain; real and imaginary part are two independent fields."""
     batch, channels, height, width = shape
     fields = batch * channels
-    white = torch.view_as_complex(_normal(((fields + 1) // 2, height, width, 2), generator))
+    white = torch.view_as_complex(gaussian(((fields + 1) // 2, height, width, 2), generator))
     amplitude = _pink_amplitude(height, width, generator.device)
     pairs = torch.view_as_real(torch.fft.ifft2(amplitude * white, norm="ortho"))
     return pairs.movedim(-1, 0).reshape(-1, height, width)[:fields].view(shape)
@@ -152,11 +152,11 @@ def _pink_amplitude(height: int, width: int, device: torch.device) -> Tensor:
     return (power / power.mean()).sqrt().to(device, torch.float32)
 
 
-def _blurred(shape: Shape, generator: Generator) -> Tensor:
+def blurred(shape: Shape, generator: Generator) -> Tensor:
     """White noise under a circular Gaussian blur: two small matrices, faster than a transform."""
     _, _, height, width = shape
     device = generator.device
-    return _blur(height, device) @ _normal(shape, generator) @ _blur(width, device)
+    return _blur(height, device) @ gaussian(shape, generator) @ _blur(width, device)
 
 
 @cache
@@ -171,16 +171,16 @@ def _blur(side: int, device: torch.device) -> Tensor:
     return kernel[(here[:, None] - here) % side].to(device, torch.float32)
 
 
-def _blobs(shape: Shape, generator: Generator) -> Tensor:
+def blobs(shape: Shape, generator: Generator) -> Tensor:
     """Where a blurred field, exactly standard normal at every pixel, is in its upper fraction p."""
     batch, _, height, width = shape
     p = BLOB_FRACTION
-    field = _blurred((batch, 1, height, width), generator)
+    field = blurred((batch, 1, height, width), generator)
     active = (field > NormalDist().inv_cdf(1 - p)).float()
     return ((active - p) / math.sqrt(p * (1 - p))).expand(shape)
 
 
-def _gratings(shape: Shape, generator: Generator) -> Tensor:
+def gratings(shape: Shape, generator: Generator) -> Tensor:
     """√2·cos(2π(k·r) + φ), with φ uniform and k whole cycles, so that it closes on the torus."""
     batch, _, height, width = shape
     y, x = _pixels(height, width, generator)
@@ -192,7 +192,7 @@ def _gratings(shape: Shape, generator: Generator) -> Tensor:
     return (math.sqrt(2) * grating).expand(shape)
 
 
-def _waves(shape: Shape, generator: Generator) -> Tensor:
+def waves(shape: Shape, generator: Generator) -> Tensor:
     """A packet exp(−|d|²/2s²)·cos(2π(k·d) + φ) that travels as a whole, channels being moments.
 
     d is the shortest way on the torus from the packet's centre, so the envelope's mean energy along
@@ -249,25 +249,6 @@ def _wave(y: Tensor, x: Tensor, envelope_y: Tensor, envelope_x: Tensor) -> Tenso
     return (along_y[..., :, None] * along_x[..., None, :]).real
 
 
-def _constant(shape: Shape, generator: Generator) -> Tensor:
+def constant(shape: Shape, generator: Generator) -> Tensor:
     batch, *inputs = shape
-    return _normal((batch, *(1 for _ in inputs)), generator).expand(shape)
-
-
-_DRAW: Final[Mapping[str, Callable[[Shape, Generator], Tensor]]] = MappingProxyType(
-    {
-        "gaussian": _normal,
-        "uniform": _plain_uniform,
-        "laplace": _laplace,
-        "student_t": _student_t,
-        "exponential": _exponential,
-        "bernoulli": _bernoulli,
-        "sparse": _sparse,
-        "pink": _pink,
-        "blurred": _blurred,
-        "gratings": _gratings,
-        "waves": _waves,
-        "blobs": _blobs,
-        "constant": _constant,
-    }
-)
+    return gaussian((batch, *(1 for _ in inputs)), generator).expand(shape)

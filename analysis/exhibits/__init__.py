@@ -6,18 +6,13 @@ Matplotlib: an exhibit is imported when it is made.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from analysis.late import late
 
 if TYPE_CHECKING:
     from analysis.exhibits.common.exhibit import Exhibit
     from analysis.results.study_results import StudyResults
-
-
-def _make(module: str, name: str, results: "StudyResults") -> "Exhibit":
-    made: Exhibit = getattr(import_module(f"analysis.exhibits.{module}"), name)(results)
-    return made
 
 
 _MODULES = {  # exhibit → the module that makes it, by a function of the exhibit's name
@@ -46,7 +41,7 @@ _MODULES = {  # exhibit → the module that makes it, by a function of the exhib
 }
 
 EXHIBITS: Mapping[str, "Callable[[StudyResults], Exhibit]"] = {
-    name: partial(_make, module, name) for name, module in _MODULES.items()
+    name: late(f"analysis.exhibits.{module}:{name}") for name, module in _MODULES.items()
 }
 
 

@@ -10,18 +10,26 @@ give is absent, never made up: a diverged trial has none, a study without an OOD
 """
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from analysis.metrics.calibration import calibration_gap, expected_calibration_error
-from analysis.metrics.classification import (
-    accuracy,
-    confidence_and_correct,
-    negative_log_likelihood,
-    softmax,
-)
+from analysis.late import late
+from analysis.metrics.classification import confidence_and_correct, softmax
 from analysis.metrics.ood import auroc
 from analysis.results.records import Record
 
 SPLITS = ("validation", "test")
+Measures = Mapping[str, Callable[[Any, Any], float]]
+
+OF_LOGITS: Measures = {  # and labels
+    "accuracy": late("analysis.metrics.classification:accuracy"),
+    "nll": late("analysis.metrics.classification:negative_log_likelihood"),
+}
+OF_CONFIDENCE: Measures = {  # and correctness
+    "ece": late("analysis.metrics.calibration:expected_calibration_error"),
+    "confidence": lambda confidence, correct: float(confidence.mean()),
+    "gap": late("analysis.metrics.calibration:calibration_gap"),
+}
 
 
 def summarise(record: Record) -> dict[str, float]:
@@ -32,13 +40,8 @@ def summarise(record: Record) -> dict[str, float]:
             continue
         logits, labels = record.logits[split], record.labels[split]
         confidence, correct = confidence_and_correct(logits, labels)
-        numbers |= {
-            f"{split}_accuracy": accuracy(logits, labels),
-            f"{split}_ece": expected_calibration_error(confidence, correct),
-            f"{split}_nll": negative_log_likelihood(logits, labels),
-            f"{split}_confidence": float(confidence.mean()),
-            f"{split}_gap": calibration_gap(confidence, correct),
-        }
+        numbers |= {f"{split}_{name}": of(logits, labels) for name, of in OF_LOGITS.items()}
+        numbers |= {f"{split}_{n}": of(confidence, correct) for n, of in OF_CONFIDENCE.items()}
         if _kind(record) == "language":
             numbers[f"{split}_perplexity"] = math.exp(numbers[f"{split}_nll"])
     if {"test", "ood"} <= record.logits.keys():

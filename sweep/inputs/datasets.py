@@ -8,6 +8,7 @@ import torch
 from sweep.errors import DoesNotApply, InputError
 from sweep.inputs.amounts import check_amounts
 from trainables.config.noise import DISTRIBUTIONS
+from trainables.config.probes import PROBES
 from trainables.config.trial import Data, DataFacts, Trial
 from trainables.data.examples import Channels, Source, stated_normalisation
 from trainables.data.inspection import of_data, of_ood, training_digests
@@ -181,14 +182,10 @@ def _constants(
     )
 
 
-_IMAGES = ("images", lambda shape: len(shape) == 3)
-_CLASSIFIED = ("examples", lambda shape: True)
-# what a probe's inputs must be, where not all will do; the probe `weights` is for any task
-_PROBED: Mapping[str, tuple[str, Callable[[tuple[int, ...]], bool]]] = {
-    "odin": _IMAGES,
-    "other_protocol": _IMAGES,
-    "features": _IMAGES,
-    "confidence_map": ("points of the plane", lambda shape: shape == (2,)),
+_FITS: Mapping[str, Callable[[tuple[int, ...]], bool]] = {  # what a probe's inputs may be of
+    "examples": lambda shape: True,
+    "images": lambda shape: len(shape) == 3,
+    "points of the plane": lambda shape: shape == (2,),
 }
 
 
@@ -200,9 +197,11 @@ def _check_kind(trial: Trial) -> None:
         raise InputError(f"data.balanced: {data.source} is {facts.kind}; leave it out")
     if trial.task.augmentation and not images:
         raise InputError(f"task.augmentation: {data.source} holds no images; leave it out")
-    for probe in set(trial.probes) - {"weights"}:
-        wanted, fits = _PROBED.get(probe, _CLASSIFIED)
-        if facts.kind != "classification" or not fits(facts.shape):
+    for probe in trial.probes:
+        wanted = PROBES[probe].of
+        if wanted == "anything":
+            continue
+        if facts.kind != "classification" or not _FITS[wanted](facts.shape):
             raise InputError(
                 f"probes: {probe} is for the classification of {wanted}, and {data.source} is "
                 f"{facts.kind} of shape {facts.shape}; leave it out"

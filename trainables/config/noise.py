@@ -15,6 +15,7 @@ class Distribution:
 
     description: str  # one sentence, for captions and documentation
     images_only: bool = False  # needs (batch, channels, height, width)
+    module: str = "trainables.noise"  # that draws it, by a function of the distribution's name
 
 
 _IMAGES_ONLY: Final = True

@@ -17,6 +17,7 @@ from trainables.config.base import Frozen, Kind, Number
 from trainables.config.data_names import is_read_by_role
 from trainables.config.model import Mlp, Model
 from trainables.config.noise import DISTRIBUTIONS
+from trainables.config.probes import PROBES
 
 # Raised whenever a change of the code changes the numbers a trial gives: old results then keep
 # their ids and new ones get their own.
@@ -186,23 +187,10 @@ class Data(Frozen):
         return f"{self.ood} as ood for {'×'.join(map(str, shape))}"
 
 
-Probe = Literal[
-    "confidence_map",
-    "curvature",
-    "features",
-    "gradients",
-    "layers",
-    "odin",
-    "other_protocol",
-    "path",
-    "plane",
-    "slices",
-    "start_outputs",
-    "weights",
-]
-
-
-def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
+def _known_and_once(probes: tuple[str, ...]) -> tuple[str, ...]:
+    for name in probes:
+        if name not in PROBES:
+            raise ValueError(f"{name!r} is not a probe; choose from {', '.join(PROBES)}")
     return tuple(sorted(set(probes)))
 
 
@@ -210,7 +198,7 @@ class Trial(Frozen):
     """One network's life: weights from `seed`, a warm-up where the arm has one, then the task.
 
     `probes` are measurements of the network at the start of the task, along it or at its end, that
-    go into its record, see `trainables.probes`; from `weights` another trial can start.
+    go into its record, see `trainables.config.probes`; from `weights` another trial can start.
     """
 
     arm: Literal["control", "warmup"] = "warmup"
@@ -220,14 +208,14 @@ class Trial(Frozen):
     warmup: Warmup | None = Warmup()
     task: Task = Task()
     compute: Compute = Compute()
-    probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ()
+    probes: Annotated[tuple[str, ...], AfterValidator(_known_and_once)] = ()
 
     @model_validator(mode="after")
     def _has_the_ood_images_it_needs(self) -> Self:
         if self.data.ood is not None:
             return self
-        for probe in ("odin", "other_protocol"):
-            if probe in self.probes:
+        for probe in self.probes:
+            if PROBES[probe].needs_ood:
                 raise ValueError(f"probes: {probe} needs out-of-distribution images; give data.ood")
         if self.data.ood_each_epoch:
             raise ValueError("data.ood_each_epoch: there are no such images; give data.ood")

@@ -22,35 +22,17 @@
 Every failure is a `DataError` of one line.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
-from trainables.config.data_names import ACCEPTED, FILES, check_name
+from trainables.config.data_names import ACCEPTED, FILES, SHIPPED, check_name
 from trainables.data.archive import from_archive
-from trainables.data.digits import digits
 from trainables.data.downloads import from_torchvision
 from trainables.data.examples import Source
 from trainables.data.folder import from_folder, ood_from_folder
-from trainables.data.mosaics import mosaics, mosaics_ood
-from trainables.data.photos import photos, photos_ood, textures
-from trainables.data.points import points, points_ood
-from trainables.data.texts import from_text, text, text_ood
+from trainables.data.texts import from_text
 from trainables.errors import DataError
 
 __all__ = ["ACCEPTED", "DataError", "load"]
-
-_SHIPPED: dict[str, Callable[[], Source]] = {
-    "photos": photos,
-    "photos_ood": photos_ood,
-    "digits": digits,
-    "textures": textures,
-    "mosaics": mosaics,
-    "mosaics_ood": mosaics_ood,
-    "text": text,
-    "text_ood": text_ood,
-    "points": points,
-    "points_ood": points_ood,
-}
 
 
 def load(
@@ -83,8 +65,9 @@ def load(
     if kind in FILES and path:
         where = Path(path).expanduser()
         return _ood(kind, name, where, size) if as_ood else _from_path(kind, name, where, side)
-    if name in _SHIPPED:
-        return _SHIPPED[name]()
+    if name in SHIPPED:
+        source: Source = SHIPPED[name]()
+        return source
     home = root if root is not None else Path.home() / ".cache" / "warmup-sweep"
     return from_torchvision(name, home, download, side)
 

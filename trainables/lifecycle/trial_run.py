@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from trainables.config.probes import PROBES
 from trainables.config.trial import Trial
 from trainables.data.splits import Split, TaskData, prepare
 from trainables.lifecycle.ablations import ablate
@@ -33,7 +34,6 @@ from trainables.lifecycle.record import write_record
 from trainables.lifecycle.requests import Epoch, Predictions, Request, Requests, run_alone
 from trainables.models.build import build
 from trainables.models.shared_norm import waits_for_others
-from trainables.probes import PROBES
 from trainables.probes.schedule import epochs_of, stacked
 from trainables.probes.subject import Subject
 from trainables.seeds import global_state

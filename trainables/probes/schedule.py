@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from trainables.probes import PROBES
+from trainables.config.probes import PROBES
 from trainables.probes.subject import Arrays
 
 

@@ -17,6 +17,7 @@ from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record, read_record
 from trainables.config.model import Mlp
+from trainables.config.probes import ALONG, END, START, Probe
 from trainables.config.trial import Data, Optimizer, Task, Trial, Warmup
 from trainables.data.examples import Source
 from trainables.data.photos import photos, photos_ood
@@ -26,7 +27,7 @@ from trainables.lifecycle.ablations import ablate
 from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import build
-from trainables.probes import ALONG, END, START, Probe, schedule
+from trainables.probes import schedule
 from trainables.probes.schedule import epochs_of
 from trainables.probes.subject import Subject
 from trainables.seeds import generator

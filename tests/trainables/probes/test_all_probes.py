@@ -1,9 +1,9 @@
 """What holds for every probe: the network is left as it was, the same again gives the same bits,
 and any network for classification will do."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torchvision.models import DenseNet
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from trainables.config.probes import ALONG, END, PROBES, START
 from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast
 from trainables.models.feedback import FeedbackLinear
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.models.vit import vit
-from trainables.probes import ALONG, END, PROBES, START
 from trainables.probes.subject import Arrays, Subject
 
 CLASSES = 3
@@ -133,7 +133,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 def test_any_network_can_be_probed(probe: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     factory, shape = NETWORKS[name]
     few = {"curvature": ("VECTORS", "MOST_ITERATIONS"), "slices": ("SLICE_STEPS",)}
-    module = sys.modules[PROBES[probe].measure.__module__]
+    module = import_module(PROBES[probe].measure.__module__)
     for constant in few.get(probe, ()):
         monkeypatch.setattr(module, constant, 2)
     subject = subject_of(made(factory), shape)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from analysis.results.records import Record, read_record
 from trainables.config.model import Mlp
+from trainables.config.probes import END, Probe
 from trainables.config.trial import Data, DataFacts, Task, Trial, Warmup
 from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import Split, TaskData
@@ -18,7 +19,6 @@ from trainables.lifecycle import requests as passes
 from trainables.lifecycle import trial_run as life
 from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
-from trainables.probes import END, Probe
 from trainables.probes.features import features
 from trainables.probes.odin import EPSILONS, TEMPERATURES, odin, other_protocol, perturbed
 from trainables.probes.subject import Arrays, Subject
