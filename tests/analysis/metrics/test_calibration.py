@@ -378,8 +378,7 @@ def test_input_without_a_truthful_answer_is_refused(metric, confidence, correct,
 
 
 @pytest.mark.parametrize(
-    "metric",
-    [expected_calibration_error, maximum_calibration_error, equal_mass_calibration_error],
+    "metric", [expected_calibration_error, maximum_calibration_error, equal_mass_calibration_error]
 )
 def test_there_is_at_least_one_bin(metric):
     with pytest.raises(ValueError, match="bins must be a whole number of at least 1, not 0"):

@@ -6,14 +6,7 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.metrics.ood import (
-    aupr_in,
-    aupr_out,
-    auroc,
-    fpr_at_tpr,
-    roc_curve,
-    tuned_detection,
-)
+from analysis.metrics.ood import aupr_in, aupr_out, auroc, fpr_at_tpr, roc_curve, tuned_detection
 
 MEASURES = [auroc, aupr_in, aupr_out, fpr_at_tpr]
 

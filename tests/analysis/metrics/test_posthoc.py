@@ -267,9 +267,7 @@ class TestIsotonic:
         ]
         calibrated_confidence = fit_isotonic(*sample)(sample[0])
         np.testing.assert_allclose(
-            calibrated_confidence,
-            [expected[levels.index(c)] for c in confidence],
-            atol=1e-6,
+            calibrated_confidence, [expected[levels.index(c)] for c in confidence], atol=1e-6
         )
 
     def test_agrees_with_scipy(self):
