@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from studies import Spec, make_plan, make_results
 from support import ROOT
 
 from analysis.rendering.report import default_folder, publish_report, write_report
@@ -22,9 +23,9 @@ HOSTILE = '<script>alert(1)</script> "$\\frac" & `x`'
 
 
 @pytest.fixture(scope="module")
-def report(synthetic, tmp_path_factory):
+def report(tmp_path_factory):
     outcomes = {("gaussian", 1): "failed", ("uniform", 0): "diverged", ("uniform", 2): "missing"}
-    results = synthetic.results(synthetic.Spec(outcomes=outcomes))
+    results = make_results(Spec(outcomes=outcomes))
     return write_report(results, tmp_path_factory.mktemp("report"))
 
 
@@ -67,8 +68,8 @@ def test_the_page_says_what_it_found_and_what_was_lost(report):
         assert said in page
 
 
-def test_the_page_says_at_its_head_what_was_found_in_the_data(synthetic, tmp_path):
-    results = synthetic.results(synthetic.Spec(replicates=2))
+def test_the_page_says_at_its_head_what_was_found_in_the_data(tmp_path):
+    results = make_results(Spec(replicates=2))
     says = ("Data folder:<pets>: 40 training images", "5 of 12 test images are in training too")
     results = replace(results, plan=replace(results.plan, found=says))
     page = write_report(results, tmp_path).read_text("utf-8")
@@ -77,8 +78,8 @@ def test_the_page_says_at_its_head_what_was_found_in_the_data(synthetic, tmp_pat
     assert "<li>5 of 12 test images are in training too</li>" in head
 
 
-def test_a_plan_says_once_what_several_data_sets_have_in_common(synthetic):
-    plan = synthetic.plan(synthetic.Spec())
+def test_a_plan_says_once_what_several_data_sets_have_in_common():
+    plan = make_plan(Spec())
     assert parse_plan(json.dumps(plan)).found == ()  # of a launch before this was said
     both = [{"sentences": ["one", "two"]}, {"sentences": ["two", "three"]}]
     assert parse_plan(json.dumps(plan | {"found": both})).found == ("one", "two", "three")
@@ -108,11 +109,11 @@ def test_reports_of_other_data_never_share_a_folder():
     assert all(str(path).isascii() for path in folders)
 
 
-def test_hostile_names_are_shown_not_obeyed(synthetic, tmp_path):
-    spec = synthetic.Spec(
+def test_hostile_names_are_shown_not_obeyed(tmp_path):
+    spec = Spec(
         distributions=(HOSTILE, "x" * 80), stds=(), replicates=2, study=HOSTILE, data="../../etc"
     )
-    results = synthetic.results(spec)
+    results = make_results(spec)
     folder = tmp_path / default_folder(results)
     assert tmp_path in folder.resolve().parents
     page = write_report(results, folder).read_text("utf-8")
@@ -125,8 +126,8 @@ def test_hostile_names_are_shown_not_obeyed(synthetic, tmp_path):
         assert "".join(HOSTILE.split()) in "".join(shown.split())
 
 
-def test_the_same_study_gives_the_same_files(synthetic, tmp_path):
-    results = synthetic.results(synthetic.Spec(replicates=2))
+def test_the_same_study_gives_the_same_files(tmp_path):
+    results = make_results(Spec(replicates=2))
     for name in ("a", "b"):
         write_report(results, tmp_path / name)
     for path in (tmp_path / "a").rglob("*.*"):

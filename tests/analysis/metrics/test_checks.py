@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from studies import Spec, make_results
 
 import analysis.metrics
 from analysis.metrics import calibration, classification, ood_scores, probabilistic
@@ -260,8 +261,8 @@ def called_with(function, right, argument, value):
 
 
 @pytest.fixture
-def results(synthetic):
-    return synthetic.results(synthetic.Spec())
+def results():
+    return make_results(Spec())
 
 
 def test_a_grid_that_is_not_the_study_s_is_refused(results):

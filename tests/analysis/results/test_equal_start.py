@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from studies import Spec, make_results
 
 from analysis.rendering.findings import findings
 from analysis.rendering.page import render_page
@@ -12,10 +13,10 @@ from analysis.results.equal_start import unequal_starts, warning
 
 
 @pytest.fixture
-def study(synthetic):
+def study():
     """Three replicates of two distributions; no two trials share a record."""
-    spec = synthetic.Spec(distributions=("gaussian", "pink"), stds=(), replicates=3, exhibits=())
-    return synthetic.results(spec)
+    spec = Spec(distributions=("gaussian", "pink"), stds=(), replicates=3, exhibits=())
+    return make_results(spec)
 
 
 def changed(study, trial_id, **columns):

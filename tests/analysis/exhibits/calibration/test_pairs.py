@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
+from studies import Spec, make_results
 
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.common.exhibit import made_of
@@ -20,15 +21,15 @@ from analysis.statistics.comparison import ACCURACY, CONFIDENCE, ECE, compare, c
 
 
 @pytest.fixture(scope="module")
-def study(synthetic):
-    return synthetic.results(synthetic.Spec(replicates=8))
+def study():
+    return make_results(Spec(replicates=8))
 
 
 @pytest.fixture(scope="module")
-def broken(synthetic):
+def broken():
     outcomes = {("uniform", r): "failed" for r in range(6)}
     outcomes |= {("gaussian", 0): "diverged", ("gaussian", 1): "missing", ("", 5): "failed"}
-    return synthetic.results(synthetic.Spec(outcomes=outcomes))
+    return make_results(Spec(outcomes=outcomes))
 
 
 def table(results, name):
@@ -97,8 +98,8 @@ def test_no_number_is_shown_where_no_pair_is_complete(broken):
     assert compare(broken, "uniform", ECE).test is None
 
 
-def test_without_an_ood_set_there_is_no_auroc(synthetic):
-    results = synthetic.results(synthetic.Spec(ood=None))
+def test_without_an_ood_set_there_is_no_auroc():
+    results = make_results(Spec(ood=None))
     row = shown(results, "pairs-std-ood_auroc", "gaussian")
     assert set(row.drop(["Condition", "Pairs"])) == {"—"}
     assert shown(results, "pairs-std-accuracy", "gaussian")["Accuracy with"] != "—"
@@ -108,7 +109,7 @@ def test_captions_say_what_they_are_made_of(broken):
     for exhibit in build_exhibits(broken):
         assert exhibit.caption.endswith(made_of(broken))
     said = made_of(broken)
-    assert "Study synthetic, scale smoke, network mlp, data photos, out of distribution" in said
+    assert "Study scale smoke, network mlp, data photos, out of distribution" in said
     assert "0–5 of 6 pairs a condition" in said
     assert "of 30 trials 1 diverged, 7 failed, 1 missing" in said
     assert "commit 0123456789abcdef" in said
@@ -124,10 +125,10 @@ def test_the_caption_says_what_p_can_be_at_the_least(study):
 
 
 @pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
-def test_a_study_without_any_pair_makes_exhibits_all_the_same(synthetic, outcome):
+def test_a_study_without_any_pair_makes_exhibits_all_the_same(outcome):
     outcomes = {("", r): outcome for r in range(2)}
-    spec = synthetic.Spec(replicates=2, outcomes=outcomes, exhibits=tuple(EXHIBITS))
-    results = synthetic.results(spec)
+    spec = Spec(replicates=2, outcomes=outcomes, exhibits=tuple(EXHIBITS))
+    results = make_results(spec)
     assert [exhibit.name for exhibit in build_exhibits(results)] == list(EXHIBITS)
     assert findings(results) == ["No pair is complete yet: there is nothing to compare."]
     for exhibit in build_exhibits(results):
@@ -149,8 +150,8 @@ def test_findings_count_what_the_tables_show(study, broken):
     assert "1 more have no complete pair" in distribution
 
 
-def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
-    results = synthetic.results(synthetic.Spec(distributions=("gaussian",), stds=(1.0,)))
+def test_findings_of_one_condition_are_its_numbers_not_counts():
+    results = make_results(Spec(distributions=("gaussian",), stds=(1.0,)))
     row = compare_grid(results, "distribution", ECE)[0]
     said, _ = findings(results)
     assert f"{row.without.mean():.3f} without and {row.with_.mean():.3f} with it" in said
@@ -158,10 +159,8 @@ def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
     assert f"lower in {row.moved} of 6 pairs (exact P = {row.test.p_exact:.3f})" in said
     accuracy = compare_grid(results, "distribution", ACCURACY)[0]
     assert f"Test accuracy changed by {accuracy.difference:+.3f}".replace("-", "−") in said
-    few = synthetic.results(
-        synthetic.Spec(
-            distributions=("gaussian",), stds=(1.0,), outcomes={("gaussian", 0): "failed"}
-        )
+    few = make_results(
+        Spec(distributions=("gaussian",), stds=(1.0,), outcomes={("gaussian", 0): "failed"})
     )
     said, _ = findings(few)
     assert "of 5 pairs (exact P = 0.06" in said
@@ -242,8 +241,8 @@ def test_curves_start_the_task_at_step_zero_in_both_arms(study):
     assert (frame["networks"] == 8).all()
 
 
-def test_an_unknown_exhibit_is_answered_with_the_known_ones(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=1, exhibits=("oracle",)))
+def test_an_unknown_exhibit_is_answered_with_the_known_ones():
+    results = make_results(Spec(replicates=1, exhibits=("oracle",)))
     with pytest.raises(ResultsError, match=r"oracle.*pairs, reliability, curves"):
         build_exhibits(results)
 
@@ -257,9 +256,9 @@ def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
 
 
 @pytest.mark.parametrize("conditions", [1, 2, 3])
-def test_the_legend_of_reliability_diagrams_is_whole_and_over_no_title(synthetic, conditions):
+def test_the_legend_of_reliability_diagrams_is_whole_and_over_no_title(conditions):
     names = ("gaussian", "uniform", "pink")[:conditions]
-    results = synthetic.results(synthetic.Spec(distributions=names, stds=(), replicates=2))
+    results = make_results(Spec(distributions=names, stds=(), replicates=2))
     figure = EXHIBITS["reliability"](results).figures[0].figure
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from studies import Spec, make_results
 
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.common.text import Bold
@@ -16,8 +17,8 @@ NAMES = ("posthoc", "detection", "conformal")
 
 
 @pytest.fixture(scope="module")
-def study(synthetic):
-    return synthetic.results(synthetic.Spec(replicates=7))
+def study():
+    return make_results(Spec(replicates=7))
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +114,8 @@ def test_tuned_parameters_are_counted_once_a_network(exhibits):
         assert sum(int(part.rsplit("×", 1)[1]) for part in cell.split(";")) == 7
 
 
-def test_odin_stands_in_the_tables_where_a_probe_has_measured_it(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=6))
+def test_odin_stands_in_the_tables_where_a_probe_has_measured_it():
+    results = make_results(Spec(replicates=6))
     rng = np.random.default_rng(0)
     for trial in results.trials:
         for split, count in (("test", 400), ("ood", 400)):
@@ -133,8 +134,8 @@ def test_odin_stands_in_the_tables_where_a_probe_has_measured_it(synthetic):
     assert row["With"] == "ε 0.02, T 10 × 6"
 
 
-def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=6))
+def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them():
+    results = make_results(Spec(replicates=6))
     rng = np.random.default_rng(0)
     for trial in results.trials:
         centres = 5 * rng.normal(size=(3, 8))
@@ -164,8 +165,8 @@ def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them(synt
         assert means[method] == pytest.approx(np.mean(values_of_networks))
 
 
-def test_without_out_of_distribution_images_there_is_nothing_to_detect(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=2, ood=None))
+def test_without_out_of_distribution_images_there_is_nothing_to_detect():
+    results = make_results(Spec(replicates=2, ood=None))
     exhibit = EXHIBITS["detection"](results)
     assert exhibit.tables == ()
     assert exhibit.caption.startswith("No complete pair has out-of-distribution images.")

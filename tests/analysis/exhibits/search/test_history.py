@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from studies import Spec, make_results
 
 from analysis.exhibits.common.exhibit import paper_style
 from analysis.exhibits.search.confirmed import search_confirmed
@@ -171,8 +172,8 @@ def test_without_a_best_it_is_said():
     assert "has chosen no best yet" in search_confirmed(results(best=None)).caption
 
 
-def test_a_study_without_a_search_says_so(synthetic):
-    plain = synthetic.results(synthetic.Spec())
+def test_a_study_without_a_search_says_so():
+    plain = make_results(Spec())
     assert "has no search" in search(plain).caption
     assert "has no search" in search_confirmed(plain).caption
     assert search_of(plain.plan) is None
