@@ -346,45 +346,6 @@ class TestRiskAndCoverage:
         assert aurc(confidence**3, correct) == aurc(confidence, correct)
 
 
-@pytest.mark.parametrize(
-    "metric",
-    [
-        reliability_diagram,
-        expected_calibration_error,
-        lambda *examples: expected_calibration_error(*examples, representative="midpoint"),
-        maximum_calibration_error,
-        equal_mass_calibration_error,
-        calibration_gap,
-        aurc,
-    ],
-)
-@pytest.mark.parametrize(
-    ("confidence", "correct", "problem"),
-    [
-        ([0.5, 0.5], [True], r"correct must be a vector of length 2, not \(1,\)"),
-        ([[0.5]], [[True]], "vector"),
-        ([], [], "empty"),
-        ([0.5, np.nan], [True, True], "NaN"),
-        ([0.5, 1.0000001], [True, True], r"lie in \[0, 1\]"),
-        ([-0.1, 0.5], [True, True], r"lie in \[0, 1\]"),
-        ([0.5, np.inf], [True, True], "infinity"),
-        ([0.5, 0.5], [0, 2], "boolean or 0/1"),
-        ([0.5, 0.5], [0.0, np.nan], "correct contains NaN"),
-    ],
-)
-def test_input_without_a_truthful_answer_is_refused(metric, confidence, correct, problem):
-    with pytest.raises(ValueError, match=problem):
-        metric(confidence, correct)
-
-
-@pytest.mark.parametrize(
-    "metric", [expected_calibration_error, maximum_calibration_error, equal_mass_calibration_error]
-)
-def test_there_is_at_least_one_bin(metric):
-    with pytest.raises(ValueError, match="bins must be a whole number of at least 1, not 0"):
-        metric([0.5], [True], bins=0)
-
-
 @pytest.mark.parametrize("module", [calibration, ood, probabilistic])
 def test_the_examples_in_the_docstrings_are_true(module):
     outcome = doctest.testmod(module)

@@ -175,35 +175,6 @@ def test_detection_finds_the_temperature_that_separates_best():
     assert tuned.auroc > 0.95
 
 
-@pytest.mark.parametrize("score", [*LOGIT_SCORES.values(), lambda z: ood_detection(z, z, 0)])
-@pytest.mark.parametrize(
-    ("values", "problem"),
-    [
-        (np.zeros(3), r"must be a non-empty \(n, classes\) array, not \(3,\)"),
-        (np.zeros((0, 3)), "non-empty"),
-        (np.array([[0.0, np.nan]]), "diverged"),
-        (np.array([[0.0, np.inf]]), "diverged"),
-    ],
-)
-def test_logits_without_a_truthful_score_are_refused(score, values, problem):
-    with pytest.raises(ValueError, match=problem):
-        score(values)
-
-
-@pytest.mark.parametrize(
-    ("call", "problem"),
-    [
-        (lambda z: msp(z, 0.0), "temperature must be positive"),
-        (lambda z: energy(z, np.inf), "temperature must be positive and finite"),
-        (lambda z: gen(z, gamma=1.0), r"gamma must lie in \(0, 1\)"),
-        (lambda z: gen(z, largest=0), "largest must be a whole number"),
-    ],
-)
-def test_settings_without_meaning_are_refused(call, problem):
-    with pytest.raises(ValueError, match=problem):
-        call(np.zeros((2, 3)))
-
-
 # Features
 
 
@@ -297,33 +268,10 @@ def test_last_layer_gives_the_same_logits_where_a_unit_is_dead(features):
     np.testing.assert_allclose(weight[:, 5], 0, atol=1e-9)
 
 
-ONE, TWO = np.ones((2, 1)), np.ones((2, 2))
-
-
-@pytest.mark.parametrize(
-    ("call", "problem"),
-    [
-        (lambda: mahalanobis(TWO, ONE, [0, 1]), "features are 2 wide, training_features 1"),
-        (
-            lambda: mahalanobis(TWO, TWO, [0]),
-            r"training_labels must be \(2,\), one for each row, not \(1,\)",
-        ),
-        (lambda: mahalanobis(TWO, TWO, [0, 1]), "do not vary within any class"),
-        (lambda: mahalanobis(TWO * np.nan, TWO, [0, 1]), "features contains NaN"),
-        (lambda: nearest_neighbour(TWO, TWO, k=3), r"k must be a whole number in 1\.\.2"),
-        (lambda: nearest_neighbour(TWO, TWO * np.inf, k=1), "training_features contains NaN"),
-        (lambda: vim(TWO, TWO, np.ones((3, 1)), np.ones(3)), r"weight must be \(classes, 2\)"),
-        (lambda: vim(TWO, TWO, np.ones((3, 2)), np.ones(2)), r"and bias \(classes,\)"),
-        (
-            lambda: vim(TWO, TWO, np.eye(2), np.ones(2), dimension=2),
-            r"dimension must be a whole number in 1\.\.1",
-        ),
-        (lambda: vim(TWO, TWO, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
-        (lambda: vim(TWO, TWO * 0, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
-        (lambda: ood_detection(TWO, ONE, seed=0), "ood_logits must have 2 classes .* not 1"),
-        (lambda: last_layer(TWO, np.ones((3, 1))), "of one length, not 2 and 3"),
-    ],
-)
-def test_features_without_a_truthful_score_are_refused(call, problem):
-    with pytest.raises(ValueError, match=problem):
-        call()
+def test_features_that_tell_nothing_apart_are_refused():
+    ones = np.ones((2, 2))
+    with pytest.raises(ValueError, match="do not vary within any class"):
+        mahalanobis(ones, ones, [0, 1])
+    for training in (ones, 0 * ones):
+        with pytest.raises(ValueError, match="span no more than 1 dimensions"):
+            vim(ones, training, np.eye(2), np.zeros(2))

@@ -158,27 +158,6 @@ class TestDecomposition:
         assert parts.uncertainty == pytest.approx(1 - 0.25 - 0.09 - 0.04) == parts.score
 
 
-@pytest.mark.parametrize("metric", [classwise_calibration_error, brier_score, brier_decomposition])
-@pytest.mark.parametrize(
-    ("probabilities", "labels", "problem"),
-    [
-        ([0.5, 0.5], [0], "non-empty"),
-        (np.empty((0, 2)), [], "non-empty"),
-        ([[0.5, 0.5]], [0, 1], r"labels must be \(1,\), one for each row, not \(2,\)"),
-        ([[0.5, 0.5]], [0.0], "integer class ids, not float64"),
-        ([[0.5, 0.5]], [2], r"lie in 0\.\.1, not 2\.\.2"),
-        ([[0.5, 0.5]], [-1], r"lie in 0\.\.1"),
-        ([[0.5, np.nan]], [0], "NaN"),
-        ([[1.5, -0.5]], [0], r"lie in \[0, 1\]"),
-        ([[0.5, 0.4]], [0], "sum to 1, one is off by 0.1"),
-        ([[1.0, 1.0]], [0], "sum to 1"),
-    ],
-)
-def test_input_without_a_truthful_answer_is_refused(metric, probabilities, labels, problem):
-    with pytest.raises(ValueError, match=problem):
-        metric(probabilities, labels)
-
-
 def test_a_float32_softmax_over_a_thousand_classes_is_accepted():
     logits = np.random.default_rng(0).normal(size=(50, 1000)).astype(np.float32)
     probabilities = torch.from_numpy(logits).softmax(-1).numpy()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from exhibited import assert_compared, figure, heights, table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
 from studies import Spec, make_results
@@ -32,17 +33,13 @@ def broken():
     return make_results(Spec(outcomes=outcomes))
 
 
-def table(results, name):
-    return next(t for t in EXHIBITS["pairs"](results).tables if t.name == name)
-
-
 def shown(results, name, condition):
-    frame = table(results, name).shown
+    frame = table(EXHIBITS["pairs"](results), name).shown
     return frame[frame["Condition"] == condition].iloc[0]
 
 
 def values(results, name, condition, metric="test_ece"):
-    frame = table(results, name).values
+    frame = table(EXHIBITS["pairs"](results), name).values
     return frame[(frame["condition"] == condition) & (frame["metric"] == metric)].iloc[0]
 
 
@@ -53,15 +50,9 @@ def test_the_numbers_are_those_of_the_pairs(study, metric):
     both = [[t.numbers[metric] for t in pair] for pair in pairs(study, "uniform")]
     before, after = np.array(both).T
     assert row["pairs"] == 8
-    assert row["without_mean"] == pytest.approx(before.mean())
-    assert row["with_sd"] == pytest.approx(after.std(ddof=1))
-    assert row["difference"] == pytest.approx((after - before).mean())
-    assert row["interval_low"] < row["difference"] < row["interval_high"]
+    assert_compared(row, before, after)
     better = after < before if metric in ("test_ece", "test_nll") else after > before
     assert row["moved_as_the_paper"] == better.sum()
-    outcome = wilcoxon(before, after, zero_method="wilcox", correction=False, method="approx")
-    assert row["w"] == outcome.statistic
-    assert row["p"] == pytest.approx(outcome.pvalue)
 
 
 def test_holm_runs_over_the_conditions_of_one_grid(study):
@@ -190,13 +181,12 @@ def test_pairs_needed_is_the_least_number_that_passes(tests, pairs):
 
 
 def test_box_plots_show_every_pair(study):
-    drawing = next(f for f in EXHIBITS["pairs"](study).figures if f.name == "pairs-distribution")
-    points = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "o"]
-    drawn = sorted(float(y) for line in points for y in line.get_ydata())
-    expected = [t.numbers["test_ece"] for c in ("gaussian", "uniform") for p in pairs(study, c)
-                for t in p]  # fmt: skip
-    assert drawn == pytest.approx(sorted(expected))
-    assert [text.get_text() for text in drawing.figure.axes[0].texts] == ["P = .012"] * 2
+    axes = figure(EXHIBITS["pairs"](study), "pairs-distribution").axes[0]
+    drawn = np.concatenate(heights(axes, marker="o"))
+    members = [pair for condition in ("gaussian", "uniform") for pair in pairs(study, condition)]
+    expected = [trial.numbers["test_ece"] for pair in members for trial in pair]
+    assert sorted(drawn) == pytest.approx(sorted(expected))
+    assert [text.get_text() for text in axes.texts] == ["P = .012"] * 2
 
 
 def test_reliability_bins_hold_every_prediction_of_the_pairs(broken):
@@ -259,12 +249,12 @@ def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
 def test_the_legend_of_reliability_diagrams_is_whole_and_over_no_title(conditions):
     names = ("gaussian", "uniform", "pink")[:conditions]
     results = make_results(Spec(distributions=names, stds=(), replicates=2))
-    figure = EXHIBITS["reliability"](results).figures[0].figure
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    legend = figure.legends[0].get_window_extent(renderer)
+    shown = EXHIBITS["reliability"](results).figures[0].figure
+    renderer = FigureCanvasAgg(shown).get_renderer()
+    shown.draw(renderer)
+    legend = shown.legends[0].get_window_extent(renderer)
     assert legend.x0 >= 0
-    titles = [axes.title for axes in figure.axes if axes.get_title()]
+    titles = [axes.title for axes in shown.axes if axes.get_title()]
     assert len(titles) == conditions + 1
     assert not any(title.get_window_extent(renderer).overlaps(legend) for title in titles)
 

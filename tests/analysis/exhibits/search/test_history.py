@@ -6,14 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from studies import Spec, make_results
+from studies import Spec, equally_sure, make_results, record_of
 
 from analysis.exhibits.common.exhibit import paper_style
 from analysis.exhibits.search.confirmed import search_confirmed
 from analysis.exhibits.search.history import search
 from analysis.rendering.findings import findings
 from analysis.results.plan import parse_plan
-from analysis.results.records import Record
 from analysis.results.search import BASE, BEST, search_of
 from analysis.results.study_results import StudyResults, TrialResult
 
@@ -30,21 +29,15 @@ TRIED = {
 TRUE = {BEST: (0.08, 0.085), BASE: (0.11, 0.12)}  # on fresh seeds: validation, test
 
 
-def logits_of(ece, accuracy=0.6):
-    confidence = accuracy + ece
-    logits = np.zeros((N, 2), dtype=np.float32)
-    logits[:, 1] = np.log(confidence / (1 - confidence))
-    return logits
-
-
 def record(ece, test=None):
-    labels = (np.arange(N) < 600).astype(np.int64)
-    return Record(
-        trial_id="", status="finished", trial={}, device="cpu", versions={}, commit="c0ffee",
-        finished_at=0.0, examples={"warmup": 100}, seconds={},
-        logits={"validation": logits_of(ece), "test": logits_of(ece if test is None else test)},
-        labels={"validation": labels, "test": labels}, columns={"phase": np.array([])}, probes={},
-    )  # fmt: skip
+    (validation, labels), (tested, _) = (
+        equally_sure(600, 0.6 + error, N) for error in (ece, ece if test is None else test)
+    )
+    return record_of(
+        examples={"warmup": 100},
+        logits={"validation": validation, "test": tested},
+        labels={"validation": labels, "test": labels},
+    )
 
 
 def wobble(seed):
