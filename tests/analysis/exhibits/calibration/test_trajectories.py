@@ -317,8 +317,6 @@ def test_box_plots_show_every_pair_at_the_matched_accuracy_and_at_the_last_epoch
 def test_figures_are_told_in_words(exhibit):
     names = [drawing.name for drawing in exhibit.figures]
     assert names == ["trajectories-paths", "trajectories-ece"]
-    for drawing in exhibit.figures:
-        assert "gaussian" in drawing.title
     first = np.mean([learning(r, False).iloc[0]["test_loss"] for r in range(8)])
     assert "without warm-up from accuracy 0.1" in exhibit.figures[0].description
     assert f"loss {first:.3f} to" in exhibit.figures[0].description

@@ -50,10 +50,8 @@ def known(warm, replicates=range(8), of=lambda *at: norms(*at).mean()):
 class TestGradients(ExhibitOfProbes):
     no_pair = "No pair of condition “gaussian” is complete."
     no_probe = "No complete pair of condition “gaussian” has been measured by the probe gradients."
+    described = ("more even over the layers",)
     others = MappingProxyType({"layers/0/change": np.array(0.0)})
-
-
-# --- numbers -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -100,9 +98,8 @@ def test_the_shown_table_has_measures_beside_each_other_and_small_numbers_in_ful
     assert "e−12 ± " in shown["Variance", "without"][0]
     evenness = table(exhibit, "gradients-evenness").shown
     assert evenness["Gradient", ""].tolist() == ["Norm", "Variance"]
-
-
-# --- words -------------------------------------------------------------------------------------
+    for found in exhibit.tables:
+        assert "Holm P" in to_html(found.shown)
 
 
 def test_the_caption_says_where_gradients_fall_and_that_they_are_more_even(exhibit):
@@ -200,9 +197,6 @@ def test_lost_pairs_and_pairs_without_the_probe_are_counted_out_and_said():
     assert found == pytest.approx(expected)
 
 
-# --- figure ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("warm", "colour"), [(0, WITHOUT), (1, WITH)])
 @pytest.mark.parametrize(("panel", "of"), [(0, lambda *at: norms(*at).mean()), (1, variance)])
 def test_lines_are_the_networks_and_their_mean_on_a_logarithmic_axis(
@@ -226,11 +220,3 @@ def test_no_text_lies_over_another(count):
     names = [f"layer{n}.0.conv" for n in range(count)]
     levels = [[0.8**n for n in range(count)], [0.97**n for n in range(count)]]
     assert_legible(build(study(2, lambda r, w: probes(r, w, names, levels))))
-
-
-def test_the_figure_is_told_in_words(exhibit):
-    (drawing,) = exhibit.figures
-    assert "gaussian" in drawing.title
-    assert "more even over the layers" in drawing.description
-    for found in exhibit.tables:
-        assert "Holm P" in to_html(found.shown)

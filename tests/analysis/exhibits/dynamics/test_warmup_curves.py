@@ -60,9 +60,7 @@ def row(exhibit, split, key):
 
 class TestWarmupCurves(ExhibitOfPairs):
     no_pair = "No network of condition “gaussian” has a measured warm-up."
-
-
-# --- numbers -----------------------------------------------------------------------------------
+    described = ("mean confidence on the test set fell from",)
 
 
 @pytest.mark.parametrize(("split", "first"), [("test", 0), ("ood", 0), ("noise", 1)])
@@ -116,9 +114,7 @@ def test_the_shown_table_has_a_row_for_each_set_and_measure(exhibit):
     ]
     assert shown["Measure"].tolist() == ["Confidence", "Accuracy", "ECE"] * 3
     assert shown["Fell"][0] == "8/8"
-
-
-# --- words -------------------------------------------------------------------------------------
+    assert "Holm P" in to_html(shown)
 
 
 def test_the_caption_says_that_confidence_falls_to_where_relative_to_chance(exhibit):
@@ -200,9 +196,6 @@ def test_a_network_without_a_warmup_is_not_shown():
     assert "has a measured warm-up" in build(results).caption
 
 
-# --- figure ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("panel", range(3))
 @pytest.mark.parametrize(("split", "colour"), [("test", WITH), ("ood", GAP)])
 def test_a_panel_draws_mean_and_band_of_its_measure(exhibit, panel, split, colour):
@@ -232,10 +225,3 @@ def test_no_text_lies_over_another(examples):
     figure = build(study(2, histories)).figures[0].figure
     assert len(shown_texts(figure)) > 20
     assert_apart(figure)
-
-
-def test_the_figure_is_told_in_words(exhibit):
-    (drawing,) = exhibit.figures
-    assert "gaussian" in drawing.title
-    assert "mean confidence on the test set fell from" in drawing.description
-    assert "Holm P" in to_html(exhibit.tables[0].shown)

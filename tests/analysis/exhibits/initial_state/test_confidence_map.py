@@ -94,9 +94,6 @@ def numbers(toy, of):
     return [np.array([of(toy, warm, r) for r in range(toy.replicates)]) for warm in (0, 1)]
 
 
-# --- numbers -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [((5, 5), 0.0), ((10, 0), 0.5), ((7, 3), 0.2), ((9, 0, 0), np.sqrt(2) / 3), ((4, 4, 4), 0.0)],
@@ -145,9 +142,6 @@ def test_the_shown_table_has_a_row_for_each(exhibit):
     assert first["Warmed up"] == f"{after.mean():.3f} ± {after.std(ddof=1):.3f}"
     assert (first["Statistic"], second["Statistic"]) == ("U = 64", "W = 0")
     assert (first["As the paper"], second["As the paper"]) == ("8/8", "8/8")
-
-
-# --- words -------------------------------------------------------------------------------------
 
 
 def test_the_caption_says_what_fell_and_how_sure_that_is(exhibit):
@@ -240,9 +234,6 @@ def test_several_conditions_each_have_their_figures_and_rows():
         exhibit.tables[0].shown["Condition"].tolist() == ["toy"] * 2 + ["toy, gaussian noise"] * 2
     )
     assert "Condition “toy, gaussian noise”, 8 pairs:" in exhibit.caption
-
-
-# --- figures -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", [2, 4])

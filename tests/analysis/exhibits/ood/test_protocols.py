@@ -230,43 +230,53 @@ def effects(**by_protocol):
     }
 
 
+def both(normalised, raw, sign, dependent=""):
+    """In which conditions it rose under either protocol, and on what the sign depends."""
+    condition = f"; {dependent} it depends on the condition" if dependent else ""
+    return (
+        f"under the normalised protocol in {normalised} and under the raw one in {raw}. The "
+        f"effect's sign {sign}{condition}."
+    )
+
+
+SAME, CLEAR = "is the same under both protocols", "with both intervals clear of zero"
+NEITHER = "under neither protocol"
 SAID = {
     "all rise": (
         effects(normalised=[0.1] * 4, raw=[0.2] * 4),
-        "under the normalised protocol in all 4 conditions and under the raw one in all 4. The "
-        "effect's sign is the same under both protocols; under neither protocol it depends on the "
-        "condition.",
+        both("all 4 conditions", "all 4", SAME, NEITHER),
     ),
     "all fall": (
         effects(normalised=[-0.1] * 4, raw=[-0.2] * 4),
-        "under the normalised protocol in none of 4 conditions and under the raw one in none of 4. "
-        "The effect's sign is the same under both protocols; under neither protocol it depends on "
-        "the condition.",
+        both("none of 4 conditions", "none of 4", SAME, NEITHER),
     ),
     "by protocol alone": (
         effects(normalised=[-0.1] * 4, raw=[0.2] * 4),
-        "under the normalised protocol in none of 4 conditions and under the raw one in all 4. The "
-        "effect's sign depends on the protocol in every condition, with both intervals clear of "
-        "zero in each; under neither protocol it depends on the condition.",
+        both(
+            *("none of 4 conditions", "all 4"),
+            f"depends on the protocol in every condition, {CLEAR} in each",
+            NEITHER,
+        ),
     ),
     "by condition alone": (
         effects(normalised=[0.1, 0.1, -0.1, -0.1], raw=[0.1, 0.1, -0.1, -0.1]),
-        "under the normalised protocol in 2 of 4 conditions (depth 2) and under the raw one in 2 "
-        "of 4 (depth 2). The effect's sign is the same under both protocols; under both protocols "
-        "it depends on the condition.",
+        both("2 of 4 conditions (depth 2)", "2 of 4 (depth 2)", SAME, "under both protocols"),
     ),
     "mixed, and not sure": (
         effects(normalised=[-0.1, -0.1, -0.1j, -0.1], raw=[-0.1, -0.1, 0.1, 0.1]),
-        "under the normalised protocol in none of 4 conditions and under the raw one in 2 of 4 "
-        "(depth 6). The effect's sign depends on the protocol at depth 6, with both intervals "
-        "clear of zero in 1 of 2; under the raw protocol it depends on the condition.",
+        both(
+            *("none of 4 conditions", "2 of 4 (depth 6)"),
+            f"depends on the protocol at depth 6, {CLEAR} in 1 of 2",
+            "under the raw protocol",
+        ),
     ),
     "never sure": (
         effects(normalised=[0.1, -0.1j, 0.1, 0.1], raw=[0.1] * 4),
-        "under the normalised protocol in 3 of 4 conditions (all but depth 2, examples 2000) and "
-        "under the raw one in all 4. The effect's sign depends on the protocol at depth 2, "
-        "examples 2000, but never with both intervals clear of zero; under the normalised protocol "
-        "it depends on the condition.",
+        both(
+            *("3 of 4 conditions (all but depth 2, examples 2000)", "all 4"),
+            f"depends on the protocol at depth 2, examples 2000, but never {CLEAR}",
+            "under the normalised protocol",
+        ),
     ),
     "one protocol, mixed": (
         effects(raw=[0.1, -0.1, 0.1, 0.1]),
@@ -280,8 +290,7 @@ SAID = {
     ),
     "one condition": (
         effects(normalised=[-0.1], raw=[0.1]),
-        "under the normalised protocol in none and under the raw one in the one condition. The "
-        "effect's sign depends on the protocol, with both intervals clear of zero.",
+        both("none", "the one condition", f"depends on the protocol, {CLEAR}"),
     ),
     "one condition and protocol": (
         effects(normalised=[0.1]),
@@ -289,27 +298,28 @@ SAID = {
     ),
     "no condition under both": (
         effects(normalised=[0.1, None], raw=[None, -0.1]),
-        "under the normalised protocol in the one condition and under the raw one in none. The "
-        "effect's sign cannot be compared between protocols, which no condition shares.",
+        both(
+            *("the one condition", "none"),
+            "cannot be compared between protocols, which no condition shares",
+        ),
     ),
     "two conditions": (
         effects(normalised=[0.1, 0.1], raw=[0.1, -0.1]),
-        "under the normalised protocol in both conditions and under the raw one in 1 of 2 (depth "
-        "2, examples 500). The effect's sign depends on the protocol at depth 2, examples 2000, "
-        "with both intervals clear of zero; under the raw protocol it depends on the condition.",
+        both(
+            *("both conditions", "1 of 2 (depth 2, examples 500)"),
+            f"depends on the protocol at depth 2, examples 2000, {CLEAR}",
+            "under the raw protocol",
+        ),
     ),
     "no change at all": (
         effects(normalised=[0.0, 0.0], raw=[0.1, 0.0]),
-        "under the normalised protocol in none of 2 conditions and under the raw one in 1 of 2 "
-        "(depth 2, examples 500). The effect's sign is the same under both protocols; under "
-        "neither protocol it depends on the condition.",
+        both("none of 2 conditions", "1 of 2 (depth 2, examples 500)", SAME, NEITHER),
     ),
 }
 
 
-@pytest.mark.parametrize("case", SAID)
-def test_sentences_say_on_what_the_sign_depends(case):
-    found, said = SAID[case]
+@pytest.mark.parametrize(("found", "said"), SAID.values(), ids=SAID)
+def test_sentences_say_on_what_the_sign_depends(found, said):
     assert sentence("GEN", found) == f"GEN: AUROC rose with warm-up {said}"
 
 
