@@ -4,9 +4,8 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,11 @@ class Spec:
     commit: str = "0123456789abcdef"
     exhibits: tuple[str, ...] = ("pairs", "reliability", "curves")
     outcomes: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def one_condition(**fields: Any) -> Spec:
+    """A study of one condition, and of one pair if not told otherwise."""
+    return Spec(**{"distributions": ("gaussian",), "stds": (1.0,), "replicates": 1} | fields)
 
 
 def std_label(std: float) -> str:
@@ -190,19 +194,25 @@ def record_of(**fields: Any) -> Record:
     return Record(**nothing | fields)
 
 
-def equally_sure(
-    right: int, confidence: float, examples: int = 1000, classes: int = 2
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of a network that is right in so many, and says one confidence of all."""
-    assert 1 / classes < confidence < 1
-    logits = np.zeros((examples, classes), np.float32)
-    logits[:, 0] = np.log(confidence * (classes - 1) / (1 - confidence))
-    return logits, (np.arange(examples) >= right).astype(np.int64)
+def sure_record(
+    right: int, ece: Mapping[str, float], predictions: int = 1000, classes: int = 2, **fields: Any
+) -> Record:
+    """Of a network that is right in so many predictions and equally sure of all.
+
+    ece: split → how much surer than right.
+    """
+    logits, labels = {}, (np.arange(predictions) >= right).astype(np.int64)
+    for split, error in ece.items():
+        confidence = right / predictions + error
+        assert 1 / classes < confidence < 1
+        logits[split] = np.zeros((predictions, classes), np.float32)
+        logits[split][:, 0] = np.log(confidence * (classes - 1) / (1 - confidence))
+    return record_of(logits=logits, labels=dict.fromkeys(ece, labels), **fields)
 
 
 def make_study(
     cells: Mapping[str, Mapping[str, Any]],
-    replicates: int,
+    replicates: int | Mapping[str, Iterable[int]],
     record: Callable[[str, bool, int], Record],
     outcomes: Mapping[tuple[str, int], str] | None = None,
     control_of: Callable[[str], str] = lambda condition: "",
@@ -212,6 +222,7 @@ def make_study(
 
     Args:
         cells: condition → its levels by dotted field; a control has those not of the warm-up.
+        replicates: their number, or which ones a condition has.
         record: (condition, warmed up, replicate) → what the trial left; "" is the control of all.
         outcomes: (name, replicate) → the fate of what did not finish. A warmed-up network's name is
             its condition, a control's is "control" and its condition, if it has one.
@@ -219,7 +230,9 @@ def make_study(
         plan: the plan's fields.
     """
     planned, trials = {}, []
-    for replicate, (condition, cell) in product(range(replicates), cells.items()):
+    of_each = dict.fromkeys(cells, range(replicates)) if isinstance(replicates, int) else replicates
+    for condition, replicate in [(c, r) for c in cells for r in of_each[c]]:
+        cell = cells[condition]
         of = control_of(condition)
         plain = {name: level for name, level in cell.items() if not name.startswith("warmup")}
         control = f"control {of}".strip()
@@ -234,9 +247,7 @@ def make_study(
             planned[place["trial_id"]] = place | {"cell": levels}
             outcome, kept = (outcomes or {}).get((name, replicate), "finished"), None
             if outcome == "finished":
-                kept = record(
-                    condition if of or arm != "control" else "", arm != "control", replicate
-                )
+                kept = record(condition if of else where, arm == "warmup", replicate)
             trials.append(TrialResult(**place, outcome=outcome, record=kept))
     fields = {"study": "s", "scale": "laptop", "data": "photos", "base": {"model": {"name": "mlp"}}}
     fields |= {"commit": "0123456", "exhibits": [], "trials": list(planned.values())}

@@ -59,11 +59,8 @@ def test_the_page_says_what_it_found_and_what_was_lost(report):
     assert "Warm-up lowered the mean expected calibration error" in first[1]
     assert "Of 30 planned trials 1 failed, 1 diverged, 1 missing" in " ".join(page.split())
     rows = re.findall(r"<tr><td>(\w+)</td><td>warmup</td><td>(\d)</td><td>(\w+)</td>", page)
-    assert set(rows) == {
-        ("gaussian", "1", "failed"),
-        ("uniform", "0", "diverged"),
-        ("uniform", "2", "missing"),
-    }
+    lost = {("gaussian", "1", "failed"), ("uniform", "0", "diverged"), ("uniform", "2", "missing")}
+    assert set(rows) == lost
     for said in ("0123456789abcdef", "torch 2.14", "2027-01-15", "<dd>cpu</dd>"):
         assert said in page
 
@@ -87,21 +84,11 @@ def test_a_plan_says_once_what_several_data_sets_have_in_common():
 
 def test_reports_of_other_data_never_share_a_folder():
     def folder(data):
-        return default_folder(
-            SimpleNamespace(plan=SimpleNamespace(study="s", scale="l", data=data))
-        )
+        plan = SimpleNamespace(study="s", scale="l", data=data)
+        return default_folder(SimpleNamespace(plan=plan))
 
-    names = [
-        "photos",
-        "npz:日.npz",
-        "npz:本.npz",
-        "npz:a.npz",
-        "npz/a.npz",
-        "npz-a.npz",
-        "日",
-        "本",
-    ]
-    names += [f"npz:{'x' * 300}{end}" for end in "ab"]
+    names = ["photos", "npz:a.npz", "npz/a.npz", "npz-a.npz"]
+    names += ["npz:日.npz", "npz:本.npz", "日", "本", *(f"npz:{'x' * 300}{end}" for end in "ab")]
     folders = [folder(name) for name in names]
     assert len({str(path).casefold() for path in folders}) == len(names)
     assert folders[0] == Path("reports/s/l-photos")
@@ -128,14 +115,12 @@ def test_hostile_names_are_shown_not_obeyed(tmp_path):
 
 def test_the_same_study_gives_the_same_files(tmp_path):
     results = make_results(Spec(replicates=2))
-    for name in ("a", "b"):
-        write_report(results, tmp_path / name)
-    for path in (tmp_path / "a").rglob("*.*"):
+    first, again = tmp_path / "a", tmp_path / "b"
+    for folder in (first, again):
+        write_report(results, folder)
+    for path in first.rglob("*.*"):
         if path.name != "index.html":  # which says when it was made
-            assert (
-                path.read_bytes()
-                == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
-            )
+            assert path.read_bytes() == (again / path.relative_to(first)).read_bytes()
 
 
 def test_the_command_writes_the_report_and_prints_where(store, tmp_path, monkeypatch, capsys):

@@ -3,6 +3,8 @@
 import re
 import sys
 import zlib
+from collections import Counter
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -204,7 +206,7 @@ def test_the_caption_counts_what_the_tables_show(exhibits):
         lower, higher = values[values["difference"] < 0], values[values["difference"] > 0]
         said = [
             f"{word} in {len(rows)}"
-            + f" (P < 0.05 in {(rows['p'] < 0.05).sum()})" * bool(len(rows))
+            + f" (P < 0.05 in {(rows['p'] < 0.05).sum()})" * (len(rows) > 0)
             for word, rows in (("lower", lower), ("higher", higher))
         ]
         if exhibit.name.startswith("detection"):
@@ -212,25 +214,22 @@ def test_the_caption_counts_what_the_tables_show(exhibits):
         name = "ECE" if exhibit.name.startswith("posthoc") else "AUROC"
         expected = f"Of {len(values)} means over the pairs of a condition and method, {name} with "
         assert exhibit.caption.startswith(f"{expected}warm-up is {' and '.join(said)}.")
-        assert (
-            "★ P < 0.001 and † P < 0.05. The CSV has every W, P, exact P and r: Wilcoxon's"
-            in exhibit.caption
-        )
+        marks = "★ P < 0.001 and † P < 0.05. The CSV has every W, P, exact P and r: Wilcoxon's"
+        assert marks in exhibit.caption
 
 
 def test_the_best_of_all_methods_is_named_with_its_arm(exhibits):
     exhibit = exhibits["detection_by_condition"]
     values = all_values(exhibit)
-    wins: dict[str, int] = {}
+    wins: Counter[str] = Counter()
     for _, rows in values.groupby("condition"):
         means = rows[["without_mean", "with_mean"]].round(3).to_numpy()
-        for place, arm in np.argwhere(means == means.max()):
-            name = f"{rows['method'].iloc[place]} {ARMS[arm]} warm-up"
-            wins[name] = wins.get(name, 0) + 1
+        wins.update(
+            f"{rows['method'].iloc[place]} {ARMS[arm]} warm-up"
+            for place, arm in np.argwhere(means == means.max())
+        )
     said = re.search(r"Best mean of all methods in the 3 conditions: (.*?)\.", exhibit.caption)[1]
-    assert dict(part.rsplit(" (", 1) for part in said.split("; ")) == {
-        name: f"{count})" for name, count in wins.items()
-    }
+    assert set(said.split("; ")) == {f"{name} ({count})" for name, count in wins.items()}
 
 
 def test_lost_pairs_are_said_and_a_condition_without_any_has_dashes():
@@ -276,22 +275,14 @@ def test_the_caption_says_how_the_out_of_distribution_images_are_prepared():
 
 def test_nothing_is_measured_twice_for_a_trial(monkeypatch):
     results = study(3)
-    counts = {"ood": 0, "posthoc": 0}
-
-    def counting(kind, function):
-        def counted(*arguments):
-            counts[kind] += 1
-            return function(*arguments)
-
-        return counted
-
-    monkeypatch.setattr(detectors, "ood_detection", counting("ood", detectors.ood_detection))
     module = sys.modules["analysis.exhibits.calibration.posthoc"]
-    slow = counting("posthoc", module.posthoc_calibration)
-    monkeypatch.setattr(module, "posthoc_calibration", slow)
+    slow = {detectors: "ood_detection", module: "posthoc_calibration"}
+    calls = {name: Mock(wraps=getattr(where, name)) for where, name in slow.items()}
+    for where, name in slow.items():
+        monkeypatch.setattr(where, name, calls[name])
     for build in (posthoc_by_condition, posthoc, detection_by_condition, detection, protocols):
         build(results)
-    assert counts == {"ood": len(results.trials), "posthoc": len(results.trials)}
+    assert {call.call_count for call in calls.values()} == {len(results.trials)}
 
 
 # Headers of two levels

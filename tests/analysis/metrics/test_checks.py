@@ -257,14 +257,11 @@ WRONG = {
     "below": NO_ARRAY,
 }
 
+# of any shape that has an axis of classes
+NO_LOGITS = NO_ARRAY + wrong("logits", 0.5) + wrong(FINITE, [[0.0, -np.inf]])
 OF_ITS_OWN = {
-    # of any shape that has an axis of classes
-    ("classification.softmax", "logits"): NO_ARRAY
-    + wrong("logits", 0.5)
-    + wrong(FINITE, [[0.0, -np.inf]]),
-    ("classification.log_softmax", "logits"): NO_ARRAY
-    + wrong("logits", 0.5)
-    + wrong(FINITE, [[0.0, -np.inf]]),
+    ("classification.softmax", "logits"): NO_LOGITS,
+    ("classification.log_softmax", "logits"): NO_LOGITS,
     ("ood_scores.last_layer", "features"): NO_MATRIX
     + wrong("must be of one length, not 3 and 8", FEATURES[:3]),
     ("stats.mean_interval", "confidence"): NO_FRACTION,
@@ -291,19 +288,15 @@ MODULES = {
 } | {"stats": stats, "theory": theory}
 
 
-def public_functions():
-    return {
-        f"{module}.{name}": function
-        for module, found in MODULES.items()
-        for name, function in vars(found).items()
-        if not name.startswith("_")
-        and callable(function)
-        and not inspect.isclass(function)
-        and getattr(function, "__module__", "") == found.__name__
-    }
-
-
-FUNCTIONS = public_functions()
+FUNCTIONS = {
+    f"{module}.{name}": function
+    for module, found in MODULES.items()
+    for name, function in vars(found).items()
+    if callable(function)
+    and not inspect.isclass(function)
+    and not name.startswith("_")
+    and getattr(function, "__module__", "") == found.__name__
+}
 
 
 def called(function, arguments):

@@ -4,7 +4,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
-from studies import Spec, make_record, publish
+from studies import make_record, one_condition, publish
 
 from analysis.cache import Cache
 from analysis.results import download as reading
@@ -74,15 +74,12 @@ def test_a_study_is_the_same_cold_and_warm_and_with_no_cache(store, cache, tmp_p
     assert everything(cold) == everything(warm) == everything(without)
     for trials in zip(cold.trials, warm.trials, without.trials, strict=True):
         if trials[0].record:
-            path = local_artifact(store.client, run_of(store, trials[0]), "record.npz")
+            run = store.client.get_run(trials[0].run_id)
+            path = local_artifact(store.client, run, "record.npz")
             whole = read_record(path)
             assert trials[1].numbers == (summarise(whole) if whole.status == "finished" else {})
             for trial in trials:
                 same(trial.record, whole)
-
-
-def run_of(store, trial):
-    return store.client.get_run(trial.run_id)
 
 
 def test_a_record_is_downloaded_once(store, cache, downloads):
@@ -122,8 +119,7 @@ def test_where_the_cache_cannot_be_written_records_are_in_memory(
 
 
 def test_a_record_that_is_not_the_published_one_is_missing_and_says_so(store, cache):
-    spec = Spec(study="exchanged", distributions=("gaussian",), stds=(1.0,), replicates=1)
-    publish(store.client, spec, store.folder)
+    publish(store.client, one_condition(study="exchanged"), store.folder)
     trial = load_study(store.client, "exchanged").by_id["warm0x0"]
     other = store.folder / "record.npz"
     other.write_bytes(make_record("warm0x0", sharpness=9.0))
@@ -135,9 +131,7 @@ def test_a_record_that_is_not_the_published_one_is_missing_and_says_so(store, ca
 
 @pytest.mark.parametrize("said", ["", "../../../etc/passwd", "0" * 63, "G" * 64])
 def test_a_digest_that_is_none_names_no_path(store, cache, downloads, said):
-    spec = Spec(
-        study=f"told {len(said)} {said[:1]}", distributions=("gaussian",), stds=(1.0,), replicates=1
-    )
+    spec = one_condition(study=f"told {len(said)} {said[:1]}")
     publish(store.client, spec, store.folder)
     for trial in load_study(store.client, spec.study).trials:
         store.client.set_tag(trial.run_id, "record_sha256", said)

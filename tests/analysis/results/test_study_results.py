@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from studies import Spec, make_plan, publish
+from studies import Spec, make_plan, one_condition, publish
 
 from analysis.results import mlflow_store as module
 from analysis.results.plan import PlanError, levels, parse_plan
@@ -40,11 +40,6 @@ def test_paging_loses_no_trial(store, monkeypatch):
     assert study.count("finished") == 27
 
 
-def small(**fields):
-    one = {"distributions": ("gaussian",), "stds": (1.0,), "replicates": 1}
-    return Spec(**(one | fields))
-
-
 def test_the_launch_last_begun_is_read_unless_another_is_asked_for(store):
     made = {}
     for scale, data, launched in [
@@ -52,7 +47,7 @@ def test_the_launch_last_begun_is_read_unless_another_is_asked_for(store):
         ("smoke", "photos", "2026-01"),
         ("smoke", "npz:a.npz", "2026-02"),
     ]:
-        spec = small(study="launches", scale=scale, data=data)
+        spec = one_condition(study="launches", scale=scale, data=data)
         made[scale, data] = publish(store.client, spec, store.folder, launched)
     load = lambda **asked: load_study(store.client, "launches", **asked).parent_run_id  # noqa: E731
     assert load() == made["laptop", "photos"]
@@ -77,7 +72,7 @@ def test_a_run_that_is_no_launch_of_the_study_is_refused(store):
 
 
 def test_a_finished_run_outranks_a_failed_one_of_the_same_trial(store):
-    spec = small(study="retried")
+    spec = one_condition(study="retried")
     parent = publish(store.client, spec, store.folder)
     experiment = store.client.get_experiment_by_name("retried").experiment_id
     tags = {"mlflow.parentRunId": parent, "kind": "trial", "trial_id": "warm0x0"}
@@ -89,7 +84,7 @@ def test_a_finished_run_outranks_a_failed_one_of_the_same_trial(store):
 
 
 def test_a_running_or_damaged_trial_is_missing_and_says_why(store):
-    spec = small(study="broken", outcomes={("", 0): "missing"})
+    spec = one_condition(study="broken", outcomes={("", 0): "missing"})
     parent = publish(store.client, spec, store.folder)
     experiment = store.client.get_experiment_by_name("broken").experiment_id
     tags = {"mlflow.parentRunId": parent, "kind": "trial", "trial_id": "control0"}

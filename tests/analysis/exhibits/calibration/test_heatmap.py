@@ -25,7 +25,7 @@ from exhibited import (
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from scipy.stats import spearmanr
-from studies import Spec, equally_sure, make_results, make_study, record_of
+from studies import Spec, make_results, make_study, sure_record
 
 from analysis.exhibits.calibration.heatmap import heatmap as build
 from analysis.exhibits.calibration.heatmap import planes
@@ -39,19 +39,18 @@ DEPTH, EXAMPLES = "model.depth", "data.examples"
 NETWORK_EXAMPLES, CLASSES = 400, 10
 
 
-def record(ece, accuracy):
-    right = round(accuracy * NETWORK_EXAMPLES)
-    confidence = right / NETWORK_EXAMPLES + ece
-    logits, labels = equally_sure(right, confidence, NETWORK_EXAMPLES, CLASSES)
-    return record_of(logits={"test": logits}, labels={"test": labels})
-
-
 def crossed_study(cells, replicates, numbers, outcomes=None, grids=None):
     """cells: condition → levels; numbers: (levels, replicate, warm) → ECE, accuracy."""
+
+    def record(condition, warm, replicate):
+        ece, accuracy = numbers(cells[condition], replicate, warm)
+        right = round(accuracy * NETWORK_EXAMPLES)
+        return sure_record(right, {"test": ece}, NETWORK_EXAMPLES, CLASSES)
+
     return make_study(
         cells,
         replicates,
-        lambda condition, warm, replicate: record(*numbers(cells[condition], replicate, warm)),
+        record,
         outcomes,
         control_of=lambda condition: condition,
         base={"model": {"name": "mlp", "depth": 2}, "data": {"examples": 500}},

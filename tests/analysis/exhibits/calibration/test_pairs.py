@@ -8,7 +8,7 @@ import pytest
 from exhibited import assert_compared, figure, heights, table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
-from studies import Spec, make_results
+from studies import Spec, make_results, one_condition
 
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.common.exhibit import made_of
@@ -100,7 +100,7 @@ def test_captions_say_what_they_are_made_of(broken):
     for exhibit in build_exhibits(broken):
         assert exhibit.caption.endswith(made_of(broken))
     said = made_of(broken)
-    assert "Study scale smoke, network mlp, data photos, out of distribution" in said
+    assert "Study synthetic, scale smoke, network mlp, data photos, out of distribution" in said
     assert "0–5 of 6 pairs a condition" in said
     assert "of 30 trials 1 diverged, 7 failed, 1 missing" in said
     assert "commit 0123456789abcdef" in said
@@ -142,7 +142,7 @@ def test_findings_count_what_the_tables_show(study, broken):
 
 
 def test_findings_of_one_condition_are_its_numbers_not_counts():
-    results = make_results(Spec(distributions=("gaussian",), stds=(1.0,)))
+    results = make_results(one_condition(replicates=6))
     row = compare_grid(results, "distribution", ECE)[0]
     said, _ = findings(results)
     assert f"{row.without.mean():.3f} without and {row.with_.mean():.3f} with it" in said
@@ -150,9 +150,7 @@ def test_findings_of_one_condition_are_its_numbers_not_counts():
     assert f"lower in {row.moved} of 6 pairs (exact P = {row.test.p_exact:.3f})" in said
     accuracy = compare_grid(results, "distribution", ACCURACY)[0]
     assert f"Test accuracy changed by {accuracy.difference:+.3f}".replace("-", "−") in said
-    few = make_results(
-        Spec(distributions=("gaussian",), stds=(1.0,), outcomes={("gaussian", 0): "failed"})
-    )
+    few = make_results(one_condition(replicates=6, outcomes={("gaussian", 0): "failed"}))
     said, _ = findings(few)
     assert "of 5 pairs (exact P = 0.06" in said
     assert "1 of 6 pairs are lost." in said

@@ -4,20 +4,18 @@ A network here is right in a known share of its predictions and equally sure of 
 is the confidence − the accuracy that it was made with.
 """
 
-import dataclasses
 import doctest
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawings import assert_neighbours_apart, assert_within
 from exhibited import EveryExhibit, holm_of, lines, table, ticks
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import bootstrap, ttest_1samp, wilcoxon
-from studies import equally_sure, make_study, record_of
+from studies import make_study, sure_record
 
 from analysis.exhibits.common import text
-from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.common.exhibit import made_of
 from analysis.exhibits.controls.arms import full_warmup, share_of
 from analysis.exhibits.controls.controls import controls as build
 from analysis.rendering.table_formats import to_html, to_latex, to_markdown
@@ -37,55 +35,44 @@ EFFECTS = {"statistics only": -0.01, "weights in disorder": -0.05, "norms": 0.0,
 LEARNT = {"smaller steps": -100}  # right predictions, more than the control's
 
 
-@dataclass(frozen=True)
-class Arms:
-    """Effects on ECE by arm; outcomes: (arm or control, replicate) → the trial's fate."""
-
-    effects: dict[str, float] = dataclasses.field(default_factory=lambda: dict(EFFECTS))
-    wobble: float = 0.004  # between networks, in what an arm does
-    replicates: int = 12
-    own_controls: bool = False  # of each arm
-    outcomes: dict[tuple[str, int], str] = dataclasses.field(default_factory=dict)
-    parts: dict[str, tuple[str | None, str]] = dataclasses.field(default_factory=lambda: PARTS)
-    recorded: bool = True  # the trial's fields are in its record
-
-
-def ece(arms, arm, replicate):
-    """Of the control (None) and of each arm."""
+def ece(arm, replicate, effects=EFFECTS):
+    """Of the control (None) and of each arm, whose effect differs a little between networks."""
     base = 0.25 + 0.01 * np.sin(replicate)
     if arm is None:
         return base
-    place = list(arms.effects).index(arm)
-    return base + arms.effects[arm] + arms.wobble * np.cos(7 * place + 3 * replicate)
+    place = list(effects).index(arm)
+    return base + effects[arm] + 0.004 * np.cos(7 * place + 3 * replicate)
 
 
 def right(arm, replicate):
     return 600 + replicate + (0 if arm is None else LEARNT.get(arm, 2))
 
 
-def record(arms, arm, replicate):
-    correct = right(arm, replicate)
-    logits, labels = equally_sure(correct, correct / PREDICTIONS + ece(arms, arm, replicate))
-    keep, train = arms.parts.get(arm, (None, "all"))
-    warmup = None if arm is None else {"examples": 1000, "keep": keep, "train": train}
-    return record_of(
-        trial={"warmup": warmup} if arms.recorded else {},
-        logits={"test": logits},
-        labels={"test": labels},
-    )
+def study(
+    effects=EFFECTS, replicates=12, own_controls=False, outcomes=None, parts=PARTS, recorded=True
+):
+    """effects: on ECE by arm; outcomes: (arm or control, replicate) → fate; recorded: the trial's
+    fields are in its record."""
+    settings = {
+        arm: dict(zip(("keep", "train"), parts.get(arm, (None, "all")), strict=True))
+        for arm in effects
+    }
 
+    def record(name, warm, replicate):
+        arm = name if warm else None
+        warmup = {"examples": 1000} | settings[arm] if warm else None
+        trial = {"warmup": warmup} if recorded else {}
+        own = {"test": ece(arm, replicate, effects)}
+        return sure_record(right(arm, replicate), own, trial=trial)
 
-def study(**changes):
-    arms = Arms(**changes)
-    parts = {arm: arms.parts.get(arm, (None, "all")) for arm in arms.effects}
     return make_study(
-        {arm: {"warmup.keep": keep, "warmup.train": train} for arm, (keep, train) in parts.items()},
-        arms.replicates,
-        lambda arm, warm, replicate: record(arms, arm if warm else None, replicate),
-        arms.outcomes,
-        control_of=lambda arm: arm if arms.own_controls else "",
+        {arm: {f"warmup.{name}": x for name, x in settings[arm].items()} for arm in effects},
+        replicates,
+        record,
+        outcomes,
+        control_of=lambda arm: arm if own_controls else "",
         base={"model": {"name": "mlp"}, "warmup": {"examples": 1000}},
-        grids={"arm": list(arms.effects)},
+        grids={"arm": list(effects)},
     )
 
 
@@ -99,7 +86,7 @@ def numbers(exhibit, name="ece"):
 
 def eces(arm, replicates=range(12)):
     """(replicates,)"""
-    return np.array([ece(Arms(), arm, r) for r in replicates])
+    return np.array([ece(arm, r) for r in replicates])
 
 
 def caption(**changes):
@@ -458,12 +445,5 @@ def test_the_figure_is_described_by_its_numbers(exhibit):
 def test_no_text_of_the_figure_lies_over_another(effects, replicates):
     parts = {arm: PARTS.get(arm, ("norms", "all")) for arm in effects}
     (drawing,) = build(study(effects=effects, parts=parts, replicates=replicates)).figures
-    canvas = FigureCanvasAgg(drawing.figure)
-    with paper_style():
-        canvas.draw()  # lays it out
-    axes = drawing.figure.axes[0]
-    for group in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
-        boxes = [t.get_window_extent(canvas.get_renderer()) for t in group if t.get_text()]
-        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
-        width, height = drawing.figure.bbox.width, drawing.figure.bbox.height
-        assert all(box.x0 >= 0 and box.x1 <= width and box.y1 <= height for box in boxes)
+    assert_neighbours_apart(drawing.figure)
+    assert_within(drawing.figure)

@@ -4,94 +4,83 @@ A network here is right in a known share of its predictions and equally sure of 
 is the confidence − the accuracy that it was made with.
 """
 
-import dataclasses
-from dataclasses import dataclass, replace
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 import pytest
+from drawings import assert_neighbours_apart
 from exhibited import EveryExhibit, figure, heights, table, ticks
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import ttest_1samp, wilcoxon
-from studies import equally_sure, make_study, record_of
+from studies import make_study, sure_record
 
-from analysis.exhibits.common.exhibit import paper_style
 from analysis.exhibits.common.text import percent
 from analysis.exhibits.cost.overhead import overhead as build
 
 PREDICTIONS = 1000
 ACCURACY = 0.6
 ENDS = ("interval_low", "interval_high")
+LEVELS, EFFECTS = (1600, 6400, 25600, 102400), (-0.03, -0.07, -0.11, -0.112)  # on ECE
 TASK = {"examples": 15_000, "seconds": 4.0}
-
-
-@dataclass(frozen=True)
-class Dose:
-    """A study of levels of one field; outcomes: (level or None, replicate) → the trial's fate."""
-
-    field: str = "warmup.examples"
-    levels: tuple[float, ...] = (1600, 6400, 25600, 102400)
-    effects: tuple[float, ...] = (-0.03, -0.07, -0.11, -0.112)  # on ECE, by level
-    wobble: float = 0.004  # between pairs, in what a level does
-    replicates: int = 12
-    own_controls: bool = False  # of each level, as where it is one of the task
-    also: dict[str, tuple[object, ...]] = dataclasses.field(default_factory=dict)  # field → levels
-    outcomes: dict[tuple[float | None, int], str] = dataclasses.field(default_factory=dict)
 
 
 def condition(level):
     return f"level {level:g}"
 
 
-def ece(dose, level, replicate):
-    """Of the control and of each level, by replicate."""
+def ece(level, replicate, levels=LEVELS, effects=EFFECTS):
+    """Of the control (None) and of each level, whose effect differs a little between pairs."""
     base = 0.25 + 0.01 * np.sin(replicate)
     if level is None:
         return base
-    place = dose.levels.index(level)
-    return base + dose.effects[place] + dose.wobble * np.cos(7 * place + 3 * replicate)
+    place = levels.index(level)
+    return base + effects[place] + 0.004 * np.cos(7 * place + 3 * replicate)
 
 
 def seconds(level, replicate):
     warmup = {} if level is None else {"warmup": level / 10_000 + 0.01 * replicate}
-    return {
-        **warmup,
-        "task": TASK["seconds"] + 0.1 * replicate,
-        "evaluation": 1.0 if level is None else 1.5,
-        "probes": 100.0,
-        "total": 999.0,
-    }
+    evaluation = 1.0 if level is None else 1.5
+    task = TASK["seconds"] + 0.1 * replicate
+    return warmup | {"task": task, "evaluation": evaluation, "probes": 100.0, "total": 999.0}
 
 
-def record(dose, level, replicate):
-    right = round(ACCURACY * PREDICTIONS) + replicate + (0 if level is None else 2)
-    logits, labels = equally_sure(right, right / PREDICTIONS + ece(dose, level, replicate))
-    return record_of(
-        examples={"warmup": 0 if level is None else int(level), "task": TASK["examples"]},
-        seconds=seconds(level, replicate),
-        logits={"test": logits},
-        labels={"test": labels},
-    )
+def study(
+    levels=LEVELS,
+    effects=EFFECTS,
+    field="warmup.examples",
+    replicates=12,
+    own_controls=False,
+    also=None,
+    outcomes=None,
+):
+    """Levels of a field, and of fields that vary also with it.
 
-
-def study(dose=None, **changes):
-    dose = replace(dose or Dose(), **changes)
-    levels = {condition(level): level for level in dose.levels}
+    outcomes: (level or None, replicate) → the trial's fate.
+    """
+    named = {condition(level): level for level in levels}
     cells = {
-        name: {dose.field: level} | {field: values[place] for field, values in dose.also.items()}
-        for place, (name, level) in enumerate(levels.items())
+        name: {field: level} | {other: values[place] for other, values in (also or {}).items()}
+        for place, (name, level) in enumerate(named.items())
     }
     fates = {
         ("control" if level is None else condition(level), replicate): fate
-        for (level, replicate), fate in dose.outcomes.items()
+        for (level, replicate), fate in (outcomes or {}).items()
     }
+
+    def record(name, warm, replicate):
+        level = named[name] if warm else None
+        right = round(ACCURACY * PREDICTIONS) + replicate + 2 * warm
+        return sure_record(
+            right,
+            {"test": ece(level, replicate, levels, effects)},
+            examples={"warmup": int(level or 0), "task": TASK["examples"]},
+            seconds=seconds(level, replicate),
+        )
+
     return make_study(
         cells,
-        dose.replicates,
-        lambda name, warm, replicate: record(dose, levels[name] if warm else None, replicate),
+        replicates,
+        record,
         fates,
-        control_of=lambda name: name if dose.own_controls else "",
+        control_of=lambda name: name if own_controls else "",
         grids={"length": list(cells)},
     )
 
@@ -112,9 +101,9 @@ def names(exhibit):
     return [found.name for found in exhibit.tables], [found.name for found in exhibit.figures]
 
 
-def eces(level, replicates=range(12), dose=None):
+def eces(level, replicates=range(12), effects=EFFECTS):
     """(replicates,)"""
-    return np.array([ece(dose or Dose(), level, r) for r in replicates])
+    return np.array([ece(level, r, effects=effects) for r in replicates])
 
 
 # --- costs -------------------------------------------------------------------------------------
@@ -197,9 +186,9 @@ def drawn_bars(figure):
 
 def test_bars_stack_warm_up_task_and_evaluation_of_both_arms(exhibit):
     bars = drawn_bars(figure(exhibit, "overhead-length"))
-    assert list(bars) == ["without warm-up", *(condition(level) for level in Dose().levels)]
+    assert list(bars) == ["without warm-up", *(condition(level) for level in LEVELS)]
     assert bars["without warm-up"] == pytest.approx([0, 4.55, 1.0])
-    for level in Dose().levels:
+    for level in LEVELS:
         assert bars[condition(level)] == pytest.approx([level / 10_000 + 0.055, 4.55, 1.5])
     assert "+57 %" in texts(figure(exhibit, "overhead-length"))
 
@@ -229,7 +218,7 @@ def test_shares_have_a_decimal_below_ten_per_cent(share, text):
 # --- how much is enough ------------------------------------------------------------------------
 
 
-PLATEAU = Dose(effects=(-0.03, -0.11, -0.11, -0.11))
+PLATEAU = (-0.03, -0.11, -0.11, -0.11)
 
 
 def test_every_level_is_tested_against_the_largest_over_common_pairs():
@@ -269,17 +258,17 @@ def test_the_caption_says_from_which_level_on_none_differs(effects, level, said)
 
 
 def test_the_least_of_the_p_values_from_there_on_is_given():
-    samples = (eces(level, dose=PLATEAU) for level in (6400, 25600))
-    top = eces(102400, dose=PLATEAU)
+    samples = (eces(level, effects=PLATEAU) for level in (6400, 25600))
+    top = eces(102400, effects=PLATEAU)
     least = min(wilcoxon(sample, top, method="exact").pvalue for sample in samples)
-    assert f"exact P ≥ {least:.3f}, which does not show" in build(study(PLATEAU)).caption
+    assert f"exact P ≥ {least:.3f}, which does not show" in build(study(effects=PLATEAU)).caption
 
 
 def test_the_caption_says_what_share_of_the_effect_the_shortest_has():
-    none, first, last = (eces(level, dose=PLATEAU).mean() for level in (None, 1600, 102400))
+    none, first, last = (eces(level, effects=PLATEAU).mean() for level in (None, 1600, 102400))
     share = 100 * (first - none) / (last - none)
     said = f"The shortest (1,600) has {share:.0f} % of the longest's effect."
-    assert said in build(study(PLATEAU)).caption
+    assert said in build(study(effects=PLATEAU)).caption
 
 
 @pytest.mark.parametrize("effects", [(-0.03, 0.0, 0.0, 0.0), (0.03, 0.05, 0.08, 0.1)])
@@ -291,7 +280,7 @@ def test_of_what_is_no_lower_ece_no_share_is_said(effects):
 
 
 def test_too_few_pairs_for_a_test_are_said():
-    caption = build(study(PLATEAU, replicates=5)).caption
+    caption = build(study(effects=PLATEAU, replicates=5)).caption
     assert "Whether ECE at 25,600 warm-up examples differs from that of the longest" in caption
     assert "cannot be tested: fewer than 6 pairs differ" in caption
     assert "no longer differs" not in caption
@@ -304,7 +293,7 @@ def test_the_largest_level_is_the_largest_that_has_pairs():
 
 
 def test_curves_show_the_control_every_pair_the_mean_and_its_interval():
-    exhibit = build(study(PLATEAU, outcomes={(6400, 3): "failed"}))
+    exhibit = build(study(effects=PLATEAU, outcomes={(6400, 3): "failed"}))
     drawn = figure(exhibit, "overhead-length-curve").axes
     assert [axes.get_title() for axes in drawn] == ["Test ECE", "Test accuracy"]
     axes = drawn[0]
@@ -313,7 +302,7 @@ def test_curves_show_the_control_every_pair_the_mean_and_its_interval():
     assert np.diff(x[1:]) == pytest.approx([np.log10(4)] * 3)
     assert x[0] < x[1]
     *of_pairs, mean = (drawn for drawn in heights(axes, linestyle="-") if len(drawn) == 4)
-    expected = np.array([eces(level, dose=PLATEAU) for level in PLATEAU.levels])
+    expected = np.array([eces(level, effects=PLATEAU) for level in LEVELS])
     expected[1, 3] = np.nan
     assert np.transpose(of_pairs) == pytest.approx(expected, abs=1e-6, nan_ok=True)
     assert mean == pytest.approx(np.nanmean(expected, axis=1), abs=1e-6)
@@ -379,7 +368,7 @@ def test_only_levels_of_one_number_of_the_warm_up_make_a_curve(changes):
 
 
 def test_one_level_with_pairs_is_drawn_and_compared_with_nothing():
-    lost = {(level, r): "failed" for level in Dose().levels[1:] for r in range(12)}
+    lost = {(level, r): "failed" for level in LEVELS[1:] for r in range(12)}
     exhibit = build(study(outcomes=lost))
     assert names(exhibit) == (["overhead-length"], ["overhead-length", "overhead-length-curve"])
     assert "only one level has complete pairs: there is nothing to compare" in exhibit.caption
@@ -404,18 +393,6 @@ def test_a_study_without_any_pair_has_a_table_and_no_figure():
 )
 @pytest.mark.parametrize("own_controls", [False, True])
 def test_no_text_of_a_figure_lies_over_another(levels, own_controls):
-    dose = Dose(levels=levels, effects=(-0.1,) * len(levels), replicates=6)
-    for drawing in build(study(dose, own_controls=own_controls)).figures:
-        canvas = FigureCanvasAgg(drawing.figure)
-        with paper_style():
-            canvas.draw()  # lays it out
-        for axes in drawing.figure.axes:
-            for group in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
-                shown = [text for text in group if text.get_text()]
-                boxes = [text.get_window_extent(canvas.get_renderer()) for text in shown]
-                for (one, left), (other, right) in pairwise(zip(shown, boxes, strict=True)):
-                    assert one.get_rotation() == other.get_rotation()
-                    if one.get_rotation():  # slanted lines of 7.5 points, side by side
-                        assert right.x1 - left.x1 > 7.5 * drawing.figure.dpi / 72 / np.sin(0.61)
-                    else:
-                        assert not left.overlaps(right)
+    results = study(levels, (-0.1,) * len(levels), replicates=6, own_controls=own_controls)
+    for drawing in build(results).figures:
+        assert_neighbours_apart(drawing.figure)

@@ -23,6 +23,10 @@ def norms(replicate, warm, place, levels=(STEEP, FLAT)):
     return levels[warm][place] * wobble
 
 
+def mean_norm(*at):
+    return norms(*at).mean()
+
+
 def variance(replicate, warm, place):
     return 1e-9 * norms(replicate, warm, place)[0] ** 2
 
@@ -42,7 +46,7 @@ def study(replicates=8, measured=probes, **changes):
     return make_pairs(lambda r, w: {"probes": measured(r, int(w))}, replicates, **changes)
 
 
-def known(warm, replicates=range(8), of=lambda *at: norms(*at).mean()):
+def known(warm, replicates=range(8), of=mean_norm):
     """(replicates, layers)"""
     return np.array([[of(r, warm, place) for place in range(len(NAMES))] for r in replicates])
 
@@ -56,7 +60,7 @@ class TestGradients(ExhibitOfProbes):
 
 @pytest.mark.parametrize(
     ("metric", "of"),
-    [("gradient_norm", lambda *at: norms(*at).mean()), ("gradient_variance", variance)],
+    [("gradient_norm", mean_norm), ("gradient_variance", variance)],
 )
 def test_each_layer_is_compared_pair_by_pair_and_corrected_over_the_layers(exhibit, metric, of):
     values = table(exhibit, "gradients").values
@@ -72,7 +76,7 @@ def test_each_layer_is_compared_pair_by_pair_and_corrected_over_the_layers(exhib
 
 def test_evenness_is_each_networks_largest_layer_over_its_smallest(exhibit):
     values = table(exhibit, "gradients-evenness").values.set_index("metric")
-    for key, of in (("norm", lambda *at: norms(*at).mean()), ("variance", variance)):
+    for key, of in (("norm", mean_norm), ("variance", variance)):
         row = values.loc[f"gradient_{key}_evenness"]
         ratios = [known(w, of=of).max(axis=1) / known(w, of=of).min(axis=1) for w in (0, 1)]
         assert_compared(row, *ratios)
@@ -92,10 +96,8 @@ def test_the_shown_table_has_measures_beside_each_other_and_small_numbers_in_ful
     shown = table(exhibit, "gradients").shown
     assert shown["Layer", ""].tolist() == list(NAMES)
     assert shown["Norm", "fell"].tolist() == ["0/8", "8/8", "8/8"]
-    assert shown["Variance", "without"][0].startswith(
-        f"{known(0, of=variance)[:, 0].mean():.2e}"[:4]
-    )
-    assert "e−12 ± " in shown["Variance", "without"][0]
+    digits = f"{known(0, of=variance)[:, 0].mean():.2e}"[:4]
+    assert shown["Variance", "without"][0].startswith(f"{digits}e−12 ± ")
     evenness = table(exhibit, "gradients-evenness").shown
     assert evenness["Gradient", ""].tolist() == ["Norm", "Variance"]
     for found in exhibit.tables:
@@ -154,9 +156,8 @@ def test_a_single_mini_batch_has_no_variance():
     assert "over 1 mini-batch, the mean norm" in exhibit.caption
     assert "its variance over them is measured in no layer." in exhibit.caption
     assert table(exhibit, "gradients").shown["Variance", "without"].tolist() == ["—"] * 3
-    assert [axes.get_ylabel() for axes in exhibit.figures[0].figure.axes] == [
-        "Norm of the gradient"
-    ]
+    (axes,) = exhibit.figures[0].figure.axes
+    assert axes.get_ylabel() == "Norm of the gradient"
 
 
 def test_a_layer_without_gradient_has_no_share_in_evenness():
@@ -198,7 +199,7 @@ def test_lost_pairs_and_pairs_without_the_probe_are_counted_out_and_said():
 
 
 @pytest.mark.parametrize(("warm", "colour"), [(0, WITHOUT), (1, WITH)])
-@pytest.mark.parametrize(("panel", "of"), [(0, lambda *at: norms(*at).mean()), (1, variance)])
+@pytest.mark.parametrize(("panel", "of"), [(0, mean_norm), (1, variance)])
 def test_lines_are_the_networks_and_their_mean_on_a_logarithmic_axis(
     exhibit, warm, colour, panel, of
 ):

@@ -1,13 +1,11 @@
 """Weights and outputs by layer: against distributions whose quantiles and spreads are known."""
 
 import warnings
-from itertools import combinations
 
 import numpy as np
 import pytest
-from drawings import assert_within, shown_texts
-from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights, ticks
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import assert_neighbours_apart, assert_within, shown_texts
+from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights, holm_of, ticks
 from matplotlib.colors import to_rgb
 from scipy.stats import norm
 from studies import make_pairs
@@ -71,16 +69,6 @@ def known(replicates, warm, part=1, factors=FACTORS):
     return np.array([[spreads(r, warm, p, factors)[part] for p in places] for r in replicates])
 
 
-def closed_testing(p_values):
-    """Holm's adjusted P by its definition: the worst Bonferroni of all sets that hold a test."""
-    every = range(len(p_values))
-    sets = [s for size in range(1, len(p_values) + 1) for s in combinations(every, size)]
-    worst = [
-        max(len(s) * min(p_values[j] for j in s) for s in sets if place in s) for place in every
-    ]
-    return np.minimum(1, worst)
-
-
 def axes_of(exhibit):
     """The panels of weights, of outputs, and of their ratios."""
     return exhibit.figures[0].figure.axes
@@ -100,7 +88,7 @@ def test_spreads_are_compared_pair_by_pair_and_corrected_over_the_layers(exhibit
     assert found["number"].tolist() == [1, 2, 3, 4]
     for place, row in found.iterrows():
         assert_compared(row, before[:, place], after[:, place])
-    assert found["p_holm"].to_numpy() == pytest.approx(closed_testing(found["p_exact"].tolist()))
+    assert found["p_holm"].to_numpy() == pytest.approx(holm_of(found["p_exact"]))
     ratio = np.exp(np.log(after / before).mean(axis=0))
     assert found["ratio"].to_numpy() == pytest.approx(ratio)
 
@@ -153,10 +141,8 @@ def test_the_caption_says_that_outputs_shrink_and_where(exhibit):
 def test_the_caption_is_right_where_outputs_grow():
     grown = (1.5, 2.0, 2.5, 40.0)
     exhibit = build(study(measured=lambda r, w: probes(r, w, factors=grown)))
-    assert (
-        "lower with warm-up in 0 of 4 layers (Holm P < 0.05 in 0) and higher in 4 (in 4)"
-        in exhibit.caption
-    )
+    said = "lower with warm-up in 0 of 4 layers (Holm P < 0.05 in 0) and higher in 4 (in 4)"
+    assert said in exhibit.caption
     assert "falls in 0 of 3 steps" in exhibit.caption
     assert axes_of(exhibit)[1].get_yscale() == "symlog"  # forty-fold, beside layers of once
     assert axes_of(exhibit)[0].get_yscale() == "linear"
@@ -186,9 +172,8 @@ def test_one_pair_has_no_test():
 
 def test_one_layer_is_not_compared_with_a_next():
     exhibit = build(study(measured=lambda r, w: probes(r, w, ("head",))))
-    assert "in 0 of 1 layer (Holm P < 0.05 in 0) and higher in 1 (in 1); with over without" in (
-        exhibit.caption
-    )
+    said = "in 0 of 1 layer (Holm P < 0.05 in 0) and higher in 1 (in 1); with over without"
+    assert said in exhibit.caption
     assert "step" not in exhibit.caption
 
 
@@ -317,12 +302,5 @@ def test_no_text_lies_over_another_nor_outside(measured, replicates):
 
 def test_slanted_names_keep_a_lines_distance():
     figure = build(study(1, deep(24, "layer{}.0.downsample"))).figures[0].figure
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    names = [t for t in figure.axes[2].get_xticklabels() if t.get_text()]
-    assert len(names) == 24
-    ends = [name.get_window_extent(renderer).x1 for name in names]
-    height = names[0].get_fontsize() * figure.dpi / 72
-    apart = np.diff(ends).min() * np.sin(np.radians(names[0].get_rotation()))
-    assert apart > height
+    assert len(figure.axes[2].get_xticklabels()) == 24
+    assert_neighbours_apart(figure)

@@ -48,15 +48,11 @@ def condition(grid, level):
     return f"{grid} {level}"
 
 
-def number_of_classes(outputs, grid, level):
-    return level if grid == "classes" else outputs.classes
-
-
 def train_logits(outputs, grid, level, warm, replicate):
     """(EXAMPLES, classes), float32."""
     seed = [warm, replicate, sum(map(ord, condition(grid, level)))]
     spread = outputs.spreads[warm] * (1 + 0.02 * replicate)
-    size = (EXAMPLES, number_of_classes(outputs, grid, level))
+    size = (EXAMPLES, level if grid == "classes" else outputs.classes)
     return np.random.default_rng(seed).normal(0, spread, size).astype(np.float32)
 
 
@@ -71,11 +67,6 @@ def confidence_of(logits):
     return float((powers / powers.sum(axis=1, keepdims=True)).max(axis=1).mean())
 
 
-def model_of(outputs, grid, level):
-    model = {"depth": 3} | outputs.model
-    return model | {FIELDS[grid].removeprefix("model."): level} if grid != "classes" else model
-
-
 def study(outputs=None, **changes):
     outputs = replace(outputs or Outputs(), **changes)
     cells = {
@@ -85,14 +76,16 @@ def study(outputs=None, **changes):
     }
 
     def record(name, warm, replicate):
+        grid, level = cells[name]
         probes = {
-            "start_outputs/train": train_logits(outputs, *cells[name], warm, replicate),
+            "start_outputs/train": train_logits(outputs, grid, level, warm, replicate),
             "start_outputs/train_mean_square": mean_square(replicate),
         }
         bare = (name, warm, replicate) in outputs.bare
-        return record_of(
-            trial={"model": model_of(outputs, *cells[name])}, probes={} if bare else probes
-        )
+        model = {"depth": 3} | outputs.model
+        if grid != "classes":
+            model |= {FIELDS[grid].removeprefix("model."): level}
+        return record_of(trial={"model": model}, probes={} if bare else probes)
 
     return make_study(
         {name: {FIELDS[grid]: level} for name, (grid, level) in cells.items()},
@@ -246,9 +239,8 @@ def test_an_effect_the_other_way_is_said_to_be_one():
 def test_one_condition_and_one_pair_have_no_test_and_no_ends():
     exhibit = build(study(grids={"depth": (2,)}, replicates=1))
     assert exhibit.caption.startswith("Grid depth, 1 complete pair in one condition: before ")
-    assert "(warmed up) above chance. Warm-up lowered confidence in 1 of 1 pairs; fewer than 6" in (
-        exhibit.caption
-    )
+    said = "(warmed up) above chance. Warm-up lowered confidence in 1 of 1 pairs; fewer than 6"
+    assert said in exhibit.caption
     assert "of theory. Measured" in exhibit.caption  # without a standard error
     row = table(exhibit, "initial-confidence-depth").shown.iloc[0]
     assert (row["P"], row["r"]) == ("n < 6", "—")

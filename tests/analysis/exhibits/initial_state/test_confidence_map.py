@@ -62,27 +62,19 @@ def bias_of(toy, warm, replicate):
     return (sum((s - 1 / toy.classes) ** 2 for s in shares) / toy.classes) ** 0.5
 
 
-def record(toy, warm, replicate):
-    if (warm, replicate) in toy.bare:
-        return record_of()
-    return record_of(
-        probes={
+def study(toy=None, **changes):
+    toy = replace(toy or Toy(), **changes)
+
+    def record(condition, warm, replicate):
+        probes = {
             "confidence_map/axis": AXIS,
             "confidence_map/logits": map_logits(toy, warm, replicate),
             "start_outputs/test": point_logits(toy, warm, replicate),
         }
-    )
+        return record_of(probes={} if (warm, replicate) in toy.bare else probes)
 
-
-def study(toy=None, **changes):
-    toy = replace(toy or Toy(), **changes)
-    return make_study(
-        {condition: {} for condition in toy.conditions},
-        toy.replicates,
-        lambda condition, warm, replicate: record(toy, warm, replicate),
-        toy.outcomes,
-        grids={"toy": toy.conditions},
-    )
+    cells = {condition: {} for condition in toy.conditions}
+    return make_study(cells, toy.replicates, record, toy.outcomes, grids={"toy": toy.conditions})
 
 
 class TestConfidenceMap(EveryExhibit):

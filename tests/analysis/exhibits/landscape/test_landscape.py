@@ -196,9 +196,8 @@ def test_every_direction_is_drawn_and_the_mean_over_all(exhibit):
         known = np.array(of_networks(slices, "slices/loss", place))  # (arms, pairs, 2, steps)
         drawn = np.array(heights(axes, linewidth=0.5))
         assert drawn == pytest.approx(known.reshape(32, -1))
-        assert np.array(heights(axes, linewidth=2.2)) == pytest.approx(
-            known.mean(axis=(1, 2)), rel=1e-6
-        )
+        drawn = np.array(heights(axes, linewidth=2.2))
+        assert drawn == pytest.approx(known.mean(axis=(1, 2)), rel=1e-6)
     means = table(exhibit, "landscape-slices").values
     assert len(means) == 4 * 2 * 21
     row = means.query("epoch == 20 and arm == 'with warm-up' and step > 0.99").iloc[0]
@@ -260,9 +259,8 @@ def test_numbers_of_a_plane_are_means_and_spearmans_correlation(results):
         loss, ece = probes["plane/loss"][place], probes["plane/ece"][place]
         assert found["plane_loss", epoch] == pytest.approx(loss.mean(), rel=1e-5)
         assert found["plane_ece", epoch] == pytest.approx(ece.mean(), rel=1e-5)
-        assert found["agreement", epoch] == pytest.approx(
-            spearmanr(loss.ravel(), ece.ravel()).statistic
-        )
+        rank = spearmanr(loss.ravel(), ece.ravel()).statistic
+        assert found["agreement", epoch] == pytest.approx(rank)
     assert found["agreement", 0] > 0.99
     assert abs(found["agreement", 20]) < 0.2
 
@@ -274,12 +272,11 @@ def test_an_ece_that_is_the_same_everywhere_ranks_nothing():
 
     exhibit = build(study(2, probes))
     assert values(exhibit, "landscape-plane", "agreement")["pairs"].tolist() == [0, 0]
-    assert "The rank correlation of loss and ECE on the plane is known of no pair." in (
-        exhibit.caption
-    )
-    assert "The mean ECE on the plane is at the start 0.250 without and 0.250 with" in (
-        exhibit.caption
-    )
+    for said in (
+        "The rank correlation of loss and ECE on the plane is known of no pair.",
+        "The mean ECE on the plane is at the start 0.250 without and 0.250 with",
+    ):
+        assert said in exhibit.caption
 
 
 @pytest.mark.parametrize("of", ["loss", "ece"])
