@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from studies import Spec, make_plan, make_results
-from support import ROOT
+from support import ROOT, run_python
 
 from analysis.rendering.report import default_folder, publish_report, write_report
 from analysis.report import main
@@ -167,12 +165,10 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_a_folder_without_mlflow_stays_empty(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.report", "noise_ablation"],
+    done = run_python(
+        *("-m", "analysis.report", "noise_ablation"),
         cwd=tmp_path,
         env=environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode == 2

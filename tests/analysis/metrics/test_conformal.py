@@ -229,9 +229,8 @@ def test_prediction_agrees_with_the_steps_taken_one_by_one(score):
     assert result.coverage == held.mean()
     assert result.mean_set_size == sets.sum() / 151
     assert result.ood_auroc_set_size == auroc(-sets.sum(axis=1), -ood_sets.sum(axis=1))
-    assert result.ood_auroc_p_value == auroc(
-        p_values(own, scores[reporting]).max(axis=1), p_values(own, ood_scores).max(axis=1)
-    )
+    inside, outside = (p_values(own, x).max(axis=1) for x in (scores[reporting], ood_scores))
+    assert result.ood_auroc_p_value == auroc(inside, outside)
 
 
 def test_only_the_p_value_of_lac_orders_inputs_as_their_confidence_does():

@@ -51,9 +51,8 @@ def features():
 def test_softmax_and_energy_agree_with_pytorch(logits, temperature):
     scaled = torch.from_numpy(logits) / temperature
     np.testing.assert_allclose(msp(logits, temperature), scaled.softmax(1).amax(1), rtol=1e-12)
-    np.testing.assert_allclose(
-        energy(logits, temperature), temperature * scaled.logsumexp(1), rtol=1e-12
-    )
+    expected = temperature * scaled.logsumexp(1)
+    np.testing.assert_allclose(energy(logits, temperature), expected, rtol=1e-12)
 
 
 def test_entropy_and_largest_logit_agree_with_pytorch(logits):
@@ -156,9 +155,8 @@ def test_detection_covers_every_logit_score_and_the_temperature_on_one_split():
         assert detections[name].parameter is None
     temperature = detections["temperature"].parameter
     assert temperature in TEMPERATURES
-    assert detections["temperature"].auroc == auroc(
-        msp(known, temperature)[id_measured], msp(unknown, temperature)[ood_measured]
-    )
+    inside, outside = (msp(logits, temperature) for logits in (known, unknown))
+    assert detections["temperature"].auroc == auroc(inside[id_measured], outside[ood_measured])
 
 
 def test_detection_finds_the_temperature_that_separates_best():
@@ -183,9 +181,8 @@ def test_mahalanobis_agrees_with_scikit_learns_covariance(features):
     means = np.stack([training[labels == c].astype(np.float64).mean(axis=0) for c in range(3)])
     covariance = EmpiricalCovariance(assume_centered=True).fit(training - means[labels])
     distances = np.stack([covariance.mahalanobis(known - mean) for mean in means])
-    np.testing.assert_allclose(
-        mahalanobis(known, training, labels), -distances.min(axis=0), rtol=1e-8
-    )
+    scores = mahalanobis(known, training, labels)
+    np.testing.assert_allclose(scores, -distances.min(axis=0), rtol=1e-8)
 
 
 def test_mahalanobis_does_not_depend_on_the_features_scale_or_on_absent_classes(features):
@@ -199,10 +196,8 @@ def test_mahalanobis_does_not_depend_on_the_features_scale_or_on_absent_classes(
 
 def test_mahalanobis_is_zero_at_a_class_mean_and_known_by_hand():
     training = np.array([[-1.0], [1.0], [9.0], [11.0]])  # a variance of 1 about 0 and about 10
-    assert mahalanobis([[0.0], [10.0], [2.0], [13.0]], training, [0, 0, 1, 1]).tolist() == [
-        *[0, 0],
-        *[-4, -9],
-    ]
+    scores = mahalanobis([[0.0], [10.0], [2.0], [13.0]], training, [0, 0, 1, 1])
+    assert scores.tolist() == [0, 0, -4, -9]
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])

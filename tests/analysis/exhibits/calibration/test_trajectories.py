@@ -190,8 +190,7 @@ def test_a_target_that_a_network_misses_gives_way_to_the_half_of_the_lowest_fina
 @pytest.mark.parametrize("classes", [2, 4])
 def test_a_target_that_is_not_above_chance_means_nothing(classes):
     steps = [1 / classes, 0.6, 0.7, 0.8]
-    results = study(1, lambda replicate, warm: history_of(steps), classes=classes)
-    exhibit = build(results)
+    exhibit = build(study(1, lambda replicate, warm: history_of(steps), classes=classes))
     assert networks(exhibit)["target"].to_numpy() == pytest.approx((1 / classes + 0.8) / 2)
     assert "since the paper's 0.25 is not above chance." in exhibit.caption
 
@@ -205,9 +204,7 @@ def test_networks_of_incomplete_pairs_have_no_say_in_the_target():
 
 
 def test_the_caption_says_how_near_the_epochs_came(exhibit):
-    near = []
-    for arm in (False, True):
-        near.append([nearest_epoch(learning(r, arm), 0.25)[1] for r in range(8)])
+    near = [[nearest_epoch(learning(r, warm), 0.25)[1] for r in range(8)] for warm in (False, True)]
     distance = np.abs(np.array(near) - 0.25)
     assert (
         f"The epochs found are {distance.mean():.3f} away from it on average, "

@@ -1,18 +1,18 @@
 """The curvature's tables and sentences hold what SciPy and a count by hand find in the probes."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
-from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights, lines
+from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights, holm_of, lines
 from scipy.stats import wilcoxon
 from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.exhibit import WITH, WITHOUT
 from analysis.exhibits.common.text import significant
 from analysis.exhibits.landscape.curvature import curvature as build
 from analysis.exhibits.landscape.curvature import curvatures
-from analysis.statistics.paired import holm
 
 EPOCHS = (0, 5, 10, 20)
 
@@ -21,15 +21,13 @@ def measured(replicate, warm, lower=True):
     """Eigenvalue, trace and its error, (moments,) each; lower or higher with warm-up."""
     rng = np.random.default_rng([replicate, warm])
     factor = (0.5 if lower else 2.0) if warm else 1.0
-    moments = len(EPOCHS)
-    return {
-        "epoch": np.array(EPOCHS),
-        "eigenvalue": np.float32(factor * np.array([8, 3, 5, 40]) * rng.uniform(0.9, 1.1, moments)),
-        "trace": np.float32(
-            factor * np.array([300, 90, 100, 700]) * rng.uniform(0.9, 1.1, moments)
-        ),
-        "trace_error": np.float32(2 + replicate + 10 * warm + np.zeros(moments)),
+    levels = {"eigenvalue": [8, 3, 5, 40], "trace": [300, 90, 100, 700]}
+    found = {
+        name: np.float32(factor * np.array(level) * rng.uniform(0.9, 1.1, len(EPOCHS)))
+        for name, level in levels.items()
     }
+    error = np.full(len(EPOCHS), 2 + replicate + 10 * warm, np.float32)
+    return found | {"epoch": np.array(EPOCHS), "trace_error": error}
 
 
 def study(replicates=8, probe=measured, **changes):
@@ -82,7 +80,7 @@ def test_holm_is_over_both_numbers_and_all_moments():
     table = build(study(probe=probe)).tables[0].values
     assert len(table) == 8
     assert len(set(table["p"])) == 2
-    assert table["p_holm"].to_numpy() == pytest.approx(holm(table["p_exact"]))
+    assert table["p_holm"].to_numpy() == pytest.approx(holm_of(table["p_exact"]))
 
 
 def test_the_measuring_error_stands_beside_the_trace_alone(exhibit):
@@ -96,10 +94,8 @@ def test_the_measuring_error_stands_beside_the_trace_alone(exhibit):
     assert values(exhibit, "trace")["with_error_mean"].tolist() == [15.5] * 4
     before, after = arms("trace", 3)
     apart = significant(np.abs(after - before).mean())
-    assert (
-        "The mean standard error of a trace is at the start 5.50 without and 15.5 with warm-up"
-        in exhibit.caption
-    )
+    said = "The mean standard error of a trace is at the start 5.50 without and 15.5 with warm-up"
+    assert said in exhibit.caption
     assert (
         f"at the end, epoch 20, 5.50 without and 15.5 with warm-up, where the two of a pair differ "
         f"by {apart} on average." in exhibit.caption
@@ -118,24 +114,20 @@ def test_a_trace_without_an_error_is_shown_all_the_same():
 
 def test_moments_are_named_once(exhibit):
     shown = exhibit.tables[0].shown
-    names = [name for start in ("start", "epoch 5", "epoch 10", "end, epoch 20") for name in
-             (start, "")]  # fmt: skip
-    assert shown["Moment"].tolist() == names
+    moments = ("start", "epoch 5", "epoch 10", "end, epoch 20")
+    assert shown["Moment"].tolist() == [name for start in moments for name in (start, "")]
     assert shown["Number"].tolist() == ["Largest eigenvalue", "Trace"] * 4
 
 
 @pytest.mark.parametrize(("lower", "word"), [(True, "lower"), (False, "higher")])
 def test_the_caption_says_which_way_it_went(lower, word):
-    results = study(probe=lambda r, warm: measured(r, warm, lower))
-    exhibit = build(results)
+    probe = partial(measured, lower=lower)
+    exhibit = build(study(probe=probe))
     assert exhibit.caption.startswith(
         "Condition “gaussian”, 8 pairs measured. The largest eigenvalue is at the start "
     )
     for place, when in ((0, "at the start"), (3, "at the end, epoch 20,")):
-        means = [
-            significant(arm.mean())
-            for arm in arms("eigenvalue", place, probe=lambda r, warm: measured(r, warm, lower))
-        ]
+        means = [significant(arm.mean()) for arm in arms("eigenvalue", place, probe=probe)]
         assert (
             f"{when} {means[0]} without and {means[1]} with warm-up ({word} with it in 8 of 8 "
             "pairs; exact P = 0.008)" in exhibit.caption
@@ -143,7 +135,6 @@ def test_the_caption_says_which_way_it_went(lower, word):
     other = "higher" if lower else "lower"
     assert f"{other} with it" not in exhibit.caption
     assert "with 8 pairs and 8 tests none can pass" in exhibit.caption
-    assert exhibit.caption.endswith(made_of(results))
 
 
 def test_enough_pairs_can_pass_holms_correction():
@@ -152,9 +143,12 @@ def test_enough_pairs_can_pass_holms_correction():
 
 def test_no_effect_is_called_none():
     """The arms change places from pair to pair."""
-    exhibit = build(study(probe=lambda r, warm: measured(r // 2, warm ^ r % 2)))
-    before, after = arms("eigenvalue", 0, probe=lambda r, warm: measured(r // 2, warm ^ r % 2))
-    p = wilcoxon(before, after, method="exact").pvalue
+
+    def probe(replicate, warm):
+        return measured(replicate // 2, warm ^ replicate % 2)
+
+    exhibit = build(study(probe=probe))
+    p = wilcoxon(*arms("eigenvalue", 0, probe=probe), method="exact").pvalue
     assert p > 0.9
     assert f"in 4 of 8 pairs; exact P = {p:.3f}, no difference shown)" in exhibit.caption
 
@@ -169,9 +163,8 @@ def test_equal_arms_are_the_same():
 def test_one_pair_has_a_difference_and_no_test():
     exhibit = build(study(1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 pair measured. ")
-    assert (
-        "(lower with it in the one pair; exact P = 1.000, no difference shown)" in exhibit.caption
-    )
+    said = "(lower with it in the one pair; exact P = 1.000, no difference shown)"
+    assert said in exhibit.caption
     assert "Holm P < 0.05 in 0 of 8 tests: with 1 pair and 8 tests none can" in exhibit.caption
     shown = exhibit.tables[0].shown
     assert set(shown["P"]) == {"n < 6"}
