@@ -26,9 +26,8 @@ def test_agrees_with_pytorch(predictions):
     tensor, classes = torch.from_numpy(logits), torch.from_numpy(labels)
     np.testing.assert_allclose(log_softmax(logits), F.log_softmax(tensor, -1), 1e-12, 1e-15)
     np.testing.assert_allclose(softmax(logits), F.softmax(tensor, -1), rtol=1e-12)
-    assert negative_log_likelihood(logits, labels) == pytest.approx(
-        F.cross_entropy(tensor, classes).item(), rel=1e-12
-    )
+    expected = F.cross_entropy(tensor, classes).item()
+    assert negative_log_likelihood(logits, labels) == pytest.approx(expected, rel=1e-12)
     confidence, correct = confidence_and_correct(logits, labels)
     largest, predicted = F.softmax(tensor, -1).max(-1)
     np.testing.assert_allclose(confidence, largest, rtol=1e-12)
