@@ -1,8 +1,9 @@
 """What the texts of a figure take up, and that none lies over another."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -54,3 +55,20 @@ def assert_within(figure: Figure, slack: float = 0.0) -> None:
 def assert_plain(figures: Sequence[Figure]) -> None:
     """No text has marks of mathematics that were not set."""
     assert not [t for figure in figures for t, _ in shown_texts(figure) if "$" in t.get_text()]
+
+
+def assert_neighbours_apart(figure: Figure) -> None:
+    """Of an axis's labels, and of a panel's own texts, none lies over the next.
+
+    Slanted ones stand side by side and keep the height of a line between them.
+    """
+    boxes = dict(shown_texts(figure))
+    for axes in figure.axes:
+        for group in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
+            for one, other in pairwise(text for text in group if text in boxes):
+                assert one.get_rotation() == other.get_rotation()
+                if slant := np.radians(one.get_rotation()):
+                    apart = (boxes[other].x1 - boxes[one].x1) * np.sin(slant)
+                    assert apart > one.get_fontsize() * figure.dpi / 72
+                else:
+                    assert not boxes[one].overlaps(boxes[other]), (one, other)

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,11 @@ def same_numbers(one: Record, two: Record) -> None:
         assert np.array_equal(one.logits[split], two.logits[split])
     for name in one.history.columns.drop("seconds"):
         assert one.history[name].equals(two.history[name]), name
+
+
+def run_python(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+    """This Python as a process of its own, and what it said."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, **how)
 
 
 def free_port() -> int:

@@ -3,15 +3,14 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support import ROOT
+from studies import Spec, make_plan, make_results
+from support import ROOT, run_python
 
 from analysis.rendering.report import default_folder, publish_report, write_report
 from analysis.report import main
@@ -22,9 +21,9 @@ HOSTILE = '<script>alert(1)</script> "$\\frac" & `x`'
 
 
 @pytest.fixture(scope="module")
-def report(synthetic, tmp_path_factory):
+def report(tmp_path_factory):
     outcomes = {("gaussian", 1): "failed", ("uniform", 0): "diverged", ("uniform", 2): "missing"}
-    results = synthetic.results(synthetic.Spec(outcomes=outcomes))
+    results = make_results(Spec(outcomes=outcomes))
     return write_report(results, tmp_path_factory.mktemp("report"))
 
 
@@ -58,17 +57,14 @@ def test_the_page_says_what_it_found_and_what_was_lost(report):
     assert "Warm-up lowered the mean expected calibration error" in first[1]
     assert "Of 30 planned trials 1 failed, 1 diverged, 1 missing" in " ".join(page.split())
     rows = re.findall(r"<tr><td>(\w+)</td><td>warmup</td><td>(\d)</td><td>(\w+)</td>", page)
-    assert set(rows) == {
-        ("gaussian", "1", "failed"),
-        ("uniform", "0", "diverged"),
-        ("uniform", "2", "missing"),
-    }
+    lost = {("gaussian", "1", "failed"), ("uniform", "0", "diverged"), ("uniform", "2", "missing")}
+    assert set(rows) == lost
     for said in ("0123456789abcdef", "torch 2.14", "2027-01-15", "<dd>cpu</dd>"):
         assert said in page
 
 
-def test_the_page_says_at_its_head_what_was_found_in_the_data(synthetic, tmp_path):
-    results = synthetic.results(synthetic.Spec(replicates=2))
+def test_the_page_says_at_its_head_what_was_found_in_the_data(tmp_path):
+    results = make_results(Spec(replicates=2))
     says = ("Data folder:<pets>: 40 training images", "5 of 12 test images are in training too")
     results = replace(results, plan=replace(results.plan, found=says))
     page = write_report(results, tmp_path).read_text("utf-8")
@@ -77,8 +73,8 @@ def test_the_page_says_at_its_head_what_was_found_in_the_data(synthetic, tmp_pat
     assert "<li>5 of 12 test images are in training too</li>" in head
 
 
-def test_a_plan_says_once_what_several_data_sets_have_in_common(synthetic):
-    plan = synthetic.plan(synthetic.Spec())
+def test_a_plan_says_once_what_several_data_sets_have_in_common():
+    plan = make_plan(Spec())
     assert parse_plan(json.dumps(plan)).found == ()  # of a launch before this was said
     both = [{"sentences": ["one", "two"]}, {"sentences": ["two", "three"]}]
     assert parse_plan(json.dumps(plan | {"found": both})).found == ("one", "two", "three")
@@ -86,21 +82,11 @@ def test_a_plan_says_once_what_several_data_sets_have_in_common(synthetic):
 
 def test_reports_of_other_data_never_share_a_folder():
     def folder(data):
-        return default_folder(
-            SimpleNamespace(plan=SimpleNamespace(study="s", scale="l", data=data))
-        )
+        plan = SimpleNamespace(study="s", scale="l", data=data)
+        return default_folder(SimpleNamespace(plan=plan))
 
-    names = [
-        "photos",
-        "npz:日.npz",
-        "npz:本.npz",
-        "npz:a.npz",
-        "npz/a.npz",
-        "npz-a.npz",
-        "日",
-        "本",
-    ]
-    names += [f"npz:{'x' * 300}{end}" for end in "ab"]
+    names = ["photos", "npz:a.npz", "npz/a.npz", "npz-a.npz"]
+    names += ["npz:日.npz", "npz:本.npz", "日", "本", *(f"npz:{'x' * 300}{end}" for end in "ab")]
     folders = [folder(name) for name in names]
     assert len({str(path).casefold() for path in folders}) == len(names)
     assert folders[0] == Path("reports/s/l-photos")
@@ -108,11 +94,11 @@ def test_reports_of_other_data_never_share_a_folder():
     assert all(str(path).isascii() for path in folders)
 
 
-def test_hostile_names_are_shown_not_obeyed(synthetic, tmp_path):
-    spec = synthetic.Spec(
+def test_hostile_names_are_shown_not_obeyed(tmp_path):
+    spec = Spec(
         distributions=(HOSTILE, "x" * 80), stds=(), replicates=2, study=HOSTILE, data="../../etc"
     )
-    results = synthetic.results(spec)
+    results = make_results(spec)
     folder = tmp_path / default_folder(results)
     assert tmp_path in folder.resolve().parents
     page = write_report(results, folder).read_text("utf-8")
@@ -125,16 +111,14 @@ def test_hostile_names_are_shown_not_obeyed(synthetic, tmp_path):
         assert "".join(HOSTILE.split()) in "".join(shown.split())
 
 
-def test_the_same_study_gives_the_same_files(synthetic, tmp_path):
-    results = synthetic.results(synthetic.Spec(replicates=2))
-    for name in ("a", "b"):
-        write_report(results, tmp_path / name)
-    for path in (tmp_path / "a").rglob("*.*"):
+def test_the_same_study_gives_the_same_files(tmp_path):
+    results = make_results(Spec(replicates=2))
+    first, again = tmp_path / "a", tmp_path / "b"
+    for folder in (first, again):
+        write_report(results, folder)
+    for path in first.rglob("*.*"):
         if path.name != "index.html":  # which says when it was made
-            assert (
-                path.read_bytes()
-                == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
-            )
+            assert path.read_bytes() == (again / path.relative_to(first)).read_bytes()
 
 
 def test_the_command_writes_the_report_and_prints_where(store, tmp_path, monkeypatch, capsys):
@@ -181,12 +165,10 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_a_folder_without_mlflow_stays_empty(tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.report", "noise_ablation"],
+    done = run_python(
+        *("-m", "analysis.report", "noise_ablation"),
         cwd=tmp_path,
         env=environment | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode == 2

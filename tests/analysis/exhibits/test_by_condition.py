@@ -3,14 +3,17 @@
 import re
 import sys
 import zlib
+from collections import Counter
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from exhibited import assert_compared, holm_of
 from scipy.special import softmax
-from scipy.stats import wilcoxon
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
+from studies import make_study, record_of
 from threadpoolctl import threadpool_limits
 
 from analysis.exhibits.by_condition import detection_by_condition, posthoc_by_condition
@@ -20,9 +23,7 @@ from analysis.exhibits.ood import detectors
 from analysis.exhibits.ood.detection import detection
 from analysis.exhibits.ood.protocols import protocols
 from analysis.rendering.table_formats import to_html, to_latex, to_markdown
-from analysis.results.plan import Plan, PlannedTrial
-from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.results.study_results import pairs
 
 # condition → the network's sharpness without and with warm-up: 1 is calibrated
 CONDITIONS = {"resnet18": (2.5, 1.2), "vit": (1.0, 2.2), "densenet121": (1.5, 1.5)}
@@ -40,7 +41,7 @@ def _one_thread():
 # A study in memory
 
 
-def record(trial_id, replicate, sharpness, ood):
+def member(trial_id, sharpness, ood):
     """Logits that are calibrated at a sharpness of 1: labels are drawn from their own softmax."""
     rng = np.random.default_rng(zlib.crc32(trial_id.encode()))
     logits = 2 * rng.normal(size=(EXAMPLES, CLASSES))
@@ -49,42 +50,27 @@ def record(trial_id, replicate, sharpness, ood):
     found = {"test": sharpness * logits}
     if ood:
         found["ood"] = sharpness * rng.normal(size=(EXAMPLES, CLASSES)) * rng.uniform(0.5, 1.5)
-    return Record(
-        trial_id=trial_id, status="finished", trial={"data": {"ood_normalised": True}},
-        device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
-        seconds={}, logits=found, labels={"test": labels}, columns=pd.DataFrame(), probes={},
-    )  # fmt: skip
+    trial = {"data": {"ood_normalised": True}}
+    return record_of(trial=trial, logits=found, labels={"test": labels})
 
 
 def study(replicates=7, ood=True, outcomes=None, conditions=CONDITIONS):
     """outcomes: (condition, replicate) → what became of the warmed-up trial."""
-    planned, trials = [], []
-    for condition, sharpness in conditions.items():
-        for replicate in range(replicates):
-            for arm, sharp in zip(("control", "warmup"), sharpness, strict=True):
-                trial_id = f"{condition} {arm} {replicate}"
-                warm = arm == "warmup"
-                place = {
-                    "trial_id": trial_id, "arm": arm, "replicate": replicate,
-                    "condition": condition if warm else f"{condition}, no noise",
-                    "pair": f"{condition} control {replicate}",
-                }  # fmt: skip
-                fate = (outcomes or {}).get((condition, replicate)) if warm else None
-                kept = None if fate else record(trial_id, replicate, sharp, ood)
-                planned.append(PlannedTrial(**place, cell={}))
-                trials.append(TrialResult(**place, outcome=fate or "finished", record=kept))
-    plan = Plan(
-        study="architectures", title="", answers="", makes="", scale="smoke", data="cifar10",
-        ood="svhn" if ood else None, commit="0123456789abcdef", base={"model": {"name": "mlp"}},
-        exhibits=(), grids={"model": tuple(conditions)},
-        trials=tuple(planned),
-    )  # fmt: skip
-    return StudyResults(plan, tuple(trials), "parent")
 
+    def record(condition, warm, replicate):
+        trial_id = f"{condition} {'warmup' if warm else 'control'} {replicate}"
+        return member(trial_id, conditions[condition][warm], ood)
 
-@pytest.fixture(scope="module")
-def results():
-    return study()
+    return make_study(
+        {condition: {} for condition in conditions},
+        replicates,
+        record,
+        outcomes,
+        control_of=lambda condition: f"{condition}, no noise",
+        study="architectures",
+        ood="svhn" if ood else None,
+        grids={"model": list(conditions)},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +132,7 @@ def test_the_numbers_are_those_of_scikit_learn_pair_by_pair(
     values = all_values(exhibits[name]).set_index(["condition", "method"])
     row = values.loc[condition, method]
     assert row["pairs"] == 7
-    assert (row["without_mean"], row["with_mean"]) == pytest.approx((before.mean(), after.mean()))
-    assert row["with_sd"] == pytest.approx(after.std(ddof=1))
-    outcome = wilcoxon(before, after, correction=False, method="approx")
-    assert row["w"] == outcome.statistic
-    assert row["p"] == pytest.approx(outcome.pvalue)
+    assert_compared(row, before, after)
     shown = exhibits[name].tables[0].shown.set_index(("Condition", "")).loc[condition]
     assert shown[method, "without"] == f"{before.mean():.3f} ± {before.std(ddof=1):.3f}"
     assert shown[method, "with"].startswith(f"{after.mean():.3f} ± {after.std(ddof=1):.3f}")
@@ -160,10 +142,7 @@ def test_r_is_z_over_the_root_of_the_pairs_and_holm_runs_over_all_tables(exhibit
     for exhibit in exhibits.values():
         values = all_values(exhibit)
         assert values["r"].to_numpy() == pytest.approx(values["z"].abs().to_numpy() / 7**0.5)
-        ordered = values.sort_values("p_exact", kind="stable")
-        steps = np.arange(len(values), 0, -1) * ordered["p_exact"].to_numpy()
-        holm = np.minimum(1, np.maximum.accumulate(steps))
-        assert ordered["p_holm"].to_numpy() == pytest.approx(holm)
+        assert values["p_holm"].to_numpy() == pytest.approx(holm_of(values["p_exact"]))
 
 
 def test_the_paper_s_methods_stand_first_and_all_others_after_them(exhibits):
@@ -227,7 +206,7 @@ def test_the_caption_counts_what_the_tables_show(exhibits):
         lower, higher = values[values["difference"] < 0], values[values["difference"] > 0]
         said = [
             f"{word} in {len(rows)}"
-            + f" (P < 0.05 in {(rows['p'] < 0.05).sum()})" * bool(len(rows))
+            + f" (P < 0.05 in {(rows['p'] < 0.05).sum()})" * (len(rows) > 0)
             for word, rows in (("lower", lower), ("higher", higher))
         ]
         if exhibit.name.startswith("detection"):
@@ -235,25 +214,22 @@ def test_the_caption_counts_what_the_tables_show(exhibits):
         name = "ECE" if exhibit.name.startswith("posthoc") else "AUROC"
         expected = f"Of {len(values)} means over the pairs of a condition and method, {name} with "
         assert exhibit.caption.startswith(f"{expected}warm-up is {' and '.join(said)}.")
-        assert (
-            "★ P < 0.001 and † P < 0.05. The CSV has every W, P, exact P and r: Wilcoxon's"
-            in exhibit.caption
-        )
+        marks = "★ P < 0.001 and † P < 0.05. The CSV has every W, P, exact P and r: Wilcoxon's"
+        assert marks in exhibit.caption
 
 
 def test_the_best_of_all_methods_is_named_with_its_arm(exhibits):
     exhibit = exhibits["detection_by_condition"]
     values = all_values(exhibit)
-    wins: dict[str, int] = {}
+    wins: Counter[str] = Counter()
     for _, rows in values.groupby("condition"):
         means = rows[["without_mean", "with_mean"]].round(3).to_numpy()
-        for place, arm in np.argwhere(means == means.max()):
-            name = f"{rows['method'].iloc[place]} {ARMS[arm]} warm-up"
-            wins[name] = wins.get(name, 0) + 1
+        wins.update(
+            f"{rows['method'].iloc[place]} {ARMS[arm]} warm-up"
+            for place, arm in np.argwhere(means == means.max())
+        )
     said = re.search(r"Best mean of all methods in the 3 conditions: (.*?)\.", exhibit.caption)[1]
-    assert dict(part.rsplit(" (", 1) for part in said.split("; ")) == {
-        name: f"{count})" for name, count in wins.items()
-    }
+    assert set(said.split("; ")) == {f"{name} ({count})" for name, count in wins.items()}
 
 
 def test_lost_pairs_are_said_and_a_condition_without_any_has_dashes():
@@ -299,22 +275,14 @@ def test_the_caption_says_how_the_out_of_distribution_images_are_prepared():
 
 def test_nothing_is_measured_twice_for_a_trial(monkeypatch):
     results = study(3)
-    counts = {"ood": 0, "posthoc": 0}
-
-    def counting(kind, function):
-        def counted(*arguments):
-            counts[kind] += 1
-            return function(*arguments)
-
-        return counted
-
-    monkeypatch.setattr(detectors, "ood_detection", counting("ood", detectors.ood_detection))
     module = sys.modules["analysis.exhibits.calibration.posthoc"]
-    slow = counting("posthoc", module.posthoc_calibration)
-    monkeypatch.setattr(module, "posthoc_calibration", slow)
+    slow = {detectors: "ood_detection", module: "posthoc_calibration"}
+    calls = {name: Mock(wraps=getattr(where, name)) for where, name in slow.items()}
+    for where, name in slow.items():
+        monkeypatch.setattr(where, name, calls[name])
     for build in (posthoc_by_condition, posthoc, detection_by_condition, detection, protocols):
         build(results)
-    assert counts == {"ood": len(results.trials), "posthoc": len(results.trials)}
+    assert {call.call_count for call in calls.values()} == {len(results.trials)}
 
 
 # Headers of two levels

@@ -1,18 +1,21 @@
 """Every public function of the metrics and the statistics refuses what has no truthful answer.
 
 `RIGHT` has a call of each that works. Each of its arguments is replaced, by turns, by what must not
-be taken: `WRONG` says by name what that is, and `OF_ITS_OWN` of which function it is another. The
-functions and their parameters are found by looking: a new one fails here until it has its line, and
-its checks.
+be taken: `WRONG` says by name what that is and what is said of it, and `OF_ITS_OWN` of which
+function it is another. The functions and their parameters are found by looking: a new one fails
+here until it has its line, and its checks.
 """
 
 import importlib
 import inspect
 import pkgutil
+import re
 import time
+from itertools import product
 
 import numpy as np
 import pytest
+from studies import Spec, make_results
 
 import analysis.metrics
 from analysis.metrics import calibration, classification, ood_scores, probabilistic
@@ -121,84 +124,158 @@ RIGHT = {
     "theory.logit_variance_bounds": {"mean_square": [0.5], "classes": 3, "depth": 3},
 }  # fmt: skip
 
-NO_ARRAY = ([], [np.nan], [np.inf], ["a"], [1j], [[1.0], [1.0, 2.0]], None)
-NO_VECTOR = (*NO_ARRAY, [[0.5]], 0.5)
-NO_MATRIX = (*NO_ARRAY, [0.5], [[np.nan, 0.0]], [[0.0, -np.inf]], np.empty((0, 3)))
-NO_DISTRIBUTION = (*NO_MATRIX, LOGITS, [[0.5, 0.4]], [[1.5, -0.5]], [[1, 1]])
-NO_LABELS = ([], [0], LABELS + 0.0, LABELS + 1, LABELS - 1, LABELS[:, None], ["a"] * 8, None)
-NO_COUNT = (0, -1, 2.5, 10.0, np.nan, np.inf, True, "3", None)
-NO_FRACTION = (0, 1, -0.1, 95, np.nan, np.inf, True, "0.5", None)
-NO_SEED = (-1, 0.5, np.nan, "1", None)
-NO_SQUARES = (*NO_VECTOR, [-0.5])
+
+def wrong(said, *values):
+    """Values with what is said of them."""
+    return tuple((value, said) for value in values)
+
+
+FINITE = "contains NaN or infinity: has the network diverged?"
+NO_ARRAY = (
+    *wrong("non-empty", []),
+    *wrong(FINITE, [np.nan], [np.inf], [-np.inf]),
+    *wrong("must be real numbers", ["a"], [1j], None),
+    *wrong("must be an array of numbers", [[1.0], [1.0, 2.0]]),
+)
+NO_VECTOR = NO_ARRAY + wrong(r"must be a non-empty vector, not \(", [[0.5]], 0.5)
+MATRIX = r"must be a non-empty \((n|classes), (classes|width)\) array, not "
+NO_MATRIX = (
+    *NO_ARRAY,
+    *wrong(rf"{MATRIX}\(1,\)", [0.5]),
+    *wrong(rf"{MATRIX}\(0, 3\)", np.empty((0, 3))),
+    *wrong(FINITE, [[np.nan, 0.0]], [[0.0, -np.inf]]),
+)
+FOUR_WIDE = wrong("features are [24] wide, training_features [24]", FEATURES[:, :2])
+UNIT = r"must lie in \[0, 1\], not \["
+NO_DISTRIBUTION = (
+    *NO_MATRIX,
+    *wrong(UNIT, LOGITS, [[1.5, -0.5]]),
+    *wrong("each row of probabilities must sum to 1, one is off by 0.1", [[0.5, 0.4]]),
+    *wrong("each row of probabilities must sum to 1, one is off by 1", [[1, 1]]),
+)
+NO_NEW_LABELS = (
+    *wrong(r"must be \(8,\), one for each row, not \(", [], [0], LABELS[:, None], None),
+    *wrong("must be integer class ids, not float64", LABELS + 0.0),
+    *wrong(r"must lie in 0\.\.\d+, not -1\.\.1", LABELS - 1),
+)
+NO_LABELS = (
+    *NO_NEW_LABELS,
+    *wrong("must be integer class ids, not <U1", ["a"] * 8),
+    *wrong(r"must lie in 0\.\.2, not 1\.\.3", LABELS + 1),
+)
+NO_COUNT = wrong(
+    "must be a whole number (of at least 1|in 1..[38]), not ",
+    *(0, -1, 2.5, 10.0, np.nan, np.inf, True, "3", None),
+)
+NO_FRACTION = wrong(
+    r"must lie in \(0, 1\), not ", 0, 1, -0.1, 95, np.nan, np.inf, True, "0.5", None
+)
+NO_SEED = wrong("must be a whole number of at least 0, not ", -1, 0.5, np.nan, "1", None)
+NO_SQUARES = NO_VECTOR + wrong("must be at least 0, not -0.5", [-0.5])
+SHORT = wrong("must be of one length, not [18] and [18]", [1.0])
+CLASSES = "ood_logits must have [23] classes as the others, not [234]"
 
 WRONG = {
-    "metric": ("mean", 3),
-    "arrays": ([], [np.nan], [np.inf], ["a"], 0.5),
+    "metric": wrong("metric", "mean", 3),
+    "arrays": (
+        *wrong("one number of examples", [], 0.5),
+        *wrong(FINITE, [np.nan], [np.inf]),
+        *wrong("must be real numbers", ["a"]),
+    ),
     "level": NO_FRACTION,
-    "confidence": (*NO_VECTOR, [1.1] * 8, [-0.1] * 8),
-    "correct": (*NO_VECTOR, [1, 0], CORRECT + 1, CORRECT / 2),
+    "confidence": NO_VECTOR + wrong(UNIT, [1.1] * 8, [1.0000001] * 8, [-0.1] * 8),
+    "correct": (
+        *NO_ARRAY[:-1],
+        *wrong(r"correct must be a vector of length 8, not \(", [[0.5]], 0.5, [1, 0]),
+        *wrong("correct must be boolean or 0/1", CORRECT + 1, CORRECT / 2),
+    ),
     "bins": NO_COUNT,
-    "representative": ("median", None),
-    "logits": (*NO_MATRIX,),
+    "representative": wrong("representative must be mean or midpoint, not ", "median", None),
+    "logits": NO_MATRIX,
     "labels": NO_LABELS,
     "probabilities": NO_DISTRIBUTION,
-    "u": ([0.5] * 7, 1.5, -0.1, np.nan, None, "a"),
-    "penalty": (-0.1, np.nan, np.inf, "1", None),
-    "k_reg": (-1, 2.5, np.nan, True),
+    "u": (
+        *wrong(r"u must be one number in \[0, 1\] or 8 of them", [0.5] * 7, 1.5, -0.1),
+        *wrong(FINITE, np.nan),
+        *wrong("u must be real numbers", None, "a"),
+    ),
+    "penalty": wrong("penalty must be at least 0 and finite", -0.1, np.nan, np.inf, "1", None),
+    "k_reg": wrong("k_reg must be a whole number of at least 0", -1, 2.5, np.nan, True),
     "calibration_scores": NO_VECTOR,
     "alpha": NO_FRACTION,
-    "alphas": ((), (0.1, 95), (0.0,), (np.nan,)),
-    "scores": (*NO_ARRAY, [[np.nan]]),
-    "quantile": (np.nan, -np.inf, "1", None),
-    "sets": (SETS[:0], SETS[0], SETS.astype(float), [], None),
-    "ood_logits": (*NO_MATRIX[:-1], LOGITS[:, :2], np.ones((4, 4))),
-    "id_logits": (*NO_MATRIX, LOGITS[:, :2]),
+    "alphas": wrong("alphas", ()) + wrong(NO_FRACTION[0][1], (0.1, 95), (0.0,), (np.nan,)),
+    "scores": NO_ARRAY + wrong(FINITE, [[np.nan]]),
+    "quantile": wrong("quantile must be a finite number, not ", np.nan, -np.inf, "1", None),
+    "sets": (
+        *wrong("sets must be a non-empty", SETS[:0], SETS[0], []),
+        *wrong("sets must be a .*boolean", SETS.astype(float), None),
+    ),
+    "ood_logits": NO_MATRIX[:-1] + wrong(CLASSES, LOGITS[:, :2], np.ones((4, 4))),
+    "id_logits": NO_MATRIX + wrong(CLASSES, LOGITS[:, :2]),
     "resamples": NO_COUNT,
     "seed": NO_SEED,
     "id_scores": NO_VECTOR,
     "ood_scores": NO_VECTOR,
-    "tpr": (0, 1.01, 95, np.nan, "1", None),
-    "candidates": ({}, {1.0: ([1.0, 2.0], [0.0, np.nan])}, {1.0: (SCORES, [])}),
-    "temperature": (0, -1.0, np.nan, np.inf, True, "2", None),
+    "tpr": wrong(r"tpr must lie in \(0, 1\], not ", 0, 1.01, 95, np.nan, "1", None),
+    "candidates": (
+        *wrong("candidates must hold at least one", {}),
+        *wrong("ood_scores contains NaN", {1.0: ([1.0, 2.0], [0.0, np.nan])}),
+        *wrong("ood_scores must be a non-empty vector", {1.0: (SCORES, [])}),
+        *wrong("one collection of inputs, not 2", {1.0: ([1, 2], [0, 1]), 2.0: ([1], [0, 1])}),
+        *wrong("one input cannot be split", {1.0: ([1], [0, 1])}),
+    ),
+    "temperature": wrong(
+        "temperature must be positive and finite, not ", 0, -1.0, np.nan, np.inf, True, "2", None
+    ),
     "gamma": NO_FRACTION,
     "largest": NO_COUNT,
-    "features": (*NO_MATRIX, FEATURES[:, :2]),
-    "training_features": (*NO_MATRIX, FEATURES[:, :2]),
-    "training_labels": (*NO_LABELS[:3], LABELS - 1, LABELS[:, None], None),
-    "k": (*NO_COUNT, 9),
-    "weight": (*NO_MATRIX, np.ones((3, 5))),
-    "bias": (*NO_VECTOR, np.ones(4)),
-    "dimension": (*NO_COUNT[:-1], 4),
-    "without": (*NO_VECTOR, [1.0]),
-    "with_": (*NO_VECTOR, [1.0]),
+    "features": NO_MATRIX + FOUR_WIDE,
+    "training_features": NO_MATRIX + FOUR_WIDE,
+    "training_labels": NO_NEW_LABELS,
+    "k": NO_COUNT + wrong("k must be a whole number in 1..8, not 9", 9),
+    "weight": NO_MATRIX + wrong(r"weight must be \(classes, 4\)", np.ones((3, 5))),
+    "bias": NO_VECTOR + wrong(r"and bias \(classes,\)", np.ones(4)),
+    "dimension": NO_COUNT[:-1] + wrong("dimension must be a whole number in 1..3, not 4", 4),
+    "without": NO_VECTOR + SHORT,
+    "with_": NO_VECTOR + SHORT,
     "first": NO_VECTOR,
     "second": NO_VECTOR,
     "pairs": NO_COUNT,
-    "p_values": ([1.1], [-0.1], [np.inf], [[0.1]], ["a"], [[0.1], [0.1, 0.2]]),
+    "p_values": (
+        *wrong(r"p_values must lie in \[0, 1\]", [1.1], [-0.1], [np.inf]),
+        *wrong(r"p_values must be a vector, not \(1, 1\)", [[0.1]]),
+        *wrong("p_values", ["a"], [[0.1], [0.1, 0.2]]),
+    ),
     "differences": NO_VECTOR,
-    "part": (*NO_VECTOR, [1.0]),
-    "whole": (*NO_VECTOR, [1.0]),
+    "part": NO_VECTOR + SHORT,
+    "whole": NO_VECTOR + SHORT,
     "classes": NO_COUNT,
     "depth": NO_COUNT,
     "width": NO_COUNT[:-1],
     "mean_square": NO_SQUARES,
-    "variances": (*NO_ARRAY, [-0.5]),
+    "variances": NO_ARRAY + wrong("must be at least 0, not -0.5", [-0.5]),
     "below": NO_ARRAY,
 }
 
+# of any shape that has an axis of classes
+NO_LOGITS = NO_ARRAY + wrong("logits", 0.5) + wrong(FINITE, [[0.0, -np.inf]])
 OF_ITS_OWN = {
-    # of any shape that has an axis of classes
-    ("classification.softmax", "logits"): (*NO_ARRAY, 0.5, [[0.0, -np.inf]]),
-    ("classification.log_softmax", "logits"): (*NO_ARRAY, 0.5, [[0.0, -np.inf]]),
-    ("ood_scores.last_layer", "features"): (*NO_MATRIX, FEATURES[:3]),
+    ("classification.softmax", "logits"): NO_LOGITS,
+    ("classification.log_softmax", "logits"): NO_LOGITS,
+    ("ood_scores.last_layer", "features"): NO_MATRIX
+    + wrong("must be of one length, not 3 and 8", FEATURES[:3]),
     ("stats.mean_interval", "confidence"): NO_FRACTION,
     ("stats.ratio_interval", "confidence"): NO_FRACTION,
-    ("conformal.conformal_prediction", "ood_logits"): (LOGITS[:, :2], [[np.nan] * 3], [], [0.5]),
+    ("conformal.conformal_prediction", "ood_logits"): (
+        *wrong(CLASSES, LOGITS[:, :2]),
+        *wrong(FINITE, [[np.nan] * 3]),
+        *wrong("non-empty", [], [0.5]),
+    ),
 }
 
 #: What an argument that must fit another is told by: the check names both, or the one that is off.
 NAMED_BY = {
-    "arrays": "arrays", "candidates": "candidates|id_scores|ood_scores",
+    "arrays": "arrays", "candidates": "candidates|id_scores|ood_scores|input",
     "logits": "logits|labels|features", "confidence": "confidence|correct",
     "id_logits": "id_logits|ood_logits", "probabilities": "probabilities|labels|u",
     "sets": "sets|labels", "features": "features", "weight": "weight|bias",
@@ -211,19 +288,15 @@ MODULES = {
 } | {"stats": stats, "theory": theory}
 
 
-def public_functions():
-    return {
-        f"{module}.{name}": function
-        for module, found in MODULES.items()
-        for name, function in vars(found).items()
-        if not name.startswith("_")
-        and callable(function)
-        and not inspect.isclass(function)
-        and getattr(function, "__module__", "") == found.__name__
-    }
-
-
-FUNCTIONS = public_functions()
+FUNCTIONS = {
+    f"{module}.{name}": function
+    for module, found in MODULES.items()
+    for name, function in vars(found).items()
+    if callable(function)
+    and not inspect.isclass(function)
+    and not name.startswith("_")
+    and getattr(function, "__module__", "") == found.__name__
+}
 
 
 def called(function, arguments):
@@ -240,18 +313,22 @@ def test_every_public_function_and_every_argument_of_it_is_tried():
         assert WRONG.keys() >= RIGHT[name].keys(), name
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+MIDPOINT = {"calibration.expected_calibration_error": {"representative": "midpoint"}}
+
+
+@pytest.mark.parametrize(("name", "other"), [*product(FUNCTIONS, [{}]), *MIDPOINT.items()])
 @pytest.mark.filterwarnings("ignore")
-def test_what_has_no_truthful_answer_is_refused_by_the_argument_s_name(name):
-    function, right = FUNCTIONS[name], RIGHT[name]
+def test_what_has_no_truthful_answer_is_refused_by_the_argument_s_name(name, other):
+    function, right = FUNCTIONS[name], RIGHT[name] | other
     called(function, right)
     for argument in right:
         default = inspect.signature(function).parameters[argument].default
-        for value in OF_ITS_OWN.get((name, argument), WRONG[argument]):
+        for value, said in OF_ITS_OWN.get((name, argument), WRONG[argument]):
             if value is None is default:
                 continue
-            with pytest.raises(ValueError, match=NAMED_BY.get(argument, argument)):
+            with pytest.raises(ValueError, match=said) as raised:
                 called_with(function, right, argument, value)
+            assert re.search(NAMED_BY.get(argument, argument), str(raised.value))
 
 
 def called_with(function, right, argument, value):
@@ -260,8 +337,8 @@ def called_with(function, right, argument, value):
 
 
 @pytest.fixture
-def results(synthetic):
-    return synthetic.results(synthetic.Spec())
+def results():
+    return make_results(Spec())
 
 
 def test_a_grid_that_is_not_the_study_s_is_refused(results):

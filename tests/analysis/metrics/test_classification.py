@@ -26,9 +26,8 @@ def test_agrees_with_pytorch(predictions):
     tensor, classes = torch.from_numpy(logits), torch.from_numpy(labels)
     np.testing.assert_allclose(log_softmax(logits), F.log_softmax(tensor, -1), 1e-12, 1e-15)
     np.testing.assert_allclose(softmax(logits), F.softmax(tensor, -1), rtol=1e-12)
-    assert negative_log_likelihood(logits, labels) == pytest.approx(
-        F.cross_entropy(tensor, classes).item(), rel=1e-12
-    )
+    expected = F.cross_entropy(tensor, classes).item()
+    assert negative_log_likelihood(logits, labels) == pytest.approx(expected, rel=1e-12)
     confidence, correct = confidence_and_correct(logits, labels)
     largest, predicted = F.softmax(tensor, -1).max(-1)
     np.testing.assert_allclose(confidence, largest, rtol=1e-12)
@@ -69,22 +68,3 @@ def test_accuracy_is_the_fraction_of_hits():
     assert accuracy(logits, [0, 1, 2, 0]) == 0.75
     _, correct = confidence_and_correct(logits, [0, 1, 2, 0])
     assert correct.tolist() == [True, True, True, False]
-
-
-@pytest.mark.parametrize("metric", [accuracy, negative_log_likelihood, confidence_and_correct])
-@pytest.mark.parametrize(
-    ("logits", "labels", "problem"),
-    [
-        (np.zeros(3), [0, 1, 2], r"logits must be a non-empty \(n, classes\) array, not \(3,\)"),
-        (np.zeros((0, 3)), [], "non-empty"),
-        (np.zeros((2, 3)), [0], r"labels must be \(2,\)"),
-        (np.zeros((2, 3)), [0.0, 1.0], "integer class ids, not float64"),
-        (np.zeros((2, 3)), [0, 3], r"labels must lie in 0\.\.2, not 0\.\.3"),
-        (np.zeros((2, 3)), [-1, 0], r"labels must lie in 0\.\.2, not -1\.\.0"),
-        (np.array([[0.0, np.nan]]), [0], "diverged"),
-        (np.array([[0.0, np.inf]]), [0], "diverged"),
-    ],
-)
-def test_input_without_a_truthful_answer_is_refused(metric, logits, labels, problem):
-    with pytest.raises(ValueError, match=problem):
-        metric(logits, labels)

@@ -1,19 +1,14 @@
 """Detection measures against the counting of pairs, scikit-learn and what holds at the edges."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.metrics.ood import (
-    aupr_in,
-    aupr_out,
-    auroc,
-    fpr_at_tpr,
-    roc_curve,
-    tuned_detection,
-)
+from analysis.metrics.ood import aupr_in, aupr_out, auroc, fpr_at_tpr, roc_curve, tuned_detection
 
 MEASURES = [auroc, aupr_in, aupr_out, fpr_at_tpr]
 
@@ -41,34 +36,37 @@ def test_auroc_is_the_fraction_of_pairs_won_with_ties_a_half(id_scores, ood_scor
 def test_areas_agree_with_scikit_learn(overlapping):
     id_scores, ood_scores, is_id = overlapping
     both = np.concatenate([id_scores, ood_scores])
-    for measured, expected in [
-        (auroc(id_scores, ood_scores), sklearn.metrics.roc_auc_score(is_id, both)),
-        (aupr_in(id_scores, ood_scores), sklearn.metrics.average_precision_score(is_id, both)),
-        (
-            aupr_out(id_scores, ood_scores),
-            sklearn.metrics.average_precision_score(1 - is_id, -both),
-        ),
-    ]:
-        assert measured == pytest.approx(expected, abs=1e-12)
+    expected = (
+        sklearn.metrics.roc_auc_score(is_id, both),
+        sklearn.metrics.average_precision_score(is_id, both),
+        sklearn.metrics.average_precision_score(1 - is_id, -both),
+    )
+    measured = tuple(area(id_scores, ood_scores) for area in (auroc, aupr_in, aupr_out))
+    assert measured == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+@pytest.fixture
+def curve(overlapping):
+    """(false, true positive rates) at every threshold, by scikit-learn."""
+    id_scores, ood_scores, is_id = overlapping
+    both = np.concatenate([id_scores, ood_scores])
+    fprs, tprs, _ = sklearn.metrics.roc_curve(is_id, both, drop_intermediate=False)
+    return fprs, tprs
 
 
 @pytest.mark.parametrize("tpr", [0.1, 0.5, 0.95, 1.0])
-def test_fpr_is_that_of_the_first_point_of_scikit_learns_curve_to_reach_the_tpr(overlapping, tpr):
-    id_scores, ood_scores, is_id = overlapping
-    fprs, tprs, _ = sklearn.metrics.roc_curve(
-        is_id, np.concatenate([id_scores, ood_scores]), drop_intermediate=False
-    )
-    assert fpr_at_tpr(id_scores, ood_scores, tpr) == fprs[tprs >= tpr][0]
+def test_fpr_is_that_of_the_first_point_of_scikit_learns_curve_to_reach_the_tpr(
+    overlapping, curve, tpr
+):
+    fprs, tprs = curve
+    assert fpr_at_tpr(*overlapping[:2], tpr) == fprs[tprs >= tpr][0]
 
 
-def test_curve_passes_through_scikit_learns_with_corners_alone(overlapping):
-    id_scores, ood_scores, is_id = overlapping
-    fprs, tprs, _ = sklearn.metrics.roc_curve(
-        is_id, np.concatenate([id_scores, ood_scores]), drop_intermediate=False
-    )
-    along, up = roc_curve(id_scores, ood_scores)
-    assert {*zip(along, up, strict=True)} <= {*zip(fprs, tprs, strict=True)}
-    assert sklearn.metrics.auc(along, up) == pytest.approx(auroc(id_scores, ood_scores), abs=1e-12)
+def test_curve_passes_through_scikit_learns_with_corners_alone(overlapping, curve):
+    along, up = roc_curve(*overlapping[:2])
+    assert {*zip(along, up, strict=True)} <= {*zip(*curve, strict=True)}
+    area = pytest.approx(auroc(*overlapping[:2]), abs=1e-12)
+    assert sklearn.metrics.auc(along, up) == area
 
 
 def test_curve_keeps_the_ends_and_each_turn():
@@ -148,28 +146,6 @@ def test_only_the_order_of_the_scores_counts_not_that_of_the_inputs(measure, ids
     assert measure(warped_ids, warped_oods) == measure(ids, oods)
 
 
-@pytest.mark.parametrize("measure", [*MEASURES, roc_curve])
-@pytest.mark.parametrize(
-    ("id_scores", "ood_scores", "problem"),
-    [
-        ([], [0.5], "id_scores must be a non-empty vector"),
-        ([0.5], [], "ood_scores must be a non-empty vector"),
-        ([[0.5]], [0.5], "id_scores must be a non-empty vector"),
-        ([0.5], [np.nan], "ood_scores contains NaN"),
-        ([np.inf], [0.5], "id_scores contains NaN or infinity"),
-    ],
-)
-def test_input_without_a_truthful_answer_is_refused(measure, id_scores, ood_scores, problem):
-    with pytest.raises(ValueError, match=problem):
-        measure(id_scores, ood_scores)
-
-
-@pytest.mark.parametrize("tpr", [0.0, 1.01, np.nan])
-def test_a_true_positive_rate_is_a_rate(tpr):
-    with pytest.raises(ValueError, match=r"tpr must lie in \(0, 1\]"):
-        fpr_at_tpr([1.0], [0.0], tpr)
-
-
 # Tuning
 
 
@@ -192,8 +168,7 @@ def test_the_parameter_with_the_highest_auroc_is_measured():
     assert tuned.parameter == (0.5, 2.0)
     alone = tuned_detection({None: candidates[0.5, 2.0]}, seed=0)
     assert alone.parameter is None
-    assert (tuned.auroc, tuned.aupr_in) == (alone.auroc, alone.aupr_in)
-    assert (tuned.aupr_out, tuned.fpr95) == (alone.aupr_out, alone.fpr95)
+    assert replace(tuned, parameter=None) == alone
 
 
 @pytest.mark.parametrize(("n_id", "n_ood"), [(10, 8), (11, 9), (2, 3)])
@@ -223,17 +198,3 @@ def test_the_split_is_the_seeds():
 def test_the_first_of_tied_parameters_is_chosen():
     pair = grid()[0.1, 1.0]
     assert tuned_detection({5.0: pair, 1.5: pair}, seed=0).parameter == 5.0
-
-
-@pytest.mark.parametrize(
-    ("candidates", "problem"),
-    [
-        ({}, "candidates must hold at least one"),
-        ({1.0: ([1, 2], [0, 1]), 2.0: ([1, 2, 3], [0, 1])}, "one collection of inputs, not 2"),
-        ({1.0: ([1], [0, 1])}, "cannot be split"),
-        ({1.0: ([1, 2], [0, np.nan])}, "ood_scores contains NaN"),
-    ],
-)
-def test_candidates_that_cannot_be_compared_are_refused(candidates, problem):
-    with pytest.raises(ValueError, match=problem):
-        tuned_detection(candidates, seed=0)

@@ -51,9 +51,8 @@ def features():
 def test_softmax_and_energy_agree_with_pytorch(logits, temperature):
     scaled = torch.from_numpy(logits) / temperature
     np.testing.assert_allclose(msp(logits, temperature), scaled.softmax(1).amax(1), rtol=1e-12)
-    np.testing.assert_allclose(
-        energy(logits, temperature), temperature * scaled.logsumexp(1), rtol=1e-12
-    )
+    expected = temperature * scaled.logsumexp(1)
+    np.testing.assert_allclose(energy(logits, temperature), expected, rtol=1e-12)
 
 
 def test_entropy_and_largest_logit_agree_with_pytorch(logits):
@@ -156,9 +155,8 @@ def test_detection_covers_every_logit_score_and_the_temperature_on_one_split():
         assert detections[name].parameter is None
     temperature = detections["temperature"].parameter
     assert temperature in TEMPERATURES
-    assert detections["temperature"].auroc == auroc(
-        msp(known, temperature)[id_measured], msp(unknown, temperature)[ood_measured]
-    )
+    inside, outside = (msp(logits, temperature) for logits in (known, unknown))
+    assert detections["temperature"].auroc == auroc(inside[id_measured], outside[ood_measured])
 
 
 def test_detection_finds_the_temperature_that_separates_best():
@@ -175,35 +173,6 @@ def test_detection_finds_the_temperature_that_separates_best():
     assert tuned.auroc > 0.95
 
 
-@pytest.mark.parametrize("score", [*LOGIT_SCORES.values(), lambda z: ood_detection(z, z, 0)])
-@pytest.mark.parametrize(
-    ("values", "problem"),
-    [
-        (np.zeros(3), r"must be a non-empty \(n, classes\) array, not \(3,\)"),
-        (np.zeros((0, 3)), "non-empty"),
-        (np.array([[0.0, np.nan]]), "diverged"),
-        (np.array([[0.0, np.inf]]), "diverged"),
-    ],
-)
-def test_logits_without_a_truthful_score_are_refused(score, values, problem):
-    with pytest.raises(ValueError, match=problem):
-        score(values)
-
-
-@pytest.mark.parametrize(
-    ("call", "problem"),
-    [
-        (lambda z: msp(z, 0.0), "temperature must be positive"),
-        (lambda z: energy(z, np.inf), "temperature must be positive and finite"),
-        (lambda z: gen(z, gamma=1.0), r"gamma must lie in \(0, 1\)"),
-        (lambda z: gen(z, largest=0), "largest must be a whole number"),
-    ],
-)
-def test_settings_without_meaning_are_refused(call, problem):
-    with pytest.raises(ValueError, match=problem):
-        call(np.zeros((2, 3)))
-
-
 # Features
 
 
@@ -212,9 +181,8 @@ def test_mahalanobis_agrees_with_scikit_learns_covariance(features):
     means = np.stack([training[labels == c].astype(np.float64).mean(axis=0) for c in range(3)])
     covariance = EmpiricalCovariance(assume_centered=True).fit(training - means[labels])
     distances = np.stack([covariance.mahalanobis(known - mean) for mean in means])
-    np.testing.assert_allclose(
-        mahalanobis(known, training, labels), -distances.min(axis=0), rtol=1e-8
-    )
+    scores = mahalanobis(known, training, labels)
+    np.testing.assert_allclose(scores, -distances.min(axis=0), rtol=1e-8)
 
 
 def test_mahalanobis_does_not_depend_on_the_features_scale_or_on_absent_classes(features):
@@ -228,10 +196,8 @@ def test_mahalanobis_does_not_depend_on_the_features_scale_or_on_absent_classes(
 
 def test_mahalanobis_is_zero_at_a_class_mean_and_known_by_hand():
     training = np.array([[-1.0], [1.0], [9.0], [11.0]])  # a variance of 1 about 0 and about 10
-    assert mahalanobis([[0.0], [10.0], [2.0], [13.0]], training, [0, 0, 1, 1]).tolist() == [
-        *[0, 0],
-        *[-4, -9],
-    ]
+    scores = mahalanobis([[0.0], [10.0], [2.0], [13.0]], training, [0, 0, 1, 1])
+    assert scores.tolist() == [0, 0, -4, -9]
 
 
 @pytest.mark.parametrize("k", [1, 7, 300])
@@ -297,33 +263,10 @@ def test_last_layer_gives_the_same_logits_where_a_unit_is_dead(features):
     np.testing.assert_allclose(weight[:, 5], 0, atol=1e-9)
 
 
-ONE, TWO = np.ones((2, 1)), np.ones((2, 2))
-
-
-@pytest.mark.parametrize(
-    ("call", "problem"),
-    [
-        (lambda: mahalanobis(TWO, ONE, [0, 1]), "features are 2 wide, training_features 1"),
-        (
-            lambda: mahalanobis(TWO, TWO, [0]),
-            r"training_labels must be \(2,\), one for each row, not \(1,\)",
-        ),
-        (lambda: mahalanobis(TWO, TWO, [0, 1]), "do not vary within any class"),
-        (lambda: mahalanobis(TWO * np.nan, TWO, [0, 1]), "features contains NaN"),
-        (lambda: nearest_neighbour(TWO, TWO, k=3), r"k must be a whole number in 1\.\.2"),
-        (lambda: nearest_neighbour(TWO, TWO * np.inf, k=1), "training_features contains NaN"),
-        (lambda: vim(TWO, TWO, np.ones((3, 1)), np.ones(3)), r"weight must be \(classes, 2\)"),
-        (lambda: vim(TWO, TWO, np.ones((3, 2)), np.ones(2)), r"and bias \(classes,\)"),
-        (
-            lambda: vim(TWO, TWO, np.eye(2), np.ones(2), dimension=2),
-            r"dimension must be a whole number in 1\.\.1",
-        ),
-        (lambda: vim(TWO, TWO, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
-        (lambda: vim(TWO, TWO * 0, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
-        (lambda: ood_detection(TWO, ONE, seed=0), "ood_logits must have 2 classes .* not 1"),
-        (lambda: last_layer(TWO, np.ones((3, 1))), "of one length, not 2 and 3"),
-    ],
-)
-def test_features_without_a_truthful_score_are_refused(call, problem):
-    with pytest.raises(ValueError, match=problem):
-        call()
+def test_features_that_tell_nothing_apart_are_refused():
+    ones = np.ones((2, 2))
+    with pytest.raises(ValueError, match="do not vary within any class"):
+        mahalanobis(ones, ones, [0, 1])
+    for training in (ones, 0 * ones):
+        with pytest.raises(ValueError, match="span no more than 1 dimensions"):
+            vim(ones, training, np.eye(2), np.zeros(2))

@@ -1,5 +1,7 @@
 """Class-wise ECE and the Brier score against torchmetrics, scikit-learn and plain loops."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,8 @@ from analysis.metrics.probabilistic import (
     brier_score,
     classwise_calibration_error,
 )
+
+near = partial(pytest.approx, abs=1e-12)
 
 
 @st.composite
@@ -67,28 +71,23 @@ class TestClasswise:
         probabilities, labels = sample(classes)
         reference = [
             binary_calibration_error(
-                torch.from_numpy(probabilities[:, k].copy()),
-                torch.from_numpy(labels == k).long(),
-                n_bins=bins,
-                norm="l1",
+                torch.tensor(probabilities[:, k]), torch.tensor(labels == k), n_bins=bins, norm="l1"
             ).item()
             for k in range(classes)
         ]
-        assert classwise_calibration_error(probabilities, labels, bins) == pytest.approx(
-            np.mean(reference), abs=1e-6
-        )
+        error = classwise_calibration_error(probabilities, labels, bins)
+        assert error == pytest.approx(np.mean(reference), abs=1e-6)
 
     def test_certainty_counts_in_the_first_and_the_last_bin(self):
         # class 0: says 1.0 and .95, one is right; class 1: says 0.0 and .05, one is right
-        assert classwise_calibration_error([[1.0, 0.0], [0.95, 0.05]], [1, 0]) == pytest.approx(
-            (0.475 + 0.475) / 2
-        )
+        error = classwise_calibration_error([[1.0, 0.0], [0.95, 0.05]], [1, 0])
+        assert error == pytest.approx((0.475 + 0.475) / 2)
 
     def test_sees_what_the_confidence_in_the_prediction_does_not(self):
         # class 0 comes as often as it is said to, classes 1 and 2 the other way round
         probabilities, labels = np.tile([0.6, 0.3, 0.1], (10, 1)), np.repeat([0, 1, 2], [6, 1, 3])
         confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-        assert expected_calibration_error(confidence, correct) == pytest.approx(0, abs=1e-12)
+        assert expected_calibration_error(confidence, correct) == near(0)
         assert classwise_calibration_error(probabilities, labels) == pytest.approx(0.4 / 3)
 
     def test_is_invariant_to_the_order_of_classes_and_examples(self):
@@ -96,9 +95,8 @@ class TestClasswise:
         classes = np.array([3, 0, 4, 1, 2])
         rows = np.random.default_rng(0).permutation(400)
         shuffled = probabilities[rows][:, np.argsort(classes)], classes[labels[rows]]
-        assert classwise_calibration_error(*shuffled) == pytest.approx(
-            classwise_calibration_error(probabilities, labels), abs=1e-12
-        )
+        error = classwise_calibration_error(probabilities, labels)
+        assert classwise_calibration_error(*shuffled) == near(error)
 
 
 class TestBrier:
@@ -109,13 +107,12 @@ class TestBrier:
             brier_score_loss((labels == k).astype(int), probabilities[:, k], pos_label=1)
             for k in range(probabilities.shape[1])
         ]
-        assert brier_score(probabilities, labels) == pytest.approx(sum(reference), abs=1e-12)
+        assert brier_score(probabilities, labels) == near(sum(reference))
 
     def test_of_two_classes_is_twice_the_binary_score(self):
         probabilities, labels = sample(2)
-        assert brier_score(probabilities, labels) == pytest.approx(
-            2 * brier_score_loss(labels, probabilities[:, 1])
-        )
+        binary = brier_score_loss(labels, probabilities[:, 1])
+        assert brier_score(probabilities, labels) == pytest.approx(2 * binary)
 
     def test_is_zero_for_the_truth_and_two_for_certain_error(self):
         assert brier_score(np.eye(3), [0, 1, 2]) == 0
@@ -126,12 +123,9 @@ class TestDecomposition:
     @given(forecasts(), st.integers(1, 15))
     def test_agrees_with_a_plain_loop_and_sums_to_the_score(self, forecast, bins):
         parts = brier_decomposition(*forecast, bins)
-        np.testing.assert_allclose(
-            [parts.reliability, parts.resolution, parts.uncertainty, parts.within_bin],
-            decomposition_by_loop(*forecast, bins),
-            atol=1e-12,
-        )
-        assert parts.score == pytest.approx(brier_score(*forecast), abs=1e-12)
+        found = [parts.reliability, parts.resolution, parts.uncertainty, parts.within_bin]
+        np.testing.assert_allclose(found, decomposition_by_loop(*forecast, bins), atol=1e-12)
+        assert parts.score == near(brier_score(*forecast))
         assert -1e-12 <= parts.resolution <= parts.uncertainty + 1e-12
 
     def test_of_forecasts_that_are_equal_in_each_bin_is_murphys_three_parts(self):
@@ -140,43 +134,20 @@ class TestDecomposition:
         probabilities = np.stack([first, 1 - first], axis=1)
         labels = generator.integers(2, size=500)
         parts = brier_decomposition(probabilities, labels)
-        assert parts.within_bin == pytest.approx(0, abs=1e-12)
-        assert parts.reliability - parts.resolution + parts.uncertainty == pytest.approx(
-            brier_score(probabilities, labels)
-        )
+        assert parts.within_bin == near(0)
+        score = pytest.approx(brier_score(probabilities, labels))
+        assert parts.reliability - parts.resolution + parts.uncertainty == score
 
     def test_of_the_truth_is_all_resolution(self):
         parts = brier_decomposition(np.eye(4), [0, 1, 2, 3])
-        assert (parts.reliability, parts.within_bin) == (0, pytest.approx(0, abs=1e-12))
+        assert (parts.reliability, parts.within_bin) == (0, near(0))
         assert parts.resolution == pytest.approx(parts.uncertainty) == pytest.approx(0.75)
 
     def test_of_the_labels_frequencies_is_all_uncertainty(self):
         labels = np.repeat([0, 1, 2], [5, 3, 2])
         parts = brier_decomposition(np.tile([0.5, 0.3, 0.2], (10, 1)), labels)
-        assert parts.reliability == pytest.approx(0, abs=1e-12)
-        assert parts.resolution == pytest.approx(0, abs=1e-12)
+        assert (parts.reliability, parts.resolution) == near((0, 0))
         assert parts.uncertainty == pytest.approx(1 - 0.25 - 0.09 - 0.04) == parts.score
-
-
-@pytest.mark.parametrize("metric", [classwise_calibration_error, brier_score, brier_decomposition])
-@pytest.mark.parametrize(
-    ("probabilities", "labels", "problem"),
-    [
-        ([0.5, 0.5], [0], "non-empty"),
-        (np.empty((0, 2)), [], "non-empty"),
-        ([[0.5, 0.5]], [0, 1], r"labels must be \(1,\), one for each row, not \(2,\)"),
-        ([[0.5, 0.5]], [0.0], "integer class ids, not float64"),
-        ([[0.5, 0.5]], [2], r"lie in 0\.\.1, not 2\.\.2"),
-        ([[0.5, 0.5]], [-1], r"lie in 0\.\.1"),
-        ([[0.5, np.nan]], [0], "NaN"),
-        ([[1.5, -0.5]], [0], r"lie in \[0, 1\]"),
-        ([[0.5, 0.4]], [0], "sum to 1, one is off by 0.1"),
-        ([[1.0, 1.0]], [0], "sum to 1"),
-    ],
-)
-def test_input_without_a_truthful_answer_is_refused(metric, probabilities, labels, problem):
-    with pytest.raises(ValueError, match=problem):
-        metric(probabilities, labels)
 
 
 def test_a_float32_softmax_over_a_thousand_classes_is_accepted():

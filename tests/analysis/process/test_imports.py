@@ -1,10 +1,7 @@
 """Files of a user's own that are called as modules are, in the folder of a command."""
 
-import subprocess
-import sys
-
 import pytest
-from support import ROOT
+from support import ROOT, run_python
 
 from analysis.process.imports import taken_names
 
@@ -27,13 +24,7 @@ def taken(request, tmp_path):
 
 
 def python(folder, *arguments, **env):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT)} | env,
-        capture_output=True,
-        text=True,
-    )
+    return run_python(*arguments, cwd=folder, env={"PYTHONPATH": str(ROOT)} | env)
 
 
 def test_what_is_installed_is_imported_and_a_users_own_modules_too(taken):

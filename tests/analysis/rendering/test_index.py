@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from studies import Spec, make_results
 
 from analysis.rendering.index import write_index
 from analysis.rendering.report import CONTENTS, write_report
@@ -12,10 +13,10 @@ HOSTILE = '<script>alert(1)</script> & "quotes"'
 
 
 @pytest.fixture(scope="module")
-def reports(synthetic, tmp_path_factory):
+def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     for name in ("one", "two"):
-        results = synthetic.results(synthetic.Spec(study=name))
+        results = make_results(Spec(study=name))
         write_report(results, folder / name / "smoke-photos")
     return [folder / name / "smoke-photos" for name in ("one", "two")]
 

@@ -4,6 +4,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
+from studies import make_record, one_condition, publish
 
 from analysis.cache import Cache
 from analysis.results import download as reading
@@ -50,9 +51,9 @@ def everything(study):
     return [(t.trial_id, t.outcome, t.note, dict(t.numbers)) for t in study.trials]
 
 
-def test_a_stored_record_is_the_record_and_is_read_when_it_is_asked_for(synthetic, tmp_path):
+def test_a_stored_record_is_the_record_and_is_read_when_it_is_asked_for(tmp_path):
     path = tmp_path / "record.npz"
-    path.write_bytes(synthetic.record("a", warm=True))
+    path.write_bytes(make_record("a", warm=True))
     whole = read_record(path)
     stored = stored_record(path, fields(whole), array_names(whole))
     same(stored, whole)
@@ -73,15 +74,12 @@ def test_a_study_is_the_same_cold_and_warm_and_with_no_cache(store, cache, tmp_p
     assert everything(cold) == everything(warm) == everything(without)
     for trials in zip(cold.trials, warm.trials, without.trials, strict=True):
         if trials[0].record:
-            path = local_artifact(store.client, run_of(store, trials[0]), "record.npz")
+            run = store.client.get_run(trials[0].run_id)
+            path = local_artifact(store.client, run, "record.npz")
             whole = read_record(path)
             assert trials[1].numbers == (summarise(whole) if whole.status == "finished" else {})
             for trial in trials:
                 same(trial.record, whole)
-
-
-def run_of(store, trial):
-    return store.client.get_run(trial.run_id)
 
 
 def test_a_record_is_downloaded_once(store, cache, downloads):
@@ -120,12 +118,11 @@ def test_where_the_cache_cannot_be_written_records_are_in_memory(
     assert all(t.record.logits["test"].shape == (400, 10) for t in study.trials if t.numbers)
 
 
-def test_a_record_that_is_not_the_published_one_is_missing_and_says_so(store, cache, synthetic):
-    spec = synthetic.Spec(study="exchanged", distributions=("gaussian",), stds=(1.0,), replicates=1)
-    synthetic.publish(store.client, spec, store.folder)
+def test_a_record_that_is_not_the_published_one_is_missing_and_says_so(store, cache):
+    publish(store.client, one_condition(study="exchanged"), store.folder)
     trial = load_study(store.client, "exchanged").by_id["warm0x0"]
     other = store.folder / "record.npz"
-    other.write_bytes(synthetic.record("warm0x0", sharpness=9.0))
+    other.write_bytes(make_record("warm0x0", sharpness=9.0))
     store.client.log_artifact(trial.run_id, str(other))
     found = load_study(store.client, "exchanged").by_id["warm0x0"]
     assert (found.outcome, found.record) == ("missing", None)
@@ -133,11 +130,9 @@ def test_a_record_that_is_not_the_published_one_is_missing_and_says_so(store, ca
 
 
 @pytest.mark.parametrize("said", ["", "../../../etc/passwd", "0" * 63, "G" * 64])
-def test_a_digest_that_is_none_names_no_path(store, cache, synthetic, downloads, said):
-    spec = synthetic.Spec(
-        study=f"told {len(said)} {said[:1]}", distributions=("gaussian",), stds=(1.0,), replicates=1
-    )
-    synthetic.publish(store.client, spec, store.folder)
+def test_a_digest_that_is_none_names_no_path(store, cache, downloads, said):
+    spec = one_condition(study=f"told {len(said)} {said[:1]}")
+    publish(store.client, spec, store.folder)
     for trial in load_study(store.client, spec.study).trials:
         store.client.set_tag(trial.run_id, "record_sha256", said)
     downloads.clear()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from studies import Spec, make_results
 
 from analysis.rendering.findings import findings
 from analysis.rendering.page import render_page
@@ -12,27 +13,37 @@ from analysis.results.equal_start import unequal_starts, warning
 
 
 @pytest.fixture
-def study(synthetic):
+def study():
     """Three replicates of two distributions; no two trials share a record."""
-    spec = synthetic.Spec(distributions=("gaussian", "pink"), stds=(), replicates=3, exhibits=())
-    return synthetic.results(spec)
+    spec = Spec(distributions=("gaussian", "pink"), stds=(), replicates=3, exhibits=())
+    return make_results(spec)
 
 
-def changed(study, trial_id, **columns):
-    """The study, with other columns of the history in one trial's record."""
-    trials = []
-    for trial in study.trials:
-        if trial.trial_id == trial_id:
-            record = replace(trial.record, columns=trial.record.columns | columns)
-            trial = replace(trial, record=record)
-        trials.append(trial)
-    return replace(study, trials=tuple(trials))
+def changed(study, trial_id, **fields):
+    """The study, with other fields of one trial."""
+    return replace(
+        study,
+        trials=tuple(
+            replace(trial, **fields) if trial.trial_id == trial_id else trial
+            for trial in study.trials
+        ),
+    )
+
+
+def with_record(study, trial_id, **fields):
+    """The study, with other fields of one trial's record."""
+    return changed(study, trial_id, record=replace(study.by_id[trial_id].record, **fields))
+
+
+def with_column(study, trial_id, name, value):
+    """The study, with another first row of a column of one trial's history."""
+    columns = study.by_id[trial_id].record.columns
+    column = np.concatenate([[value], columns[name][1:]])
+    return with_record(study, trial_id, columns=columns | {name: column})
 
 
 def with_loss(study, trial_id, value, loss="test_loss"):
-    column = study.by_id[trial_id].record.columns[loss].copy()
-    column[0] = value
-    return changed(study, trial_id, **{loss: column})
+    return with_column(study, trial_id, loss, value)
 
 
 def test_equal_starts_are_no_news(study):
@@ -77,28 +88,15 @@ def test_rounding_is_no_difference(study, value, device, said):
 
 def test_kinds_of_device_are_not_compared(study):
     broken = with_loss(study, "warm0x0", 9.0)
-    record = broken.by_id["warm0x0"].record
-    elsewhere = tuple(
-        replace(t, record=replace(record, device="NVIDIA H100")) if t.trial_id == "warm0x0" else t
-        for t in broken.trials
-    )
-    assert unequal_starts(replace(broken, trials=elsewhere)) == []
+    assert unequal_starts(with_record(broken, "warm0x0", device="NVIDIA H100")) == []
 
 
 def test_nothing_is_said_of_records_without_the_row_or_of_trials_without_a_record(study):
     broken = with_loss(study, "warm0x0", 9.0)
-    phase = np.where(np.arange(26) == 0, "warmup", study.by_id["warm0x0"].record.columns["phase"])
-    assert unequal_starts(changed(broken, "warm0x0", phase=phase)) == []
-    lost = tuple(
-        replace(t, record=None, outcome="failed") if t.trial_id == "warm0x0" else t
-        for t in broken.trials
-    )
-    assert unequal_starts(replace(broken, trials=lost)) == []
+    assert unequal_starts(with_column(broken, "warm0x0", "phase", "warmup")) == []
+    assert unequal_starts(changed(broken, "warm0x0", record=None, outcome="failed")) == []
 
 
 def test_trials_that_diverged_began_too(study):
     broken = with_loss(study, "warm0x0", 9.0)
-    trials = tuple(
-        replace(t, outcome="diverged") if t.trial_id == "warm0x0" else t for t in broken.trials
-    )
-    assert len(unequal_starts(replace(broken, trials=trials))) == 1
+    assert len(unequal_starts(changed(broken, "warm0x0", outcome="diverged"))) == 1

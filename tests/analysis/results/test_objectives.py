@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from studies import make_record
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError
 
 from analysis.results.objectives import OBJECTIVES
@@ -10,8 +11,8 @@ from analysis.results.records import read_record
 
 
 @pytest.fixture
-def record(synthetic):
-    return read_record(synthetic.record("one", warm=True))
+def record():
+    return read_record(make_record("one", warm=True))
 
 
 def test_accuracy_and_ece_are_those_of_torchmetrics(record):

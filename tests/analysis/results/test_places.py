@@ -30,9 +30,8 @@ def test_artifacts_of_new_experiments_lie_beside_their_database(tmp_path, monkey
     folder = tmp_path / "50%20"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    assert (
-        artifact_root(HERE) == artifact_root(f"sqlite:///{tmp_path}/50%2520/mlflow.db") == "mlruns"
-    )
+    for uri in (HERE, f"sqlite:///{tmp_path}/50%2520/mlflow.db"):
+        assert artifact_root(uri) == "mlruns"
     assert artifact_root(f"sqlite:///{tmp_path}/mlflow.db") == f"{tmp_path}/mlruns"
     # as MLflow reads it: a plain path would have its percent sign decoded
     assert artifact_root("postgresql://localhost/name") == f"file://{tmp_path}/50%2520/mlruns"

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from studies import make_record
 
 from analysis.metrics.classification import softmax
 from analysis.results.records import RecordError, read_record
@@ -21,8 +22,8 @@ def altered(data: bytes, drop: str = "", **arrays) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def whole(synthetic) -> bytes:
-    return synthetic.record("abc", warm=True)
+def whole() -> bytes:
+    return make_record("abc", warm=True)
 
 
 def test_a_record_is_read_as_it_was_written(whole, tmp_path):
@@ -101,9 +102,9 @@ def test_foreign_content_is_refused(whole, change, says):
         read_record(altered(whole, **change))
 
 
-def test_an_unknown_status_is_refused(synthetic):
+def test_an_unknown_status_is_refused():
     with pytest.raises(RecordError, match="status"):
-        read_record(synthetic.record("a", status="asleep"))
+        read_record(make_record("a", status="asleep"))
 
 
 def test_the_summary_agrees_with_scikit_learn(whole):
@@ -126,8 +127,8 @@ def test_the_summary_agrees_with_scikit_learn(whole):
     assert numbers["ood_confidence"] == pytest.approx(unknown.mean())
 
 
-def test_what_was_not_measured_is_absent(synthetic):
-    without_ood = summarise(read_record(synthetic.record("a", ood=False)))
+def test_what_was_not_measured_is_absent():
+    without_ood = summarise(read_record(make_record("a", ood=False)))
     assert not [name for name in without_ood if name.startswith("ood")]
     assert "test_ece" in without_ood
-    assert summarise(read_record(synthetic.record("a", status="diverged"))) == {}
+    assert summarise(read_record(make_record("a", status="diverged"))) == {}

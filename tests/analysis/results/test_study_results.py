@@ -2,12 +2,11 @@
 
 import json
 from collections import Counter
-from urllib.parse import urlparse
 
 import pytest
+from studies import Spec, make_plan, one_condition, publish
 
 from analysis.results import mlflow_store as module
-from analysis.results import places
 from analysis.results.plan import PlanError, levels, parse_plan
 from analysis.results.study_results import ResultsError, load_study, pairs, planned_pairs
 
@@ -41,26 +40,15 @@ def test_paging_loses_no_trial(store, monkeypatch):
     assert study.count("finished") == 27
 
 
-def test_artifacts_that_are_not_local_are_downloaded(store, monkeypatch):
-    monkeypatch.setattr(places, "urlparse", lambda uri: urlparse("s3://elsewhere"))
-    study = load_study(store.client, "synthetic")
-    assert study.count("finished") == 27
-
-
-def small(synthetic, **fields):
-    one = {"distributions": ("gaussian",), "stds": (1.0,), "replicates": 1}
-    return synthetic.Spec(**(one | fields))
-
-
-def test_the_launch_last_begun_is_read_unless_another_is_asked_for(store, synthetic):
+def test_the_launch_last_begun_is_read_unless_another_is_asked_for(store):
     made = {}
     for scale, data, launched in [
         ("laptop", "photos", "2026-03"),
         ("smoke", "photos", "2026-01"),
         ("smoke", "npz:a.npz", "2026-02"),
     ]:
-        spec = small(synthetic, study="launches", scale=scale, data=data)
-        made[scale, data] = synthetic.publish(store.client, spec, store.folder, launched)
+        spec = one_condition(study="launches", scale=scale, data=data)
+        made[scale, data] = publish(store.client, spec, store.folder, launched)
     load = lambda **asked: load_study(store.client, "launches", **asked).parent_run_id  # noqa: E731
     assert load() == made["laptop", "photos"]
     assert load(scale="smoke") == made["smoke", "npz:a.npz"]
@@ -83,9 +71,9 @@ def test_a_run_that_is_no_launch_of_the_study_is_refused(store):
         load_study(store.client, "synthetic", parent_run_id="0" * 32)
 
 
-def test_a_finished_run_outranks_a_failed_one_of_the_same_trial(store, synthetic):
-    spec = small(synthetic, study="retried")
-    parent = synthetic.publish(store.client, spec, store.folder)
+def test_a_finished_run_outranks_a_failed_one_of_the_same_trial(store):
+    spec = one_condition(study="retried")
+    parent = publish(store.client, spec, store.folder)
     experiment = store.client.get_experiment_by_name("retried").experiment_id
     tags = {"mlflow.parentRunId": parent, "kind": "trial", "trial_id": "warm0x0"}
     later = store.client.create_run(experiment, tags=tags | {"outcome": "failed"}).info.run_id
@@ -95,9 +83,9 @@ def test_a_finished_run_outranks_a_failed_one_of_the_same_trial(store, synthetic
     assert later not in {trial.run_id for trial in study.trials}
 
 
-def test_a_running_or_damaged_trial_is_missing_and_says_why(store, synthetic):
-    spec = small(synthetic, study="broken", outcomes={("", 0): "missing"})
-    parent = synthetic.publish(store.client, spec, store.folder)
+def test_a_running_or_damaged_trial_is_missing_and_says_why(store):
+    spec = one_condition(study="broken", outcomes={("", 0): "missing"})
+    parent = publish(store.client, spec, store.folder)
     experiment = store.client.get_experiment_by_name("broken").experiment_id
     tags = {"mlflow.parentRunId": parent, "kind": "trial", "trial_id": "control0"}
     store.client.create_run(experiment, tags=tags)
@@ -118,8 +106,8 @@ def test_a_launch_without_a_plan_is_one_line(store):
         load_study(store.client, "planless")
 
 
-def test_levels_are_the_numbers_of_a_numeric_grid(synthetic):
-    plan = parse_plan(json.dumps(synthetic.plan(synthetic.Spec())))
+def test_levels_are_the_numbers_of_a_numeric_grid():
+    plan = parse_plan(json.dumps(make_plan(Spec())))
     expected = {"gaussian, std 0.5": 0.5, "gaussian": 1.0, "gaussian, std 2": 2.0}
     assert levels(plan, "std") == expected
     assert levels(plan, "distribution") == {}

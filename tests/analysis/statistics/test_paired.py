@@ -1,5 +1,6 @@
 """The tests against the paper's printed values, SciPy and hand-worked examples."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -31,13 +32,18 @@ def differences_with_w(n, w):
     return np.where(positive, magnitudes, -magnitudes)
 
 
+def changed_by(differences):
+    """The test of pairs that differ by these, with − without."""
+    return paired_test(np.zeros(len(differences)), differences)
+
+
 class TestPaired:
     @pytest.mark.parametrize(
         ("n", "w", "p_value", "effect_size"),
         [(30, 0, 1.73e-6, 0.873), (10, 0, 5.06e-3, 0.886), (20, 64, 0.126, 0.342)],
     )
     def test_gives_the_values_printed_in_the_paper(self, n, w, p_value, effect_size):
-        result = paired_test(np.zeros(n), differences_with_w(n, w))
+        result = changed_by(differences_with_w(n, w))
         assert result.statistic == w
         assert float(f"{result.p_value:.2e}") == p_value
         assert round(result.effect_size, 3) == effect_size
@@ -59,21 +65,16 @@ class TestPaired:
 
     def test_ties_narrow_the_spread_of_the_statistic(self):
         # |d| = 1 six times: ranks 3.5, W+ = 17.5, mean 10.5, variance (546 - 210/2)/24 = 18.375
-        result = paired_test(np.zeros(6), [1, 1, 1, 1, 1, -1])
+        result = changed_by([1, 1, 1, 1, 1, -1])
         assert (result.statistic, result.z) == (3.5, pytest.approx(7 / 18.375**0.5))
 
     def test_pairs_without_a_difference_count_in_n_alone(self):
         changed = differences_with_w(10, 7)
-        result = paired_test(np.zeros(15), np.concatenate([changed, np.zeros(5)]))
-        alone = paired_test(np.zeros(10), changed)
-        assert (result.statistic, result.z, result.p_value, result.rank_biserial) == (
-            alone.statistic,
-            alone.z,
-            alone.p_value,
-            alone.rank_biserial,
-        )
-        assert (result.n, alone.n) == (15, 10)
-        assert result.effect_size == pytest.approx(abs(result.z) / 15**0.5)
+        result = changed_by(np.concatenate([changed, np.zeros(5)]))
+        alone = changed_by(changed)
+        assert alone.p_exact < 0.05
+        expected = replace(alone, n=15, effect_size=pytest.approx(abs(alone.z) / 15**0.5))
+        assert (result, alone.n) == (expected, 10)
 
     def test_negative_where_warm_up_lowers_the_value(self):
         generator = np.random.default_rng(0)
@@ -87,9 +88,7 @@ class TestPaired:
 
     def test_rank_biserial_is_the_share_of_ranks_up_minus_down(self):
         # ranks 1..6, positive 1, 2 and 6: (9 - 12) / 21
-        assert paired_test(np.zeros(6), [1, 2, -3, -4, -5, 6]).rank_biserial == pytest.approx(
-            -1 / 7
-        )
+        assert changed_by([1, 2, -3, -4, -5, 6]).rank_biserial == pytest.approx(-1 / 7)
 
     @given(st.lists(st.integers(-9, 9), min_size=1, max_size=40))
     def test_exchanging_the_arms_turns_the_signs_alone(self, differences):
@@ -101,17 +100,17 @@ class TestPaired:
 
     @pytest.mark.parametrize("n", range(1, 6))
     def test_fewer_than_six_pairs_give_no_p(self, n):
-        result = paired_test(np.zeros(n), -np.arange(1.0, n + 1))
+        result = changed_by(-np.arange(1.0, n + 1))
         assert result.p_value is None
         assert result.note == "fewer than 6 pairs: P cannot be small"
         mean, variance = n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24
         assert result.effect_size == pytest.approx(mean / variance**0.5 / n**0.5)
 
     def test_six_pairs_give_a_p(self):
-        assert paired_test(np.zeros(6), -np.arange(1.0, 7)).p_value == pytest.approx(0.02770785)
+        assert changed_by(-np.arange(1.0, 7)).p_value == pytest.approx(0.02770785)
 
     def test_fewer_than_six_pairs_that_differ_give_no_p(self):
-        result = paired_test(np.zeros(20), [-1, -2, -3, -4, -5] + [0] * 15)
+        result = changed_by([-1, -2, -3, -4, -5] + [0] * 15)
         assert result.p_value is None
         assert result.note == "fewer than 6 pairs differ: P cannot be small"
 
@@ -123,7 +122,7 @@ class TestPaired:
 
     def test_an_underflowing_p_is_the_smallest_number_and_z_stays_right(self):
         n = 200_000
-        result = paired_test(np.zeros(n), -np.arange(1.0, n + 1))
+        result = changed_by(-np.arange(1.0, n + 1))
         assert result.p_value == np.nextafter(0, 1) > 0
         assert result.z == pytest.approx(-((3 * n / 4) ** 0.5), rel=1e-4)
         assert result.effect_size == pytest.approx(0.75**0.5, rel=1e-4)
@@ -131,23 +130,9 @@ class TestPaired:
     def test_millions_of_tied_pairs_do_not_overflow(self):
         # n equal differences: z = -√n; here n³ is beyond a 64-bit integer
         n = 2_100_000
-        result = paired_test(np.zeros(n), -np.ones(n))
+        result = changed_by(-np.ones(n))
         assert result.z == pytest.approx(-(n**0.5))
         assert result.effect_size == pytest.approx(1.0)
-
-    @pytest.mark.parametrize(
-        ("without", "with_", "problem"),
-        [
-            ([1, 2], [1], "without and with_ must be of one length, not 2 and 1"),
-            ([], [], "without must be a non-empty vector"),
-            ([[1.0]], [[1.0]], "without must be a non-empty vector"),
-            ([1, np.nan], [1, 2], "without contains NaN"),
-            ([1, 2], [1, np.inf], "with_ contains NaN or infinity"),
-        ],
-    )
-    def test_input_without_a_truthful_answer_is_refused(self, without, with_, problem):
-        with pytest.raises(ValueError, match=problem):
-            paired_test(without, with_)
 
 
 class TestUnpaired:
@@ -185,18 +170,6 @@ class TestUnpaired:
         assert result.p_value == np.nextafter(0, 1) > 0
         assert result.effect_size == pytest.approx(0.75**0.5, rel=1e-4)
 
-    @pytest.mark.parametrize(
-        ("first", "second", "problem"),
-        [
-            ([], [1.0], "first must be a non-empty vector"),
-            ([1.0], [np.nan], "second contains NaN"),
-            ([-np.inf], [1.0], "first contains NaN or infinity"),
-        ],
-    )
-    def test_input_without_a_truthful_answer_is_refused(self, first, second, problem):
-        with pytest.raises(ValueError, match=problem):
-            unpaired_test(first, second)
-
 
 class TestHolm:
     def test_a_hand_worked_family(self):
@@ -227,15 +200,6 @@ class TestHolm:
         by_size = adjusted[np.argsort(p_values, kind="stable")]
         assert all(a <= b for a, b in pairwise(by_size))
 
-    @pytest.mark.parametrize("p_value", [-0.1, 1.1, np.inf])
-    def test_refuses_what_is_no_probability(self, p_value):
-        with pytest.raises(ValueError, match=r"p_values must lie in \[0, 1\]"):
-            holm([0.5, p_value])
-
-    def test_refuses_a_table(self):
-        with pytest.raises(ValueError, match=r"must be a vector, not \(1, 2\)"):
-            holm(np.array([[0.1, 0.2]]))
-
 
 class TestExact:
     @pytest.mark.parametrize("n", range(1, 9))
@@ -244,7 +208,7 @@ class TestExact:
         generator = np.random.default_rng(n)
         for _ in range(5):
             differences = generator.integers(-levels, levels, size=n, endpoint=True).astype(float)
-            result = paired_test(np.zeros(n), differences)
+            result = changed_by(differences)
             ranks = stats.rankdata(np.abs(differences[differences != 0]))
             patterns = [
                 min(np.dot(ranks, signs), ranks.sum() - np.dot(ranks, signs))
@@ -257,25 +221,19 @@ class TestExact:
     def test_agrees_with_scipy_where_nothing_ties(self, n, w):
         differences = differences_with_w(n, w)
         reference = stats.wilcoxon(differences, method="exact")
-        assert paired_test(np.zeros(n), differences).p_exact == pytest.approx(reference.pvalue)
+        assert changed_by(differences).p_exact == pytest.approx(reference.pvalue)
 
     def test_stands_beside_the_approximation_with_few_pairs(self):
         # five of six rose, the one that fell is the smallest: 2 · 2 of 64 patterns
-        result = paired_test(np.zeros(6), [-1, 2, 3, 4, 5, 6])
+        result = changed_by([-1, 2, 3, 4, 5, 6])
         assert (result.p_exact, round(result.p_value, 3)) == (0.0625, 0.046)
-        assert paired_test(np.zeros(3), [1, 2, 3]).p_exact == 0.25
+        assert changed_by([1, 2, 3]).p_exact == 0.25
         assert paired_test([0.0], [1.0]).p_exact == 1
         assert paired_test([0.0], [0.0]).p_exact == 1
 
-    def test_pairs_without_a_difference_do_not_count(self):
-        changed = differences_with_w(10, 7)
-        alone = paired_test(np.zeros(10), changed)
-        padded = paired_test(np.zeros(15), np.concatenate([changed, np.zeros(5)]))
-        assert padded.p_exact == alone.p_exact < 0.05
-
     def test_of_many_pairs_is_near_the_approximation_and_beyond_them_is_that(self):
         for n in (EXACT_PAIRS, EXACT_PAIRS + 1):
-            result = paired_test(np.zeros(n), np.random.default_rng(0).normal(0.1, size=n))
+            result = changed_by(np.random.default_rng(0).normal(0.1, size=n))
             assert 0.01 < result.p_value < 0.1
             assert result.p_exact == pytest.approx(result.p_value, rel=0.01)
             assert (result.p_exact == result.p_value) == (n > EXACT_PAIRS)
@@ -289,13 +247,13 @@ class TestSmallestP:
     def test_is_the_least_over_all_ties(self, n):
         least = {"p_value": 1.0, "p_exact": 1.0}
         for sizes in partitions(n):
-            result = paired_test(np.zeros(n), np.repeat(np.arange(1.0, len(sizes) + 1), sizes))
+            result = changed_by(np.repeat(np.arange(1.0, len(sizes) + 1), sizes))
             least = {name: min(p, getattr(result, name)) for name, p in least.items()}
         assert smallest_p(n) == pytest.approx(least["p_value"], rel=1e-12)
         assert smallest_exact_p(n) == least["p_exact"] == 2 / 2**n
 
     def test_of_six_equal_differences(self):
-        assert smallest_p(6) == pytest.approx(paired_test(np.zeros(6), np.ones(6)).p_value)
+        assert smallest_p(6) == pytest.approx(changed_by(np.ones(6)).p_value)
         assert round(smallest_p(6), 4) == 0.0143
 
     @given(st.lists(st.integers(-3, 3), min_size=1, max_size=12))

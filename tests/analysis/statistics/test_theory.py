@@ -67,9 +67,6 @@ def images(count=12, elements=40, seed=1):
     return own + 0.4 * random.normal(0, 1, elements)
 
 
-# --- Gaussian logits ---------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("variance", [1e-6, 0.013, 0.4, 1, 2, 7.7, 123, 4e4])
 def test_two_classes_have_the_integral_over_their_difference(variance):
     assert expected_confidence(variance, 2) == pytest.approx(confidence_of_two(variance), abs=1e-5)
@@ -104,9 +101,6 @@ def test_expected_confidence_keeps_the_shape_of_the_variances():
     found = expected_confidence(grid, 4)
     assert found.shape == grid.shape
     assert found[1, 2] == expected_confidence(5.0, 4)
-
-
-# --- networks ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("depth", [2, 3, 5])
@@ -171,9 +165,6 @@ def test_inputs_of_nothing_have_the_confidence_of_chance():
     assert initial_confidence([0.0, 0.0], 4, 3, 10) == pytest.approx(0.25, abs=1e-4)
 
 
-# --- all logits --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("width", [5, None])
 def test_a_logits_distribution_is_that_over_networks_and_inputs(width):
     inputs, depth = images(6), 3
@@ -234,9 +225,6 @@ def test_a_prediction_holds_all_of_it():
     assert found.confidence_wide == initial_confidence(squares, 5)
     assert found.logit_variance == pytest.approx(7 / 3)
     assert found.variance_bounds == logit_variance_bounds(squares, 5, 4)
-
-
-# --- warmed up ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10])

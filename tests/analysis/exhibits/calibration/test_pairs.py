@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from exhibited import assert_compared, figure, heights, table
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import wilcoxon
+from studies import Spec, make_results, one_condition
 
 from analysis.exhibits import EXHIBITS, build_exhibits
 from analysis.exhibits.common.exhibit import made_of
@@ -20,28 +22,24 @@ from analysis.statistics.comparison import ACCURACY, CONFIDENCE, ECE, compare, c
 
 
 @pytest.fixture(scope="module")
-def study(synthetic):
-    return synthetic.results(synthetic.Spec(replicates=8))
+def study():
+    return make_results(Spec(replicates=8))
 
 
 @pytest.fixture(scope="module")
-def broken(synthetic):
+def broken():
     outcomes = {("uniform", r): "failed" for r in range(6)}
     outcomes |= {("gaussian", 0): "diverged", ("gaussian", 1): "missing", ("", 5): "failed"}
-    return synthetic.results(synthetic.Spec(outcomes=outcomes))
-
-
-def table(results, name):
-    return next(t for t in EXHIBITS["pairs"](results).tables if t.name == name)
+    return make_results(Spec(outcomes=outcomes))
 
 
 def shown(results, name, condition):
-    frame = table(results, name).shown
+    frame = table(EXHIBITS["pairs"](results), name).shown
     return frame[frame["Condition"] == condition].iloc[0]
 
 
 def values(results, name, condition, metric="test_ece"):
-    frame = table(results, name).values
+    frame = table(EXHIBITS["pairs"](results), name).values
     return frame[(frame["condition"] == condition) & (frame["metric"] == metric)].iloc[0]
 
 
@@ -52,15 +50,9 @@ def test_the_numbers_are_those_of_the_pairs(study, metric):
     both = [[t.numbers[metric] for t in pair] for pair in pairs(study, "uniform")]
     before, after = np.array(both).T
     assert row["pairs"] == 8
-    assert row["without_mean"] == pytest.approx(before.mean())
-    assert row["with_sd"] == pytest.approx(after.std(ddof=1))
-    assert row["difference"] == pytest.approx((after - before).mean())
-    assert row["interval_low"] < row["difference"] < row["interval_high"]
+    assert_compared(row, before, after)
     better = after < before if metric in ("test_ece", "test_nll") else after > before
     assert row["moved_as_the_paper"] == better.sum()
-    outcome = wilcoxon(before, after, zero_method="wilcox", correction=False, method="approx")
-    assert row["w"] == outcome.statistic
-    assert row["p"] == pytest.approx(outcome.pvalue)
 
 
 def test_holm_runs_over_the_conditions_of_one_grid(study):
@@ -97,8 +89,8 @@ def test_no_number_is_shown_where_no_pair_is_complete(broken):
     assert compare(broken, "uniform", ECE).test is None
 
 
-def test_without_an_ood_set_there_is_no_auroc(synthetic):
-    results = synthetic.results(synthetic.Spec(ood=None))
+def test_without_an_ood_set_there_is_no_auroc():
+    results = make_results(Spec(ood=None))
     row = shown(results, "pairs-std-ood_auroc", "gaussian")
     assert set(row.drop(["Condition", "Pairs"])) == {"—"}
     assert shown(results, "pairs-std-accuracy", "gaussian")["Accuracy with"] != "—"
@@ -124,10 +116,10 @@ def test_the_caption_says_what_p_can_be_at_the_least(study):
 
 
 @pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
-def test_a_study_without_any_pair_makes_exhibits_all_the_same(synthetic, outcome):
+def test_a_study_without_any_pair_makes_exhibits_all_the_same(outcome):
     outcomes = {("", r): outcome for r in range(2)}
-    spec = synthetic.Spec(replicates=2, outcomes=outcomes, exhibits=tuple(EXHIBITS))
-    results = synthetic.results(spec)
+    spec = Spec(replicates=2, outcomes=outcomes, exhibits=tuple(EXHIBITS))
+    results = make_results(spec)
     assert [exhibit.name for exhibit in build_exhibits(results)] == list(EXHIBITS)
     assert findings(results) == ["No pair is complete yet: there is nothing to compare."]
     for exhibit in build_exhibits(results):
@@ -149,8 +141,8 @@ def test_findings_count_what_the_tables_show(study, broken):
     assert "1 more have no complete pair" in distribution
 
 
-def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
-    results = synthetic.results(synthetic.Spec(distributions=("gaussian",), stds=(1.0,)))
+def test_findings_of_one_condition_are_its_numbers_not_counts():
+    results = make_results(one_condition(replicates=6))
     row = compare_grid(results, "distribution", ECE)[0]
     said, _ = findings(results)
     assert f"{row.without.mean():.3f} without and {row.with_.mean():.3f} with it" in said
@@ -158,11 +150,7 @@ def test_findings_of_one_condition_are_its_numbers_not_counts(synthetic):
     assert f"lower in {row.moved} of 6 pairs (exact P = {row.test.p_exact:.3f})" in said
     accuracy = compare_grid(results, "distribution", ACCURACY)[0]
     assert f"Test accuracy changed by {accuracy.difference:+.3f}".replace("-", "−") in said
-    few = synthetic.results(
-        synthetic.Spec(
-            distributions=("gaussian",), stds=(1.0,), outcomes={("gaussian", 0): "failed"}
-        )
-    )
+    few = make_results(one_condition(replicates=6, outcomes={("gaussian", 0): "failed"}))
     said, _ = findings(few)
     assert "of 5 pairs (exact P = 0.06" in said
     assert "1 of 6 pairs are lost." in said
@@ -191,13 +179,12 @@ def test_pairs_needed_is_the_least_number_that_passes(tests, pairs):
 
 
 def test_box_plots_show_every_pair(study):
-    drawing = next(f for f in EXHIBITS["pairs"](study).figures if f.name == "pairs-distribution")
-    points = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "o"]
-    drawn = sorted(float(y) for line in points for y in line.get_ydata())
-    expected = [t.numbers["test_ece"] for c in ("gaussian", "uniform") for p in pairs(study, c)
-                for t in p]  # fmt: skip
-    assert drawn == pytest.approx(sorted(expected))
-    assert [text.get_text() for text in drawing.figure.axes[0].texts] == ["P = .012"] * 2
+    axes = figure(EXHIBITS["pairs"](study), "pairs-distribution").axes[0]
+    drawn = np.concatenate(heights(axes, marker="o"))
+    members = [pair for condition in ("gaussian", "uniform") for pair in pairs(study, condition)]
+    expected = [trial.numbers["test_ece"] for pair in members for trial in pair]
+    assert sorted(drawn) == pytest.approx(sorted(expected))
+    assert [text.get_text() for text in axes.texts] == ["P = .012"] * 2
 
 
 def test_reliability_bins_hold_every_prediction_of_the_pairs(broken):
@@ -242,8 +229,8 @@ def test_curves_start_the_task_at_step_zero_in_both_arms(study):
     assert (frame["networks"] == 8).all()
 
 
-def test_an_unknown_exhibit_is_answered_with_the_known_ones(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=1, exhibits=("oracle",)))
+def test_an_unknown_exhibit_is_answered_with_the_known_ones():
+    results = make_results(Spec(replicates=1, exhibits=("oracle",)))
     with pytest.raises(ResultsError, match=r"oracle.*pairs, reliability, curves"):
         build_exhibits(results)
 
@@ -257,15 +244,15 @@ def test_numbers_have_a_true_minus_and_no_negative_zero(value, text):
 
 
 @pytest.mark.parametrize("conditions", [1, 2, 3])
-def test_the_legend_of_reliability_diagrams_is_whole_and_over_no_title(synthetic, conditions):
+def test_the_legend_of_reliability_diagrams_is_whole_and_over_no_title(conditions):
     names = ("gaussian", "uniform", "pink")[:conditions]
-    results = synthetic.results(synthetic.Spec(distributions=names, stds=(), replicates=2))
-    figure = EXHIBITS["reliability"](results).figures[0].figure
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    legend = figure.legends[0].get_window_extent(renderer)
+    results = make_results(Spec(distributions=names, stds=(), replicates=2))
+    shown = EXHIBITS["reliability"](results).figures[0].figure
+    renderer = FigureCanvasAgg(shown).get_renderer()
+    shown.draw(renderer)
+    legend = shown.legends[0].get_window_extent(renderer)
     assert legend.x0 >= 0
-    titles = [axes.title for axes in figure.axes if axes.get_title()]
+    titles = [axes.title for axes in shown.axes if axes.get_title()]
     assert len(titles) == conditions + 1
     assert not any(title.get_window_extent(renderer).overlaps(legend) for title in titles)
 

@@ -3,12 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawings import assert_apart
-from scipy.stats import wilcoxon
+from exhibited import (
+    ExhibitOfPairs,
+    assert_compared,
+    assert_legible,
+    figure,
+    heights,
+    lines,
+    table,
+    ticks,
+)
+from studies import Spec, change_records, make_results
 
-from analysis.exhibits.calibration.trajectories import trajectories
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
-from analysis.rendering.table_formats import to_latex
+from analysis.exhibits.calibration.trajectories import trajectories as build
+from analysis.exhibits.common.exhibit import WITH, WITHOUT
 
 WARMUPS, EPOCHS = 4, 12
 ARMS = ("without warm-up", "with warm-up")
@@ -44,15 +52,15 @@ def learning(replicate, warm, start=0.1, final=0.45):
     return history
 
 
-def study(synthetic, replicates=8, histories=learning, classes=10, **changes):
+def study(replicates=8, histories=learning, classes=10, **changes):
     """A synthetic study whose trials have histories (replicate, warm), and so many classes."""
 
     def fields(trial, warm):
         logits = {name: found[:, :classes] for name, found in trial.record.logits.items()}
         return {"columns": histories(trial.replicate, warm), "logits": logits}
 
-    results = synthetic.results(synthetic.Spec(replicates=replicates, **changes))
-    return synthetic.change_records(results, fields)
+    results = make_results(Spec(replicates=replicates, **changes))
+    return change_records(results, fields)
 
 
 def nearest_epoch(history, target):
@@ -68,34 +76,25 @@ def nearest_epoch(history, target):
 
 
 def networks(exhibit):
-    return next(t for t in exhibit.tables if t.name == "trajectories-networks").values
+    return table(exhibit, "trajectories-networks").values
 
 
 def shown(exhibit):
-    return next(t for t in exhibit.tables if t.name == "trajectories-ece").shown
+    return table(exhibit, "trajectories-ece").shown
 
 
 def values(exhibit):
-    return next(t for t in exhibit.tables if t.name == "trajectories-ece").values
+    return table(exhibit, "trajectories-ece").values
 
 
 def paths(exhibit):
-    """The lines of Fig. 4a: thin, thick, marks."""
-    lines = exhibit.figures[0].figure.axes[0].lines
-    thin = [line for line in lines if line.get_linewidth() == 0.5]
-    thick = [line for line in lines if line.get_linewidth() == 2.2]
-    marks = [line for line in lines if line.get_marker() == "o"]
-    return thin, thick, marks
+    """The lines of Fig. 4a: of networks, of means, and marks at their ends."""
+    axes = figure(exhibit, "trajectories-paths").axes[0]
+    return lines(axes, linewidth=0.5), lines(axes, linewidth=2.2), lines(axes, marker="o")
 
 
-@pytest.fixture(scope="module")
-def results(synthetic):
-    return study(synthetic)
-
-
-@pytest.fixture(scope="module")
-def exhibit(results):
-    return trajectories(results)
+class TestTrajectories(ExhibitOfPairs):
+    no_pair = "No pair of condition “gaussian” is complete."
 
 
 def test_matched_epochs_are_those_a_search_by_hand_finds(exhibit):
@@ -117,77 +116,67 @@ def test_the_table_compares_these_networks_pair_by_pair(exhibit, place, key):
     before, after = wide[ARMS[0]], wide[ARMS[1]]
     row = values(exhibit).iloc[place]
     assert row["metric"] == f"ece_{key}"
-    assert row["without_mean"] == pytest.approx(before.mean())
-    assert row["without_sd"] == pytest.approx(before.std())
-    assert row["with_mean"] == pytest.approx(after.mean())
-    assert row["with_sd"] == pytest.approx(after.std())
-    assert row["difference"] == pytest.approx((after - before).mean())
-    assert row["interval_low"] < row["difference"] < row["interval_high"]
+    assert_compared(row, before, after)
     assert row["moved_as_the_paper"] == (after < before).sum()
-    test = wilcoxon(before, after, method="approx", correction=False)
-    assert row["w"] == test.statistic
-    assert row["p"] == pytest.approx(test.pvalue)
     assert row["p_holm"] == 2 * 2 / 2**8  # all pairs fell in both
 
 
 def test_the_shown_table_says_at_what(exhibit):
-    table = shown(exhibit)
-    assert table["ECE at"].tolist() == ["accuracy 0.250", "the last epoch"]
-    assert list(table.columns) == [
+    found = shown(exhibit)
+    assert found["ECE at"].tolist() == ["accuracy 0.250", "the last epoch"]
+    assert list(found.columns) == [
         "ECE at", "Pairs", "ECE without", "ECE with", "Δ [95 % interval]", "As the paper", "W",
         "P", "Exact P", "Holm P", "r",
     ]  # fmt: skip
-    assert table["As the paper"].tolist() == ["8/8", "8/8"]
+    assert found["As the paper"].tolist() == ["8/8", "8/8"]
 
 
-def test_the_starting_point_counts_and_no_earlier_row_does(synthetic):
+def test_the_starting_point_counts_and_no_earlier_row_does():
     """One arm starts nearest to the target; the other passes it exactly in its warm-up."""
     after_warmup = [0.3, 0.25, 0.22, 0.29, 0.5]  # untrained, two of warm-up, two of the task
 
     def histories(replicate, warm):
         return history_of(after_warmup, warmups=2) if warm else history_of([0.24, 0.4, 0.5])
 
-    found = networks(trajectories(study(synthetic, 1, histories))).set_index("arm")
+    found = networks(build(study(1, histories))).set_index("arm")
     assert found["epoch_matched"].tolist() == [0, 0]
     assert found["accuracy_matched"].tolist() == [0.24, 0.22]
     assert found["ece_matched"].tolist() == [0.0, pytest.approx(0.02)]
     after_warmup[2] = 0.1  # now the first task epoch is nearer
-    found = networks(trajectories(study(synthetic, 1, histories))).set_index("arm")
+    found = networks(build(study(1, histories))).set_index("arm")
     assert found["epoch_matched"].tolist() == [0, 1]
     assert found["accuracy_matched"].tolist() == [0.24, 0.29]
 
 
-def test_where_no_task_is_trained_the_last_measurement_is_the_starting_point(synthetic):
+def test_where_no_task_is_trained_the_last_measurement_is_the_starting_point():
     def histories(replicate, warm):
         return history_of([0.1, 0.2, 0.3], warmups=2) if warm else history_of([0.15])
 
-    found = networks(trajectories(study(synthetic, 1, histories))).set_index("arm")
+    found = networks(build(study(1, histories))).set_index("arm")
     assert found["epoch_last"].tolist() == [0, 0]
     assert found["accuracy_last"].tolist() == [0.15, 0.3]
 
 
-def test_of_equally_near_epochs_the_earliest_is_taken(synthetic):
+def test_of_equally_near_epochs_the_earliest_is_taken():
     steps = [0.125, 0.3125, 0.1875, 0.3125, 0.5]
-    found = networks(trajectories(study(synthetic, 1, lambda replicate, warm: history_of(steps))))
+    found = networks(build(study(1, lambda replicate, warm: history_of(steps))))
     assert found["epoch_matched"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("best", [0.25, 0.3])
-def test_the_papers_target_holds_where_every_network_reaches_it_at_any_epoch(synthetic, best):
+def test_the_papers_target_holds_where_every_network_reaches_it_at_any_epoch(best):
     steps = [0.1, best, 0.2]  # falls back at the end
-    exhibit = trajectories(study(synthetic, 2, lambda replicate, warm: history_of(steps)))
+    exhibit = build(study(2, lambda replicate, warm: history_of(steps)))
     assert (networks(exhibit)["target"] == 0.25).all()
     assert "nearest to 0.250, the paper's. The epochs" in exhibit.caption
 
 
-def test_a_target_that_a_network_misses_gives_way_to_the_half_of_the_lowest_final_accuracy(
-    synthetic,
-):
+def test_a_target_that_a_network_misses_gives_way_to_the_half_of_the_lowest_final_accuracy():
     def histories(replicate, warm):
         final = 0.24 if (replicate, warm) == (1, True) else 0.4
         return history_of([0.3 if warm else 0.1, 0.1, 0.16, 0.17, 0.245, final], warmups=warm)
 
-    exhibit = trajectories(study(synthetic, 3, histories))
+    exhibit = build(study(3, histories))
     target = (0.1 + 0.24) / 2
     assert networks(exhibit)["target"].to_numpy() == pytest.approx(target)
     assert set(networks(exhibit)["accuracy_matched"]) == {0.17}
@@ -199,26 +188,23 @@ def test_a_target_that_a_network_misses_gives_way_to_the_half_of_the_lowest_fina
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_a_target_that_is_not_above_chance_means_nothing(synthetic, classes):
+def test_a_target_that_is_not_above_chance_means_nothing(classes):
     steps = [1 / classes, 0.6, 0.7, 0.8]
-    results = study(synthetic, 1, lambda replicate, warm: history_of(steps), classes=classes)
-    exhibit = trajectories(results)
+    exhibit = build(study(1, lambda replicate, warm: history_of(steps), classes=classes))
     assert networks(exhibit)["target"].to_numpy() == pytest.approx((1 / classes + 0.8) / 2)
     assert "since the paper's 0.25 is not above chance." in exhibit.caption
 
 
-def test_networks_of_incomplete_pairs_have_no_say_in_the_target(synthetic):
+def test_networks_of_incomplete_pairs_have_no_say_in_the_target():
     def histories(replicate, warm):
         return history_of([0.1, 0.2] if replicate == 1 else [0.1, 0.25, 0.4])
 
-    results = study(synthetic, 3, histories, outcomes={("gaussian", 1): "diverged"})
-    assert (networks(trajectories(results))["target"] == 0.25).all()
+    results = study(3, histories, outcomes={("gaussian", 1): "diverged"})
+    assert (networks(build(results))["target"] == 0.25).all()
 
 
 def test_the_caption_says_how_near_the_epochs_came(exhibit):
-    near = []
-    for arm in (False, True):
-        near.append([nearest_epoch(learning(r, arm), 0.25)[1] for r in range(8)])
+    near = [[nearest_epoch(learning(r, warm), 0.25)[1] for r in range(8)] for warm in (False, True)]
     distance = np.abs(np.array(near) - 0.25)
     assert (
         f"The epochs found are {distance.mean():.3f} away from it on average, "
@@ -227,10 +213,9 @@ def test_the_caption_says_how_near_the_epochs_came(exhibit):
     )
 
 
-def test_the_caption_names_the_condition_and_counts_the_pairs(results, exhibit, synthetic):
+def test_the_caption_names_the_condition_and_counts_the_pairs(exhibit):
     assert exhibit.caption.startswith("Condition “gaussian”, 8 complete pairs. ")
     assert "lower with warm-up in 8 of 8 at accuracy 0.250 and in 8 of 8 at the" in exhibit.caption
-    assert exhibit.caption.endswith(made_of(results))
 
     def histories(replicate, warm):
         ece = np.array([0.5, 0.2, 0.2])
@@ -238,13 +223,13 @@ def test_the_caption_names_the_condition_and_counts_the_pairs(results, exhibit, 
             ece += (0, 0.1 if replicate < 2 else -0.1, -0.1 if replicate == 3 else 0.1)
         return history_of([0.1, 0.25, 0.4], ece=ece)
 
-    exhibit = trajectories(study(synthetic, 4, histories))
+    exhibit = build(study(4, histories))
     assert "in 2 of 4 at accuracy 0.250 and in 1 of 4 at the last epoch." in exhibit.caption
 
 
-def test_lost_pairs_are_counted_out_and_said(synthetic):
+def test_lost_pairs_are_counted_out_and_said():
     outcomes = {("gaussian", 0): "diverged", ("", 2): "missing", ("gaussian", 5): "failed"}
-    exhibit = trajectories(study(synthetic, outcomes=outcomes))
+    exhibit = build(study(outcomes=outcomes))
     assert sorted(set(networks(exhibit)["replicate"])) == [1, 3, 4, 6, 7]
     assert set(shown(exhibit)["Pairs"]) == {"5 of 8 (1 diverged, 1 control missing, 1 failed)"}
     assert set(shown(exhibit)["P"]) == {"n < 6"}
@@ -254,17 +239,8 @@ def test_lost_pairs_are_counted_out_and_said(synthetic):
     assert values(exhibit)["with_mean"][1] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
-def test_without_a_complete_pair_it_says_so(synthetic, outcome):
-    outcomes = {("gaussian", r): outcome for r in range(2)}
-    results = study(synthetic, 2, outcomes=outcomes)
-    exhibit = trajectories(results)
-    assert (exhibit.tables, exhibit.figures) == ((), ())
-    assert exhibit.caption == f"No pair of condition “gaussian” is complete. {made_of(results)}"
-
-
-def test_one_pair_has_a_difference_and_no_test(synthetic):
-    exhibit = trajectories(study(synthetic, 1))
+def test_one_pair_has_a_difference_and_no_test():
+    exhibit = build(study(1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 complete pair. ")
     for _, row in shown(exhibit).iterrows():
         assert (row["Pairs"], row["P"], row["r"]) == ("1", "n < 6", "—")
@@ -277,13 +253,12 @@ def test_one_pair_has_a_difference_and_no_test(synthetic):
 
 
 @pytest.mark.parametrize(("replicates", "drawn"), [(8, 8), (12, 10)])
-def test_up_to_ten_pairs_are_drawn_one_by_one(synthetic, replicates, drawn):
-    exhibit = trajectories(study(synthetic, replicates))
-    thin, _, _ = paths(exhibit)
-    solid = [line for line in thin if line.get_linestyle() == "-"]
-    dashed = [line for line in thin if line.get_linestyle() == "--"]
+def test_up_to_ten_pairs_are_drawn_one_by_one(replicates, drawn):
+    exhibit = build(study(replicates))
+    axes = figure(exhibit, "trajectories-paths").axes[0]
+    dashed = lines(axes, linewidth=0.5, linestyle="--")
     for warm, colour in ((False, WITHOUT), (True, WITH)):
-        of_arm = [line for line in solid if line.get_color() == colour]
+        of_arm = lines(axes, linewidth=0.5, linestyle="-", color=colour)
         assert len(of_arm) == drawn
         for replicate, line in enumerate(of_arm):
             task = learning(replicate, warm)[["test_accuracy", "test_loss"]].iloc[-EPOCHS - 1 :]
@@ -297,8 +272,8 @@ def test_up_to_ten_pairs_are_drawn_one_by_one(synthetic, replicates, drawn):
     assert f"thin: {words}; dashed" in exhibit.caption
 
 
-def test_thick_paths_are_means_over_all_pairs_and_their_ends_are_marked(synthetic):
-    exhibit = trajectories(study(synthetic, 12))
+def test_thick_paths_are_means_over_all_pairs_and_their_ends_are_marked():
+    exhibit = build(study(12))
     _, thick, marks = paths(exhibit)
     means = [
         np.mean([learning(r, warm)[["test_accuracy", "test_loss"]] for r in range(12)], axis=0)
@@ -317,14 +292,14 @@ def test_thick_paths_are_means_over_all_pairs_and_their_ends_are_marked(syntheti
 
 def test_the_matched_accuracy_is_drawn_and_axes_are_named(exhibit):
     axes = exhibit.figures[0].figure.axes[0]
-    (dotted,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    (dotted,) = lines(axes, linestyle=":")
     assert set(dotted.get_xdata()) == {0.25}
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Test accuracy", "Test loss")
 
 
 def test_box_plots_show_every_pair_at_the_matched_accuracy_and_at_the_last_epoch(exhibit):
     axes = exhibit.figures[1].figure.axes[0]
-    points = [line.get_ydata() for line in axes.lines if line.get_marker() == "o"]
+    points = heights(axes, marker="o")
     found = networks(exhibit)
     expected = [
         found.loc[found["arm"] == arm, f"ece_{key}"] for key in ("matched", "last") for arm in ARMS
@@ -332,32 +307,19 @@ def test_box_plots_show_every_pair_at_the_matched_accuracy_and_at_the_last_epoch
     assert len(points) == 4
     for drawn, column in zip(points, expected, strict=True):
         assert list(drawn) == column.tolist()
-    names = [label.get_text() for label in axes.get_xticklabels()]
-    assert names == ["at accuracy 0.250", "at the last epoch"]
+    assert ticks(axes.xaxis) == ["at accuracy 0.250", "at the last epoch"]
     assert len([text for text in axes.texts if text.get_text() == "P = .012"]) == 2
 
 
-def test_the_same_results_give_the_same_files(results):
-    first, again = ([f.save("svg") for f in trajectories(results).figures] for _ in range(2))
-    assert first == again
-
-
-def test_figures_are_told_in_words_and_tables_are_plain_latex(exhibit):
-    assert [drawing.name for drawing in exhibit.figures] == [
-        "trajectories-paths",
-        "trajectories-ece",
-    ]
-    for drawing in exhibit.figures:
-        assert "gaussian" in drawing.title
+def test_figures_are_told_in_words(exhibit):
+    names = [drawing.name for drawing in exhibit.figures]
+    assert names == ["trajectories-paths", "trajectories-ece"]
     first = np.mean([learning(r, False).iloc[0]["test_loss"] for r in range(8)])
     assert "without warm-up from accuracy 0.1" in exhibit.figures[0].description
     assert f"loss {first:.3f} to" in exhibit.figures[0].description
-    table = exhibit.tables[0]
-    assert to_latex(table.shown, f"{table.title}. {exhibit.caption}", table.name).isascii()
     assert exhibit.tables[1].shown.empty  # for CSV alone
 
 
 @pytest.mark.parametrize("replicates", [1, 30])
-def test_no_text_lies_over_another(synthetic, replicates):
-    for drawing in trajectories(study(synthetic, replicates)).figures:
-        assert_apart(drawing.figure)
+def test_no_text_lies_over_another(replicates):
+    assert_legible(build(study(replicates)))

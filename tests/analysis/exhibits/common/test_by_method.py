@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from exhibited import table
+from studies import Spec, make_results
 
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.common.text import Bold
@@ -16,8 +18,8 @@ NAMES = ("posthoc", "detection", "conformal")
 
 
 @pytest.fixture(scope="module")
-def study(synthetic):
-    return synthetic.results(synthetic.Spec(replicates=7))
+def study():
+    return make_results(Spec(replicates=7))
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +27,9 @@ def exhibits(study):
     return {name: EXHIBITS[name](study) for name in NAMES}
 
 
-def values(exhibits, table, method):
-    name = table.split("-")[0]
-    frame = next(t for t in exhibits[name].tables if t.name == table).values
-    return frame[frame["method"] == method].iloc[0]
+def values(exhibits, name, method):
+    found = table(exhibits[name.split("-")[0]], name).values
+    return found.set_index("method").loc[method]
 
 
 def members(study, arm):
@@ -66,15 +67,15 @@ def test_every_method_has_its_row_and_none_where_it_has_no_such_number(exhibits)
 
 def test_the_best_mean_over_methods_and_arms_is_bold(exhibits):
     for exhibit in exhibits.values():
-        for table in exhibit.tables:
-            if table.name.split("-")[1] in ("tuned", "coverage", "mean_set_size"):
+        for found in exhibit.tables:
+            if found.name.split("-")[1] in ("tuned", "coverage", "mean_set_size"):
                 continue
-            bold = table.shown.map(lambda cell: isinstance(cell, Bold))
-            means = table.values[["without_mean", "with_mean"]].to_numpy()
-            lower = table.name.split("-")[1] in ("ece", "nll", "fpr95", "size_stratified_violation")
+            bold = found.shown.map(lambda cell: isinstance(cell, Bold))
+            means = found.values[["without_mean", "with_mean"]].to_numpy()
+            lower = found.name.split("-")[1] in ("ece", "nll", "fpr95", "size_stratified_violation")
             best = means.min() if lower else means.max()
-            columns = [c for c in table.shown if c.endswith((" without", " with"))]
-            assert bold[columns].to_numpy().tolist() == (means == best).tolist(), table.name
+            columns = [c for c in found.shown if c.endswith((" without", " with"))]
+            assert bold[columns].to_numpy().tolist() == (means == best).tolist(), found.name
             assert bold.to_numpy().sum() == (means == best).sum()
 
 
@@ -96,25 +97,25 @@ def test_bold_is_bold_in_every_format(exhibits):
 def test_every_table_in_latex_is_plain_text_that_any_engine_compiles(study):
     for build in EXHIBITS.values():
         exhibit = build(study)
-        for table in exhibit.tables:
-            assert to_latex(table.shown, f"{table.title}. {exhibit.caption}", table.name).isascii()
+        for found in exhibit.tables:
+            assert to_latex(found.shown, f"{found.title}. {exhibit.caption}", found.name).isascii()
 
 
 def test_holm_runs_over_the_methods_of_a_table(exhibits):
-    table = exhibits["posthoc"].tables[0].values
-    assert (table["p_holm"] >= table["p_exact"]).all()
-    assert table["p_holm"].min() < 1
-    assert table["p_holm"].min() == pytest.approx(table["p_exact"].min() * len(METHODS))
+    p_values = exhibits["posthoc"].tables[0].values[["p_exact", "p_holm"]]
+    assert (p_values["p_holm"] >= p_values["p_exact"]).all()
+    assert p_values["p_holm"].min() < 1
+    assert p_values["p_holm"].min() == pytest.approx(p_values["p_exact"].min() * len(METHODS))
 
 
 def test_tuned_parameters_are_counted_once_a_network(exhibits):
-    tuned = next(t for t in exhibits["detection"].tables if t.name == "detection-tuned").shown
+    tuned = table(exhibits["detection"], "detection-tuned").shown
     for cell in tuned[["Without", "With"]].to_numpy().ravel():
         assert sum(int(part.rsplit("×", 1)[1]) for part in cell.split(";")) == 7
 
 
-def test_odin_stands_in_the_tables_where_a_probe_has_measured_it(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=6))
+def test_odin_stands_in_the_tables_where_a_probe_has_measured_it():
+    results = make_results(Spec(replicates=6))
     rng = np.random.default_rng(0)
     for trial in results.trials:
         for split, count in (("test", 400), ("ood", 400)):
@@ -125,16 +126,15 @@ def test_odin_stands_in_the_tables_where_a_probe_has_measured_it(synthetic):
         trial.record.probes["odin/epsilons"] = np.array([0.001, 0.02])
         trial.record.probes["odin/temperatures"] = np.array([10.0])
     exhibit = EXHIBITS["detection"](results)
-    auroc = next(t for t in exhibit.tables if t.name == "detection-auroc").values
-    odin = auroc[auroc["method"] == "ODIN, ε and T tuned"].iloc[0]
-    assert odin["with_mean"] > 0.95  # the second ε tells the sets apart, the first does not
-    tuned = next(t for t in exhibit.tables if t.name == "detection-tuned").shown
-    row = tuned[tuned["Method"] == "ODIN, ε and T tuned"].iloc[0]
-    assert row["With"] == "ε 0.02, T 10 × 6"
+    odin = "ODIN, ε and T tuned"
+    auroc = table(exhibit, "detection-auroc").values.set_index("method")
+    assert auroc.loc[odin, "with_mean"] > 0.95  # the second ε tells the sets apart, the first not
+    tuned = table(exhibit, "detection-tuned").shown.set_index("Method")
+    assert tuned.loc[odin, "With"] == "ε 0.02, T 10 × 6"
 
 
-def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=6))
+def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them():
+    results = make_results(Spec(replicates=6))
     rng = np.random.default_rng(0)
     for trial in results.trials:
         centres = 5 * rng.normal(size=(3, 8))
@@ -144,7 +144,7 @@ def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them(synt
         kept["ood"] = 5 * rng.normal(size=(400, 8))  # far from every class
         kept |= {"weight": centres, "bias": -0.5 * (centres**2).sum(axis=1)}
         trial.record.probes.update({f"features/{name}": array for name, array in kept.items()})
-    auroc = next(t for t in EXHIBITS["detection"](results).tables if t.name == "detection-auroc")
+    auroc = table(EXHIBITS["detection"](results), "detection-auroc")
     means = auroc.values.set_index("method")["with_mean"]
     assert means["Mahalanobis, features"] > 0.99  # clusters of one width are its own model
     names = ("Mahalanobis, features", "50th nearest neighbour, features", "ViM, features")
@@ -164,13 +164,13 @@ def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them(synt
         assert means[method] == pytest.approx(np.mean(values_of_networks))
 
 
-def test_without_out_of_distribution_images_there_is_nothing_to_detect(synthetic):
-    results = synthetic.results(synthetic.Spec(replicates=2, ood=None))
+def test_without_out_of_distribution_images_there_is_nothing_to_detect():
+    results = make_results(Spec(replicates=2, ood=None))
     exhibit = EXHIBITS["detection"](results)
     assert exhibit.tables == ()
     assert exhibit.caption.startswith("No complete pair has out-of-distribution images.")
     conformal = EXHIBITS["conformal"](results)
-    named = {table.name: table.shown for table in conformal.tables}
+    named = {found.name: found.shown for found in conformal.tables}
     assert len(named["conformal-coverage"]) == 9
     assert named["conformal-ood_auroc_p_value"].empty
 

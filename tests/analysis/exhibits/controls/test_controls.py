@@ -4,27 +4,21 @@ A network here is right in a known share of its predictions and equally sure of 
 is the confidence − the accuracy that it was made with.
 """
 
-import dataclasses
 import doctest
-import json
-from dataclasses import dataclass, replace
-from functools import cache
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import assert_neighbours_apart, assert_within
+from exhibited import EveryExhibit, holm_of, lines, table, ticks
 from scipy.stats import bootstrap, ttest_1samp, wilcoxon
+from studies import make_study, sure_record
 
 from analysis.exhibits.common import text
-from analysis.exhibits.common.exhibit import made_of, paper_style
+from analysis.exhibits.common.exhibit import made_of
 from analysis.exhibits.controls.arms import full_warmup, share_of
-from analysis.exhibits.controls.controls import controls
+from analysis.exhibits.controls.controls import controls as build
 from analysis.rendering.table_formats import to_html, to_latex, to_markdown
-from analysis.results.plan import parse_plan
-from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult
 
 PREDICTIONS = 1000
 SHARE = "Share of the full warm-up's effect"
@@ -41,96 +35,62 @@ EFFECTS = {"statistics only": -0.01, "weights in disorder": -0.05, "norms": 0.0,
 LEARNT = {"smaller steps": -100}  # right predictions, more than the control's
 
 
-@dataclass(frozen=True)
-class Study:
-    """Effects on ECE by arm; outcomes: (arm or None, replicate) → the trial's fate."""
-
-    effects: dict[str, float] = dataclasses.field(default_factory=lambda: dict(EFFECTS))
-    wobble: float = 0.004  # between networks, in what an arm does
-    replicates: int = 12
-    own_controls: bool = False  # of each arm
-    outcomes: dict[tuple[str | None, int], str] = dataclasses.field(default_factory=dict)
-    parts: dict[str, tuple[str | None, str]] = dataclasses.field(default_factory=lambda: PARTS)
-    recorded: bool = True  # the trial's fields are in its record
-
-
-def ece(study, arm, replicate):
-    """Of the control (None) and of each arm."""
+def ece(arm, replicate, effects=EFFECTS):
+    """Of the control (None) and of each arm, whose effect differs a little between networks."""
     base = 0.25 + 0.01 * np.sin(replicate)
     if arm is None:
         return base
-    place = list(study.effects).index(arm)
-    return base + study.effects[arm] + study.wobble * np.cos(7 * place + 3 * replicate)
+    place = list(effects).index(arm)
+    return base + effects[arm] + 0.004 * np.cos(7 * place + 3 * replicate)
 
 
 def right(arm, replicate):
     return 600 + replicate + (0 if arm is None else LEARNT.get(arm, 2))
 
 
-def record(study, arm, replicate):
-    correct = right(arm, replicate)
-    confidence = correct / PREDICTIONS + ece(study, arm, replicate)
-    logits = np.zeros((PREDICTIONS, 2))
-    logits[:, 1] = np.log(confidence / (1 - confidence))
-    keep, train = study.parts.get(arm, (None, "all"))
-    warmup = None if arm is None else {"examples": 1000, "keep": keep, "train": train}
-    return Record(
-        trial_id="", status="finished", trial={"warmup": warmup} if study.recorded else {},
-        device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
-        seconds={}, logits={"test": logits.astype(np.float32)},
-        labels={"test": (np.arange(PREDICTIONS) < correct).astype(np.int64)},
-        columns=pd.DataFrame(), probes={},
-    )  # fmt: skip
+def study(
+    effects=EFFECTS, replicates=12, own_controls=False, outcomes=None, parts=PARTS, recorded=True
+):
+    """effects: on ECE by arm; outcomes: (arm or control, replicate) → fate; recorded: the trial's
+    fields are in its record."""
+    settings = {
+        arm: dict(zip(("keep", "train"), parts.get(arm, (None, "all")), strict=True))
+        for arm in effects
+    }
+
+    def record(name, warm, replicate):
+        arm = name if warm else None
+        warmup = {"examples": 1000} | settings[arm] if warm else None
+        trial = {"warmup": warmup} if recorded else {}
+        own = {"test": ece(arm, replicate, effects)}
+        return sure_record(right(arm, replicate), own, trial=trial)
+
+    return make_study(
+        {arm: {f"warmup.{name}": x for name, x in settings[arm].items()} for arm in effects},
+        replicates,
+        record,
+        outcomes,
+        control_of=lambda arm: arm if own_controls else "",
+        base={"model": {"name": "mlp"}, "warmup": {"examples": 1000}},
+        grids={"arm": list(effects)},
+    )
 
 
-def results(study=None, **changes):
-    study = replace(study or Study(), **changes)
-    trials, planned = [], []
-    for replicate in range(study.replicates):
-        own = list(study.effects) if study.own_controls else [""]
-        for arm, of in [(None, of) for of in own] + [(arm, arm) for arm in study.effects]:
-            outcome = study.outcomes.get((arm, replicate), "finished")
-            control = f"control {of if study.own_controls else ''}x{replicate}"
-            place = {
-                "trial_id": control if arm is None else f"{arm}x{replicate}",
-                "arm": "control" if arm is None else "warmup", "condition": of,
-                "replicate": replicate, "pair": control,
-            }  # fmt: skip
-            keep, train = study.parts.get(arm, (None, "all"))
-            cell = {} if arm is None else {"warmup.keep": keep, "warmup.train": train}
-            planned.append(place | {"cell": cell})
-            kept = record(study, arm, replicate) if outcome == "finished" else None
-            trials.append(TrialResult(**place, outcome=outcome, record=kept))
-    plan = {
-        "study": "controls", "scale": "laptop", "data": "photos",
-        "base": {"model": {"name": "mlp"}, "warmup": {"examples": 1000}},
-        "exhibits": ["controls"], "replicates": study.replicates,
-        "grids": {"arm": list(study.effects)}, "trials": planned,
-    }  # fmt: skip
-    return StudyResults(parse_plan(json.dumps(plan)), tuple(trials), "parent")
+class TestControls(EveryExhibit):
+    """As every exhibit."""
 
 
-@cache
-def usual():
-    return controls(results())
+def numbers(exhibit, name="ece"):
+    return table(exhibit, f"controls-arm-{name}").values.set_index(["metric", "arm"])
 
 
-def table(study=None, name="ece"):
-    exhibit = controls(study) if study else usual()
-    return next(t for t in exhibit.tables if t.name == f"controls-arm-{name}")
-
-
-def numbers(study=None, name="ece"):
-    return table(study, name).values.set_index(["metric", "arm"])
-
-
-def eces(arm, replicates=range(12), study=None):
+def eces(arm, replicates=range(12)):
     """(replicates,)"""
-    return np.array([ece(study or Study(), arm, r) for r in replicates])
+    return np.array([ece(arm, r) for r in replicates])
 
 
 def caption(**changes):
-    return (controls(results(**changes)) if changes else usual()).caption
+    return build(study(**changes)).caption
 
 
 # --- which condition is the full warm-up ----------------------------------------------------------
@@ -138,19 +98,19 @@ def caption(**changes):
 
 @pytest.mark.parametrize("recorded", [True, False])
 def test_the_full_warm_up_is_found_by_its_fields(recorded):
-    assert full_warmup(results(recorded=recorded), "arm") == WARM
+    assert full_warmup(study(recorded=recorded), "arm") == WARM
 
 
 def test_the_full_warm_up_is_found_where_it_never_finished():
     lost = {(WARM, r): "missing" for r in range(12)}
-    assert full_warmup(results(outcomes=lost), "arm") == WARM
+    assert full_warmup(study(outcomes=lost), "arm") == WARM
 
 
 def test_records_say_what_was_run_where_the_plan_says_something_else():
-    study = results()
-    cells = [replace(trial, cell={}) for trial in study.plan.trials]
-    study = replace(study, plan=replace(study.plan, trials=tuple(cells)))
-    assert full_warmup(study, "arm") == WARM
+    results = study()
+    cells = [replace(trial, cell={}) for trial in results.plan.trials]
+    results = replace(results, plan=replace(results.plan, trials=tuple(cells)))
+    assert full_warmup(results, "arm") == WARM
 
 
 @pytest.mark.parametrize(
@@ -164,10 +124,11 @@ def test_records_say_what_was_run_where_the_plan_says_something_else():
     ids=["none", "two", "alone", "own controls"],
 )
 def test_only_a_grid_of_arms_makes_a_table(changes):
-    exhibit = controls(results(**changes))
+    results = study(**changes)
+    exhibit = build(results)
     assert (exhibit.tables, exhibit.figures) == ((), ())
     assert exhibit.caption.startswith("No grid of this study sets other arms beside one full")
-    assert exhibit.caption.endswith(made_of(results(**changes)))
+    assert exhibit.caption.endswith(made_of(results))
 
 
 # --- numbers --------------------------------------------------------------------------------------
@@ -180,8 +141,8 @@ def truth(first, second):
 
 
 @pytest.mark.parametrize("arm", EFFECTS)
-def test_each_arm_is_compared_with_control_and_full_warm_up(arm):
-    row = numbers().loc["test_ece", arm]
+def test_each_arm_is_compared_with_control_and_full_warm_up(exhibit, arm):
+    row = numbers(exhibit).loc["test_ece", arm]
     assert row["mean"] == pytest.approx(eces(arm).mean(), abs=1e-6)
     assert row["sd"] == pytest.approx(eces(arm).std(ddof=1), abs=1e-6)
     assert row["control_mean"] == pytest.approx(eces(None).mean(), abs=1e-6)
@@ -200,17 +161,17 @@ def test_each_arm_is_compared_with_control_and_full_warm_up(arm):
 
 
 @pytest.mark.parametrize(("reference", "tests"), [("control", 5), ("full", 4)])
-def test_holm_s_correction_is_over_the_arms_of_one_reference(reference, tests):
-    rows = numbers().loc["test_ece"]
-    p = rows[f"p_exact_against_{reference}"].dropna().sort_values()
+def test_holm_s_correction_is_over_the_arms_of_one_reference(exhibit, reference, tests):
+    rows = numbers(exhibit).loc["test_ece"]
+    p = rows[f"p_exact_against_{reference}"].dropna()
     assert len(p) == tests
-    expected = np.minimum(1, np.maximum.accumulate(p.to_numpy() * np.arange(tests, 0, -1)))
-    assert rows.loc[p.index, f"p_holm_against_{reference}"].to_numpy() == pytest.approx(expected)
+    corrected = rows.loc[p.index, f"p_holm_against_{reference}"].to_numpy()
+    assert corrected == pytest.approx(holm_of(p))
 
 
 @pytest.mark.parametrize("arm", EFFECTS)
-def test_the_share_is_that_of_the_mean_changes(arm):
-    row = numbers().loc["test_ece", arm]
+def test_the_share_is_that_of_the_mean_changes(exhibit, arm):
+    row = numbers(exhibit).loc["test_ece", arm]
     part, whole = eces(arm) - eces(None), eces(WARM) - eces(None)
     assert row["share"] == pytest.approx(part.mean() / whole.mean(), abs=1e-5)
     assert row["share_networks"] == 12
@@ -267,8 +228,8 @@ def test_a_share_is_of_an_effect_in_either_direction(sign):
     assert share_of(-0.5 * whole, whole).value == pytest.approx(-0.5)
 
 
-def test_accuracy_and_nll_stand_in_a_second_table():
-    rows = numbers(name="others")
+def test_accuracy_and_nll_stand_in_a_second_table(exhibit):
+    rows = numbers(exhibit, "others")
     assert rows.index.get_level_values("metric").unique().tolist() == ["test_accuracy", "test_nll"]
     for arm in EFFECTS:
         accuracy = np.array([right(arm, r) / PREDICTIONS for r in range(12)])
@@ -279,8 +240,9 @@ def test_accuracy_and_nll_stand_in_a_second_table():
 
 
 def test_trials_that_did_not_finish_are_left_out_where_they_are_needed():
-    lost = {("norms", 0): "diverged", (None, 1): "failed", (WARM, 2): "missing"}
-    row = numbers(results(outcomes=lost)).loc["test_ece", "norms"]
+    lost = {("norms", 0): "diverged", ("control", 1): "failed", (WARM, 2): "missing"}
+    exhibit = build(study(outcomes=lost))
+    row = numbers(exhibit).loc["test_ece", "norms"]
     kept = list(range(2, 12))
     difference, p, _ = truth(eces(None, kept), eces("norms", kept))
     assert (row["pairs"], row["pairs_planned"]) == (10, 12)
@@ -293,7 +255,7 @@ def test_trials_that_did_not_finish_are_left_out_where_they_are_needed():
     assert row["pairs_against_full"] == 10
     assert row["difference_against_full"] == pytest.approx(difference, abs=1e-6)
     assert row["share_networks"] == 9
-    shown = table(results(outcomes=lost)).shown
+    shown = table(exhibit, "controls-arm-ece").shown
     texts = dict(zip(shown["Arm", ""], shown["Networks", ""], strict=True))
     assert texts["norms"] == "10 of 12 (1 diverged, 1 control failed)"
     assert texts["control"] == "11 of 12"
@@ -302,8 +264,8 @@ def test_trials_that_did_not_finish_are_left_out_where_they_are_needed():
 # --- the table as it is shown ---------------------------------------------------------------------
 
 
-def test_the_table_starts_with_the_control_and_has_a_row_for_each_arm():
-    shown = table().shown
+def test_the_table_starts_with_the_control_and_has_a_row_for_each_arm(exhibit):
+    shown = table(exhibit, "controls-arm-ece").shown
     assert shown["Arm", ""].tolist() == ["control", *EFFECTS]
     control, full = shown.iloc[0], shown.iloc[4]
     assert control["Mean ± s.d.", ""] == f"{eces(None).mean():.3f} ± {eces(None).std(ddof=1):.3f}"
@@ -316,18 +278,18 @@ def test_the_table_starts_with_the_control_and_has_a_row_for_each_arm():
 
 
 @pytest.mark.parametrize("write", [to_markdown, to_latex, to_html])
-@pytest.mark.parametrize("name", ["ece", "others"])
-def test_tables_can_be_written(write, name):
-    frame = table(name=name).shown
+def test_tables_can_be_written(exhibit, write):
     extra = ("A caption.", "a-label") if write is to_latex else ()
-    assert "weights in disorder" in write(frame, *extra)
+    assert len(exhibit.tables) == 2
+    for found in exhibit.tables:
+        assert "weights in disorder" in write(found.shown, *extra)
 
 
 # --- sentences ------------------------------------------------------------------------------------
 
 
-def test_the_caption_says_what_the_arms_show():
-    said = caption()
+def test_the_caption_says_what_the_arms_show(exhibit):
+    said = exhibit.caption
     whole = (eces(WARM) - eces(None)).mean()
     assert said.startswith(f"The full warm-up (“{WARM}”) lowered mean ECE: Δ −{-whole:.3f} [")
     share = 100 * (eces("weights in disorder") - eces(None)).mean() / whole
@@ -342,7 +304,6 @@ def test_the_caption_says_what_the_arms_show():
         "that of the full warm-up (Holm P < 0.05): higher in “statistics only”, “weights in "
         "disorder”, “norms” and “smaller steps”." in said
     )
-    assert said.endswith(made_of(results()))
 
 
 def test_an_arm_as_good_as_the_full_warm_up_is_no_proof_of_equality():
@@ -351,20 +312,20 @@ def test_an_arm_as_good_as_the_full_warm_up_is_no_proof_of_equality():
     assert "higher in “statistics only”, “weights in disorder” and “smaller steps”." in said
 
 
-def test_accuracies_say_which_arm_has_learnt_less():
+def test_accuracies_say_which_arm_has_learnt_less(exhibit):
     control, few, many = (
         np.mean([right(arm, r) for r in range(12)]) / PREDICTIONS
         for arm in (None, "smaller steps", WARM)
     )
     said = f"{control:.3f} in the control, and in the arms from {few:.3f} (“smaller steps”) to"
-    assert f"Mean test accuracy is {said} {many:.3f} (" in caption()
+    assert f"Mean test accuracy is {said} {many:.3f} (" in exhibit.caption
     alike = {arm: effect for arm, effect in EFFECTS.items() if arm not in LEARNT}
     said = f"{control:.3f} in the control, and {many:.3f} in every arm."
     assert f"Mean test accuracy is {said}" in caption(effects=alike)
 
 
-def test_arms_are_told_by_what_they_start_from():
-    said = caption()
+def test_arms_are_told_by_what_they_start_from(exhibit):
+    said = exhibit.caption
     assert "“weights in disorder”, the warmed-up weights at random places" in said
     assert "“statistics only”, batch normalisation's statistics as the warm-up moves them" in said
     parts = PARTS | {"norms": ("something new", "all")}
@@ -380,12 +341,12 @@ def test_a_warm_up_that_raises_ece_is_said_to():
 
 
 def test_of_a_warm_up_without_effect_no_share_is_said():
-    said = caption(effects=EFFECTS | {WARM: 0.0})
+    exhibit = build(study(effects=EFFECTS | {WARM: 0.0}))
+    said = exhibit.caption
     assert said.startswith(f"No effect on ECE was found of the full warm-up (“{WARM}”), which does")
     assert "For any other arm no share is given" in said
     assert "Share of this effect" not in said
-    shown = table(results(effects=EFFECTS | {WARM: 0.0})).shown
-    assert set(shown[SHARE, ""]) == {"—"}
+    assert set(table(exhibit, "controls-arm-ece").shown[SHARE, ""]) == {"—"}
 
 
 def test_a_share_may_be_unknown_for_one_arm_only():
@@ -421,14 +382,14 @@ def test_where_nothing_can_pass_the_correction_this_is_said():
 
 
 def test_an_arm_without_a_pair_is_said_and_drawn():
-    study = results(outcomes={("norms", r): "diverged" for r in range(12)})
-    assert "Without a pair with the control: “norms”." in controls(study).caption
-    axes = controls(study).figures[0].figure.axes[0]
+    exhibit = build(study(outcomes={("norms", r): "diverged" for r in range(12)}))
+    assert "Without a pair with the control: “norms”." in exhibit.caption
+    axes = exhibit.figures[0].figure.axes[0]
     assert "no complete pair" in [text.get_text() for text in axes.texts]
 
 
 def test_without_the_full_warm_up_the_others_are_still_held_against_the_control():
-    exhibit = controls(results(outcomes={(WARM, r): "failed" for r in range(12)}))
+    exhibit = build(study(outcomes={(WARM, r): "failed" for r in range(12)}))
     assert exhibit.caption.startswith(f"The full warm-up (“{WARM}”) has no complete pair")
     assert "ECE differs from that of the control" in exhibit.caption
     assert "Share of this effect" not in exhibit.caption
@@ -436,7 +397,7 @@ def test_without_the_full_warm_up_the_others_are_still_held_against_the_control(
 
 
 def test_without_any_pair_there_is_a_table_and_no_figure():
-    exhibit = controls(results(outcomes={(None, r): "missing" for r in range(12)}))
+    exhibit = build(study(outcomes={("control", r): "missing" for r in range(12)}))
     assert len(exhibit.tables) == 2
     assert exhibit.figures == ()
     assert exhibit.caption.startswith("The full warm-up (“everything”) has no complete pair")
@@ -451,28 +412,28 @@ def test_examples_in_docstrings_hold():
 # --- the figure -----------------------------------------------------------------------------------
 
 
-def test_the_figure_shows_means_intervals_every_network_and_the_full_warm_up():
-    axes = usual().figures[0].figure.axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(EFFECTS)
+def test_the_figure_shows_means_intervals_every_network_and_the_full_warm_up(exhibit):
+    axes = exhibit.figures[0].figure.axes[0]
+    assert ticks(axes.yaxis) == list(EFFECTS)
     for place, (arm, bars) in enumerate(zip(EFFECTS, axes.containers, strict=True)):
-        point, _, (lines,) = bars.lines
+        point, _, (reach,) = bars.lines
         change = eces(arm) - eces(None)
         assert point.get_xdata() == pytest.approx([change.mean()], abs=1e-6)
         assert abs(point.get_ydata()[0] - place) < 0.5
-        row = numbers().loc["test_ece", arm]
-        (segment,) = lines.get_segments()
+        row = numbers(exhibit).loc["test_ece", arm]
+        (segment,) = reach.get_segments()
         ends = [row["interval_low_against_control"], row["interval_high_against_control"]]
         assert segment[:, 0] == pytest.approx(ends)
-    networks = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
+    networks = [line.get_xdata() for line in lines(axes, marker="|")]
     networks = [x for x in networks if len(x) == 12]
     for arm, x in zip(EFFECTS, networks, strict=True):
         assert x == pytest.approx(eces(arm) - eces(None), abs=1e-6)
-    (dashed,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    (dashed,) = lines(axes, linestyle="--")
     assert dashed.get_xdata() == pytest.approx([(eces(WARM) - eces(None)).mean()] * 2, abs=1e-6)
 
 
-def test_the_figure_is_described_by_its_numbers():
-    described = usual().figures[0].description
+def test_the_figure_is_described_by_its_numbers(exhibit):
+    described = exhibit.figures[0].description
     for arm in EFFECTS:
         change = (eces(arm) - eces(None)).mean()
         text = f"{arm} {change:+.3f} [" if round(change, 3) else f"{arm} 0.000 ["
@@ -483,14 +444,6 @@ def test_the_figure_is_described_by_its_numbers():
 @pytest.mark.parametrize("replicates", [1, 12])
 def test_no_text_of_the_figure_lies_over_another(effects, replicates):
     parts = {arm: PARTS.get(arm, ("norms", "all")) for arm in effects}
-    study = results(effects=effects, parts=parts, replicates=replicates)
-    (drawing,) = controls(study).figures
-    canvas = FigureCanvasAgg(drawing.figure)
-    with paper_style():
-        canvas.draw()  # lays it out
-    axes = drawing.figure.axes[0]
-    for group in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
-        boxes = [t.get_window_extent(canvas.get_renderer()) for t in group if t.get_text()]
-        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
-        width, height = drawing.figure.bbox.width, drawing.figure.bbox.height
-        assert all(box.x0 >= 0 and box.x1 <= width and box.y1 <= height for box in boxes)
+    (drawing,) = build(study(effects=effects, parts=parts, replicates=replicates)).figures
+    assert_neighbours_apart(drawing.figure)
+    assert_within(drawing.figure)

@@ -1,18 +1,17 @@
 """Weights and outputs by layer: against distributions whose quantiles and spreads are known."""
 
 import warnings
-from itertools import combinations
 
 import numpy as np
 import pytest
-from drawings import assert_apart, assert_plain, assert_within, shown_texts
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import assert_neighbours_apart, assert_within, shown_texts
+from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights, holm_of, ticks
 from matplotlib.colors import to_rgb
-from scipy.stats import norm, wilcoxon
+from scipy.stats import norm
+from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, made_of
-from analysis.exhibits.dynamics.layers import layers
-from analysis.rendering.table_formats import to_html, to_latex
+from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT
+from analysis.exhibits.dynamics.layers import layers as build
 
 NAMES = ("0", "3", "6", "9")
 FACTORS = (1.1, 0.7, 0.5, 0.25)  # what warm-up does to the spread of a layer's outputs
@@ -53,10 +52,10 @@ def probes(replicate, warm, names=NAMES, factors=FACTORS):
     return found
 
 
-def study(synthetic, replicates=8, measured=probes, **changes):
+def study(replicates=8, measured=probes, **changes):
     """Pairs whose records have the probes (replicate, warm), and another."""
     other = {"odin/epsilons": np.ones(3)}
-    return synthetic.pairs(lambda r, w: {"probes": other | measured(r, w)}, replicates, **changes)
+    return make_pairs(lambda r, w: {"probes": other | measured(r, w)}, replicates, **changes)
 
 
 def numbers(exhibit, metric="output_std"):
@@ -70,31 +69,15 @@ def known(replicates, warm, part=1, factors=FACTORS):
     return np.array([[spreads(r, warm, p, factors)[part] for p in places] for r in replicates])
 
 
-def closed_testing(p_values):
-    """Holm's adjusted P by its definition: the worst Bonferroni of all sets that hold a test."""
-    every = range(len(p_values))
-    sets = [s for size in range(1, len(p_values) + 1) for s in combinations(every, size)]
-    worst = [
-        max(len(s) * min(p_values[j] for j in s) for s in sets if place in s) for place in every
-    ]
-    return np.minimum(1, worst)
-
-
-def panels(exhibit):
+def axes_of(exhibit):
+    """The panels of weights, of outputs, and of their ratios."""
     return exhibit.figures[0].figure.axes
 
 
-@pytest.fixture(scope="module")
-def results(synthetic):
-    return study(synthetic)
-
-
-@pytest.fixture(scope="module")
-def exhibit(results):
-    return layers(results)
-
-
-# --- numbers -----------------------------------------------------------------------------------
+class TestLayers(ExhibitOfProbes):
+    no_pair = "No pair of condition “gaussian” is complete."
+    no_probe = "No complete pair of condition “gaussian” has been measured by the probe layers."
+    described = ("lower with warm-up in 3 of 4 layers", "changed the weights")
 
 
 @pytest.mark.parametrize(("part", "metric"), [(0, "weight_std"), (1, "output_std")])
@@ -103,14 +86,9 @@ def test_spreads_are_compared_pair_by_pair_and_corrected_over_the_layers(exhibit
     before, after = known(range(8), False, part), known(range(8), True, part)
     assert found["layer"].tolist() == list(NAMES)
     assert found["number"].tolist() == [1, 2, 3, 4]
-    assert found["without_mean"].to_numpy() == pytest.approx(before.mean(axis=0))
-    assert found["with_sd"].to_numpy() == pytest.approx(after.std(axis=0, ddof=1))
-    tests = [
-        wilcoxon(a, b, method="approx", correction=False).pvalue
-        for a, b in zip(before.T, after.T, strict=True)
-    ]
-    assert found["p"].to_numpy() == pytest.approx(tests)
-    assert found["p_holm"].to_numpy() == pytest.approx(closed_testing(found["p_exact"].tolist()))
+    for place, row in found.iterrows():
+        assert_compared(row, before[:, place], after[:, place])
+    assert found["p_holm"].to_numpy() == pytest.approx(holm_of(found["p_exact"]))
     ratio = np.exp(np.log(after / before).mean(axis=0))
     assert found["ratio"].to_numpy() == pytest.approx(ratio)
 
@@ -125,30 +103,26 @@ def test_the_change_of_weights_is_the_warmed_up_networks_mean(exhibit):
     assert shown[3] == f"{last.mean():.0f} % ± {last.std(ddof=1):.1f} %"
 
 
-def test_the_shown_table_has_every_layer_in_the_records_order(synthetic):
+def test_the_shown_table_has_every_layer_in_the_records_order():
     names = ("z", "a", "m.1", "b")
-    exhibit = layers(study(synthetic, measured=lambda r, w: probes(r, w, names)))
+    exhibit = build(study(measured=lambda r, w: probes(r, w, names)))
     shown = exhibit.tables[0].shown
     assert shown["Layer", ""].tolist() == list(names)
     assert shown["Outputs", "fell"].tolist() == ["0/8", "8/8", "8/8", "8/8"]
     assert shown["Pairs", ""].tolist() == ["8"] * 4
-    ticks = [tick.get_text() for tick in panels(exhibit)[2].get_xticklabels()]
-    assert ticks == list(names)
+    assert ticks(axes_of(exhibit)[2].xaxis) == list(names)
 
 
-def test_ratios_of_pairs_average_so_that_doubling_and_halving_cancel(synthetic):
+def test_ratios_of_pairs_average_so_that_doubling_and_halving_cancel():
     def measured(replicate, warm):
         return probes(0, False) | {
             "layers/0/moments": np.array([0, 1, 0, (2.0, 0.5)[replicate] if warm else 1])
         }
 
-    assert numbers(layers(study(synthetic, 2, measured)))["ratio"][0] == pytest.approx(1)
+    assert numbers(build(study(2, measured)))["ratio"][0] == pytest.approx(1)
 
 
-# --- words -------------------------------------------------------------------------------------
-
-
-def test_the_caption_says_that_outputs_shrink_and_where(results, exhibit):
+def test_the_caption_says_that_outputs_shrink_and_where(exhibit):
     ratio = np.exp(np.log(known(range(8), True) / known(range(8), False)).mean(axis=0))
     assert exhibit.caption.startswith("Condition “gaussian”, 8 pairs. ")
     assert (
@@ -162,34 +136,31 @@ def test_the_caption_says_that_outputs_shrink_and_where(results, exhibit):
         f"layer ({moved[0]:.1f} % in layer 0 to {moved[3]:.0f} % in layer 9) and their s.d. by a "
         "factor of 1.01" in exhibit.caption
     )
-    assert exhibit.caption.endswith(made_of(results))
 
 
-def test_the_caption_is_right_where_outputs_grow(synthetic):
+def test_the_caption_is_right_where_outputs_grow():
     grown = (1.5, 2.0, 2.5, 40.0)
-    exhibit = layers(study(synthetic, measured=lambda r, w: probes(r, w, factors=grown)))
-    assert (
-        "lower with warm-up in 0 of 4 layers (Holm P < 0.05 in 0) and higher in 4 (in 4)"
-        in exhibit.caption
-    )
+    exhibit = build(study(measured=lambda r, w: probes(r, w, factors=grown)))
+    said = "lower with warm-up in 0 of 4 layers (Holm P < 0.05 in 0) and higher in 4 (in 4)"
+    assert said in exhibit.caption
     assert "falls in 0 of 3 steps" in exhibit.caption
-    assert panels(exhibit)[1].get_yscale() == "symlog"  # forty-fold, beside layers of once
-    assert panels(exhibit)[0].get_yscale() == "linear"
+    assert axes_of(exhibit)[1].get_yscale() == "symlog"  # forty-fold, beside layers of once
+    assert axes_of(exhibit)[0].get_yscale() == "linear"
     texts = [text.get_text() for text, _ in shown_texts(exhibit.figures[0].figure)]
     assert {"10", "0", "−1"} <= set(texts)
     assert not any("$" in text for text in texts)
 
 
-def test_the_caption_is_right_where_nothing_changes(synthetic):
-    exhibit = layers(study(synthetic, measured=lambda r, w: probes(r, False)))
+def test_the_caption_is_right_where_nothing_changes():
+    exhibit = build(study(measured=lambda r, w: probes(r, False)))
     assert "changed the weights by 0.0 % of their norm" in exhibit.caption
     assert "by a factor of 1.00." in exhibit.caption
     assert "lower with warm-up in 0 of 4 layers (Holm P < 0.05 in 0);" in exhibit.caption
     assert numbers(exhibit)["p"].tolist() == [1.0] * 4
 
 
-def test_one_pair_has_no_test(synthetic):
-    exhibit = layers(study(synthetic, 1))
+def test_one_pair_has_no_test():
+    exhibit = build(study(1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 pair. ")
     assert (
         "lower with warm-up in 3 of 4 layers (Holm P < 0.05 in 0) and higher in 1 (in 0), where "
@@ -199,30 +170,29 @@ def test_one_pair_has_no_test(synthetic):
     assert "±" not in exhibit.tables[0].shown["Weights", "change"][0]
 
 
-def test_one_layer_is_not_compared_with_a_next(synthetic):
-    exhibit = layers(study(synthetic, measured=lambda r, w: probes(r, w, ("head",))))
-    assert "in 0 of 1 layer (Holm P < 0.05 in 0) and higher in 1 (in 1); with over without" in (
-        exhibit.caption
-    )
+def test_one_layer_is_not_compared_with_a_next():
+    exhibit = build(study(measured=lambda r, w: probes(r, w, ("head",))))
+    said = "in 0 of 1 layer (Holm P < 0.05 in 0) and higher in 1 (in 1); with over without"
+    assert said in exhibit.caption
     assert "step" not in exhibit.caption
 
 
-def test_too_many_layers_for_so_few_pairs_are_said_to_be_so(synthetic):
+def test_too_many_layers_for_so_few_pairs_are_said_to_be_so():
     def measured(replicate, warm):
         return probes(replicate, warm, [f"l{n}" for n in range(9)], [0.5] * 9)
 
     said = "where with 6 pairs and 9 tests none can pass"
-    assert said in layers(study(synthetic, 6, measured)).caption
-    enough = layers(study(synthetic, 10, measured)).caption
+    assert said in build(study(6, measured)).caption
+    enough = build(study(10, measured)).caption
     assert "in 9 of 9 layers (Holm P < 0.05 in 9); with over" in enough
 
 
-def test_lost_pairs_and_pairs_without_the_probe_are_counted_out_and_said(synthetic):
+def test_lost_pairs_and_pairs_without_the_probe_are_counted_out_and_said():
     def measured(replicate, warm):
         return {} if (replicate, warm) in ((1, True), (4, False)) else probes(replicate, warm)
 
     outcomes = {("gaussian", 0): "diverged", ("", 2): "missing"}
-    exhibit = layers(study(synthetic, 12, measured, outcomes=outcomes))
+    exhibit = build(study(12, measured, outcomes=outcomes))
     there = [3, 5, 6, 7, 8, 9, 10, 11]
     assert exhibit.caption.startswith(
         "Condition “gaussian”, 8 pairs. 2 more complete pairs have not been measured by the "
@@ -235,26 +205,7 @@ def test_lost_pairs_and_pairs_without_the_probe_are_counted_out_and_said(synthet
     assert pairs_shown == "8 of 12 (1 diverged, 1 control missing)"
 
 
-@pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
-def test_without_a_complete_pair_it_says_so(synthetic, outcome):
-    results = study(synthetic, 2, outcomes={("gaussian", r): outcome for r in range(2)})
-    exhibit = layers(results)
-    assert (exhibit.tables, exhibit.figures) == ((), ())
-    expected = f"No pair of condition “gaussian” is complete. {made_of(results)}"
-    assert exhibit.caption == expected
-
-
-def test_without_the_probe_it_says_so(synthetic):
-    results = study(synthetic, 2, lambda r, w: {})
-    exhibit = layers(results)
-    assert (exhibit.tables, exhibit.figures) == ((), ())
-    assert exhibit.caption == (
-        "No complete pair of condition “gaussian” has been measured by the probe layers. "
-        f"{made_of(results)}"
-    )
-
-
-def test_what_is_not_finite_or_zero_is_left_out(synthetic):
+def test_what_is_not_finite_or_zero_is_left_out():
     """A layer that the network does not run, and one whose weights start at zero."""
 
     def measured(replicate, warm):
@@ -267,7 +218,7 @@ def test_what_is_not_finite_or_zero_is_left_out(synthetic):
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        exhibit = layers(study(synthetic, measured=measured))
+        exhibit = build(study(measured=measured))
         exhibit.figures[0].save("svg")
     assert "in 2 of 3 layers" in exhibit.caption
     assert "(4.9 % in layer 0 to 20 % in layer 9)" in exhibit.caption
@@ -276,9 +227,6 @@ def test_what_is_not_finite_or_zero_is_left_out(synthetic):
     assert shown.loc["6", ("Weights", "change")] == "—"
     assert shown.loc["6", ("Weights", "ratio")] == "—"
     assert numbers(exhibit)["pairs"].tolist() == [8, 0, 8, 8]
-
-
-# --- figure ------------------------------------------------------------------------------------
 
 
 def segments(axes, colour):
@@ -294,11 +242,11 @@ def segments(axes, colour):
 def test_bars_are_mean_quantiles_in_units_of_the_layers_sd_without_warmup(exhibit, warm, colour):
     unit = known(range(8), False).mean(axis=0)
     sd = known(range(8), warm).mean(axis=0)  # a normal's quantiles are linear in its s.d.
-    thin, thick = segments(panels(exhibit)[1], colour)
+    thin, thick = segments(axes_of(exhibit)[1], colour)
     for bars, share in ((thin, 0.05), (thick, 0.25)):
         for end, z in ((0, norm.ppf(share)), (1, norm.ppf(1 - share))):
             assert bars[:, end] == pytest.approx((1 + z * sd) / unit, rel=1e-5)
-    medians = [line.get_ydata() for line in panels(exhibit)[1].lines if line.get_marker() == "_"]
+    medians = heights(axes_of(exhibit)[1], marker="_")
     assert medians[int(warm)] == pytest.approx(1 / unit, rel=1e-5)
 
 
@@ -314,12 +262,11 @@ def test_the_quantiles_drawn_are_in_a_table_as_they_are(exhibit):
 @pytest.mark.parametrize(("part", "colour"), [(0, GAP), (1, WITH)])
 def test_the_lowest_panel_shows_every_pairs_ratio_and_their_mean(exhibit, part, colour):
     ratios = known(range(8), True, part) / known(range(8), False, part)
-    drawn = [line for line in panels(exhibit)[2].lines if line.get_color() == colour]
-    thin = [line.get_ydata() for line in drawn if line.get_linewidth() == 0.5]
-    (thick,) = [line.get_ydata() for line in drawn if line.get_linewidth() == 1.8]
-    assert np.array(thin) == pytest.approx(ratios)
-    assert thick == pytest.approx(np.exp(np.log(ratios).mean(axis=0)))
-    assert panels(exhibit)[2].get_yscale() == "log"
+    axes = axes_of(exhibit)[2]
+    (mean,) = heights(axes, color=colour, linewidth=1.8)
+    assert np.array(heights(axes, color=colour, linewidth=0.5)) == pytest.approx(ratios)
+    assert mean == pytest.approx(np.exp(np.log(ratios).mean(axis=0)))
+    assert axes.get_yscale() == "log"
 
 
 def deep(count, name="features.block{}.conv"):
@@ -331,12 +278,12 @@ def deep(count, name="features.block{}.conv"):
     return measured
 
 
-def test_many_layers_are_numbered_and_drawn_as_bands(synthetic):
-    exhibit = layers(study(synthetic, 2, deep(121)))
-    ticks = [int(tick.get_text()) for tick in panels(exhibit)[2].get_xticklabels()]
-    assert ticks == list(range(10, 121, 10))
-    assert [tick for tick in panels(exhibit)[2].get_xticks()] == ticks
-    assert len(panels(exhibit)[1].collections) == 4  # two bands an arm
+def test_many_layers_are_numbered_and_drawn_as_bands():
+    exhibit = build(study(2, deep(121)))
+    axes = axes_of(exhibit)[2]
+    assert [int(text) for text in ticks(axes.xaxis)] == list(range(10, 121, 10))
+    assert axes.get_xticks().tolist() == list(range(10, 121, 10))
+    assert len(axes_of(exhibit)[1].collections) == 4  # two bands an arm
     assert len(exhibit.tables[0].shown) == 121
 
 
@@ -345,36 +292,15 @@ def test_many_layers_are_numbered_and_drawn_as_bands(synthetic):
     [probes, deep(21), deep(24, "layer{}.0.downsample"), deep(60), deep(4, "x" * 60 + "{}")],
 )
 @pytest.mark.parametrize("replicates", [1, 6])
-def test_no_text_lies_over_another_nor_outside(synthetic, measured, replicates):
-    figure = layers(study(synthetic, replicates, measured)).figures[0].figure
-    assert len(shown_texts(figure)) > 15
-    assert_apart(figure)
-    assert_within(figure, slack=1)
-    assert_plain([figure])
+def test_no_text_lies_over_another_nor_outside(measured, replicates):
+    exhibit = build(study(replicates, measured))
+    assert_legible(exhibit)
+    (drawing,) = exhibit.figures
+    assert len(shown_texts(drawing.figure)) > 15
+    assert_within(drawing.figure, slack=1)
 
 
-def test_slanted_names_keep_a_lines_distance(synthetic):
-    figure = layers(study(synthetic, 1, deep(24, "layer{}.0.downsample"))).figures[0].figure
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    names = [t for t in figure.axes[2].get_xticklabels() if t.get_text()]
-    assert len(names) == 24
-    ends = [name.get_window_extent(renderer).x1 for name in names]
-    height = names[0].get_fontsize() * figure.dpi / 72
-    apart = np.diff(ends).min() * np.sin(np.radians(names[0].get_rotation()))
-    assert apart > height
-
-
-def test_the_same_results_give_the_same_file(results):
-    first, again = (layers(results).figures[0].save("svg") for _ in range(2))
-    assert first == again
-
-
-def test_the_figure_is_told_in_words_and_the_table_is_plain_latex(exhibit):
-    drawing, table = exhibit.figures[0], exhibit.tables[0]
-    assert "gaussian" in drawing.title
-    assert "lower with warm-up in 3 of 4 layers" in drawing.description
-    assert "changed the weights" in drawing.description
-    assert to_latex(table.shown, f"{table.title}. {exhibit.caption}", table.name).isascii()
-    assert "Outputs" in to_html(table.shown)
+def test_slanted_names_keep_a_lines_distance():
+    figure = build(study(1, deep(24, "layer{}.0.downsample"))).figures[0].figure
+    assert len(figure.axes[2].get_xticklabels()) == 24
+    assert_neighbours_apart(figure)

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawings import assert_apart, shown_texts
-from scipy.stats import wilcoxon
+from exhibited import ExhibitOfPairs, assert_compared, lines
+from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import GAP, WITH, made_of
-from analysis.exhibits.dynamics.warmup_curves import warmup_curves
-from analysis.rendering.table_formats import to_html, to_latex
+from analysis.exhibits.common.exhibit import GAP, WITH
+from analysis.exhibits.dynamics.warmup_curves import warmup_curves as build
+from analysis.rendering.table_formats import to_html
 
 EPOCHS = 4
 STARTS = {"test": 0.7, "ood": 0.8, "noise": 0.6}  # mean confidence when untrained
@@ -42,9 +43,9 @@ def history_of(replicate, warm, splits=("test", "ood", "noise"), path=path):
     return pd.DataFrame(history)
 
 
-def study(synthetic, replicates=8, histories: Callable = history_of, **changes):
+def study(replicates=8, histories: Callable = history_of, **changes):
     """Pairs whose records have the histories (replicate, warm)."""
-    return synthetic.pairs(lambda r, w: {"columns": histories(r, w)}, replicates, **changes)
+    return make_pairs(lambda r, w: {"columns": histories(r, w)}, replicates, **changes)
 
 
 def known(split, key, replicates=range(8)):
@@ -57,17 +58,9 @@ def row(exhibit, split, key):
     return values[(values["set"] == split) & (values["metric"] == key)].iloc[0]
 
 
-@pytest.fixture(scope="module")
-def results(synthetic):
-    return study(synthetic)
-
-
-@pytest.fixture(scope="module")
-def exhibit(results):
-    return warmup_curves(results)
-
-
-# --- numbers -----------------------------------------------------------------------------------
+class TestWarmupCurves(ExhibitOfPairs):
+    no_pair = "No network of condition “gaussian” has a measured warm-up."
+    described = ("mean confidence on the test set fell from",)
 
 
 @pytest.mark.parametrize(("split", "first"), [("test", 0), ("ood", 0), ("noise", 1)])
@@ -77,16 +70,8 @@ def test_each_network_is_compared_with_itself_before_its_warmup(exhibit, split, 
     before, after = known(split, key)[:, first], known(split, key)[:, EPOCHS]
     found = row(exhibit, split, key)
     assert found["networks"] == 8
-    assert found["before_mean"] == pytest.approx(before.mean())
-    assert found["before_sd"] == pytest.approx(before.std(ddof=1))
-    assert found["after_mean"] == pytest.approx(after.mean())
-    assert found["after_sd"] == pytest.approx(after.std(ddof=1))
-    assert found["difference"] == pytest.approx((after - before).mean())
-    assert found["interval_low"] < found["difference"] < found["interval_high"]
+    assert_compared(found, before, after, ("before", "after"))
     assert found["fell"] == (after < before).sum()
-    test = wilcoxon(before, after, method="approx", correction=False)
-    assert found["w"] == test.statistic
-    assert found["p"] == pytest.approx(test.pvalue)
 
 
 def test_holms_correction_runs_over_all_rows(exhibit):
@@ -111,9 +96,9 @@ def test_the_curves_are_means_over_the_networks_epoch_by_epoch(exhibit):
             assert set(rows["networks"]) == {8}
 
 
-def test_a_network_without_a_partner_counts_and_one_that_is_lost_does_not(synthetic):
+def test_a_network_without_a_partner_counts_and_one_that_is_lost_does_not():
     outcomes = {("", 2): "failed", ("gaussian", 0): "diverged", ("gaussian", 5): "missing"}
-    exhibit = warmup_curves(study(synthetic, outcomes=outcomes))
+    exhibit = build(study(outcomes=outcomes))
     there = [1, 2, 3, 4, 6, 7]
     assert exhibit.caption.startswith("Condition “gaussian”, 6 networks with warm-up. ")
     found = row(exhibit, "test", "confidence")
@@ -129,12 +114,10 @@ def test_the_shown_table_has_a_row_for_each_set_and_measure(exhibit):
     ]
     assert shown["Measure"].tolist() == ["Confidence", "Accuracy", "ECE"] * 3
     assert shown["Fell"][0] == "8/8"
+    assert "Holm P" in to_html(shown)
 
 
-# --- words -------------------------------------------------------------------------------------
-
-
-def test_the_caption_says_that_confidence_falls_to_where_relative_to_chance(results, exhibit):
+def test_the_caption_says_that_confidence_falls_to_where_relative_to_chance(exhibit):
     said = []
     for split, where in (("test", "test set"), ("ood", "out-of-distribution set")):
         before, after = known(split, "confidence").mean(axis=0)[[0, -1]]
@@ -144,14 +127,13 @@ def test_the_caption_says_that_confidence_falls_to_where_relative_to_chance(resu
         )
     assert f"Over the warm-up mean confidence {'; '.join(said)}; on the noise" in exhibit.caption
     assert "Over the warm-up mean ECE on the test set fell from" in exhibit.caption
-    assert exhibit.caption.endswith(made_of(results))
 
 
-def test_the_caption_is_right_where_confidence_rises(synthetic):
+def test_the_caption_is_right_where_confidence_rises():
     def rising(replicate, split, key):
         return path(replicate, split, key)[::-1]
 
-    exhibit = warmup_curves(study(synthetic, histories=lambda r, w: history_of(r, w, path=rising)))
+    exhibit = build(study(histories=lambda r, w: history_of(r, w, path=rising)))
     assert "mean confidence on the test set rose from 0.1" in exhibit.caption
     assert row(exhibit, "test", "confidence")["fell"] == 0
     assert exhibit.tables[0].shown["Fell"][0] == "0/8"
@@ -162,69 +144,56 @@ def test_the_caption_is_right_where_confidence_rises(synthetic):
     ("level", "said"),
     [(0.1, "at chance"), (0.05, "0.050 below chance"), (0.3, "0.200 above chance")],
 )
-def test_the_caption_is_right_where_nothing_changes(synthetic, level, said):
+def test_the_caption_is_right_where_nothing_changes(level, said):
     def still(replicate, split, key):
         return np.full(1 + EPOCHS, level)
 
-    exhibit = warmup_curves(study(synthetic, histories=lambda r, w: history_of(r, w, path=still)))
+    exhibit = build(study(histories=lambda r, w: history_of(r, w, path=still)))
     assert (
         f"confidence on the test set stayed at {level:.3f}, {said} (0.100), in 8 of 8 networks "
         "(exact P = 1.000)" in exhibit.caption
     )
 
 
-def test_the_count_is_of_the_networks_that_moved_as_the_mean(synthetic):
+def test_the_count_is_of_the_networks_that_moved_as_the_mean():
     def mixed(replicate, split, key):
         return np.linspace(0.5, 0.6 if replicate < 2 else 0.2, 1 + EPOCHS)
 
-    exhibit = warmup_curves(study(synthetic, histories=lambda r, w: history_of(r, w, path=mixed)))
+    exhibit = build(study(histories=lambda r, w: history_of(r, w, path=mixed)))
     assert "fell from 0.500 to 0.300, 0.200 above chance (0.100), in 6 of 8" in exhibit.caption
 
 
-def test_without_an_out_of_distribution_set_it_says_so(synthetic):
+def test_without_an_out_of_distribution_set_it_says_so():
     def histories(replicate, warm):
         return history_of(replicate, warm, ("test",))
 
-    exhibit = warmup_curves(study(synthetic, histories=histories))
+    exhibit = build(study(histories=histories))
     assert "An out-of-distribution set was not measured along the warm-up." in exhibit.caption
     assert set(exhibit.tables[0].values["set"]) == {"test"}
     labels = exhibit.figures[0].figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["test", "chance"]
 
 
-def test_a_single_epoch_leaves_noise_without_a_before(synthetic):
+def test_a_single_epoch_leaves_noise_without_a_before():
     def histories(replicate, warm):
         history = history_of(replicate, warm)
         return history[(history["phase"] != "warmup") | (history["epoch"] == 1)]
 
-    exhibit = warmup_curves(study(synthetic, histories=histories))
+    exhibit = build(study(histories=histories))
     assert set(exhibit.tables[0].values["set"]) == {"test", "ood"}
     assert "on the noise itself" not in exhibit.caption
 
 
-def test_one_network_has_no_test(synthetic):
-    exhibit = warmup_curves(study(synthetic, 1))
+def test_one_network_has_no_test():
+    exhibit = build(study(1))
     assert exhibit.caption.startswith("Condition “gaussian”, 1 network with warm-up. ")
     assert "in 1 of 1 network (exact P = 1.000)" in exhibit.caption
     assert "±" not in exhibit.tables[0].shown["Before"][0]
 
 
-@pytest.mark.parametrize("outcome", ["missing", "failed", "diverged"])
-def test_without_a_warmed_up_network_it_says_so(synthetic, outcome):
-    results = study(synthetic, 2, outcomes={("gaussian", r): outcome for r in range(2)})
-    exhibit = warmup_curves(results)
-    assert (exhibit.tables, exhibit.figures) == ((), ())
-    assert exhibit.caption == (
-        f"No network of condition “gaussian” has a measured warm-up. {made_of(results)}"
-    )
-
-
-def test_a_network_without_a_warmup_is_not_shown(synthetic):
-    results = study(synthetic, 2, lambda r, w: history_of(r, False))
-    assert "has a measured warm-up" in warmup_curves(results).caption
-
-
-# --- figure ------------------------------------------------------------------------------------
+def test_a_network_without_a_warmup_is_not_shown():
+    results = study(2, lambda r, w: history_of(r, False))
+    assert "has a measured warm-up" in build(results).caption
 
 
 @pytest.mark.parametrize("panel", range(3))
@@ -232,7 +201,7 @@ def test_a_network_without_a_warmup_is_not_shown(synthetic):
 def test_a_panel_draws_mean_and_band_of_its_measure(exhibit, panel, split, colour):
     axes = exhibit.figures[0].figure.axes[panel]
     expected = known(split, KEYS[panel])
-    (line,) = [line for line in axes.lines if line.get_color() == colour]
+    (line,) = lines(axes, color=colour)
     assert line.get_xdata() == pytest.approx(1000 * np.arange(1 + EPOCHS))
     assert line.get_ydata() == pytest.approx(expected.mean(axis=0))
     band = axes.collections[("test", "ood").index(split)].get_paths()[0].vertices[:, 1]
@@ -242,33 +211,17 @@ def test_a_panel_draws_mean_and_band_of_its_measure(exhibit, panel, split, colou
 
 
 def test_chance_is_drawn_where_it_means_something(exhibit):
-    drawn = [
-        [line for line in axes.lines if line.get_linestyle() == ":"]
-        for axes in exhibit.figures[0].figure.axes
-    ]
-    assert [len(lines) for lines in drawn] == [1, 1, 0]
+    drawn = [lines(axes, linestyle=":") for axes in exhibit.figures[0].figure.axes]
+    assert [len(found) for found in drawn] == [1, 1, 0]
     assert drawn[0][0].get_ydata()[0] == pytest.approx(0.1)  # ten classes
 
 
 @pytest.mark.parametrize("examples", [1_000, 123_456, 40_000_000])
-def test_no_text_lies_over_another(synthetic, examples):
+def test_no_text_lies_over_another(examples):
     def histories(replicate, warm):
         history = history_of(replicate, warm)
         return history.assign(examples=history["examples"] // 1000 * examples)
 
-    figure = warmup_curves(study(synthetic, 2, histories)).figures[0].figure
+    figure = build(study(2, histories)).figures[0].figure
     assert len(shown_texts(figure)) > 20
     assert_apart(figure)
-
-
-def test_the_same_results_give_the_same_file(results):
-    first, again = (warmup_curves(results).figures[0].save("svg") for _ in range(2))
-    assert first == again
-
-
-def test_the_figure_is_told_in_words_and_the_table_is_plain_latex(exhibit):
-    drawing, table = exhibit.figures[0], exhibit.tables[0]
-    assert "gaussian" in drawing.title
-    assert "mean confidence on the test set fell from" in drawing.description
-    assert to_latex(table.shown, f"{table.title}. {exhibit.caption}", table.name).isascii()
-    assert "Holm P" in to_html(table.shown)

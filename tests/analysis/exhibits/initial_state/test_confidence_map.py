@@ -1,21 +1,17 @@
 """Confidence before training: against networks on the plane whose every output is known."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pandas as pd
 import pytest
-from drawings import assert_apart
+from exhibited import EveryExhibit, assert_legible, heights, lines
 from scipy.stats import mannwhitneyu, wilcoxon
+from studies import make_study, record_of
 
 from analysis.exhibits.common.exhibit import made_of
-from analysis.exhibits.initial_state.confidence_map import class_bias, confidence_map
-from analysis.rendering.table_formats import to_latex
-from analysis.results.plan import parse_plan
-from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult
+from analysis.exhibits.initial_state.confidence_map import class_bias
+from analysis.exhibits.initial_state.confidence_map import confidence_map as build
 
 POINTS, GRID = 200, 21
 AXIS = np.linspace(-10, 10, GRID, dtype=np.float32)
@@ -31,92 +27,63 @@ class Toy:
     step: float = 0.01  # that a replicate adds to both
     conditions: tuple[str, ...] = ("toy",)
     classes: int = 2
-    outcomes: dict[tuple[str, int], str] = field(default_factory=dict)  # by (arm, replicate)
-    bare: tuple[tuple[str, int], ...] = ()  # (arm, replicate) of those without a map
+    outcomes: dict[tuple[str, int], str] = field(default_factory=dict)  # by (name, replicate)
+    bare: tuple[tuple[bool, int], ...] = ()  # (warm, replicate) of those without a map
 
 
-def point_logits(study, warm, replicate):
+def point_logits(toy, warm, replicate):
     """(POINTS, classes): the lead is of the first class in the first of the points."""
-    lead = study.leads[warm] + study.step * replicate
-    first = round((study.firsts[warm] - study.step * replicate) * POINTS)
-    logits = np.zeros((POINTS, study.classes), np.float32)
+    lead = toy.leads[warm] + toy.step * replicate
+    first = round((toy.firsts[warm] - toy.step * replicate) * POINTS)
+    logits = np.zeros((POINTS, toy.classes), np.float32)
     logits[:first, 0] = lead
     logits[first:, 1] = lead
     return logits
 
 
-def map_logits(study, warm, replicate):
+def map_logits(toy, warm, replicate):
     """(GRID, GRID, classes): surer to the right, and that more above than below."""
     x, y = np.meshgrid(AXIS, AXIS)
-    logits = np.zeros((GRID, GRID, study.classes), np.float32)
+    logits = np.zeros((GRID, GRID, toy.classes), np.float32)
     logits[..., 0] = (x + 10) * (1 + (y > 0)) * (0.01 if warm else 0.1) * (1 + replicate)
     return logits
 
 
-def confidence_of(study, warm, replicate):
+def confidence_of(toy, warm, replicate):
     """In closed form."""
-    lead = study.leads[warm] + study.step * replicate
-    return np.exp(lead) / (np.exp(lead) + study.classes - 1)
+    lead = toy.leads[warm] + toy.step * replicate
+    return np.exp(lead) / (np.exp(lead) + toy.classes - 1)
 
 
-def bias_of(study, warm, replicate):
+def bias_of(toy, warm, replicate):
     """By hand, from a count of the predictions."""
-    counted = Counter(point_logits(study, warm, replicate).argmax(axis=1).tolist())
-    shares = [counted[c] / POINTS for c in range(study.classes)]
-    return (sum((s - 1 / study.classes) ** 2 for s in shares) / study.classes) ** 0.5
+    counted = Counter(point_logits(toy, warm, replicate).argmax(axis=1).tolist())
+    shares = [counted[c] / POINTS for c in range(toy.classes)]
+    return (sum((s - 1 / toy.classes) ** 2 for s in shares) / toy.classes) ** 0.5
 
 
-def record(study, warm, replicate, bare):
-    probes = {} if bare else {
-        "confidence_map/axis": AXIS,
-        "confidence_map/logits": map_logits(study, warm, replicate),
-        "start_outputs/test": point_logits(study, warm, replicate),
-    }  # fmt: skip
-    return Record(
-        trial_id="", status="finished", trial={}, device="cpu", versions={}, commit="0123456",
-        finished_at=0.0, examples={}, seconds={}, logits={"test": np.zeros((2, 2), np.float32)},
-        labels={"test": np.zeros(2, np.int64)}, columns=pd.DataFrame(), probes=probes,
-    )  # fmt: skip
+def study(toy=None, **changes):
+    toy = replace(toy or Toy(), **changes)
+
+    def record(condition, warm, replicate):
+        probes = {
+            "confidence_map/axis": AXIS,
+            "confidence_map/logits": map_logits(toy, warm, replicate),
+            "start_outputs/test": point_logits(toy, warm, replicate),
+        }
+        return record_of(probes={} if (warm, replicate) in toy.bare else probes)
+
+    cells = {condition: {} for condition in toy.conditions}
+    return make_study(cells, toy.replicates, record, toy.outcomes, grids={"toy": toy.conditions})
 
 
-def results(study=None, **changes):
-    study = replace(study or Toy(), **changes)
-    trials, planned = [], []
-    for replicate in range(study.replicates):
-        members = [("control", "")] + [("warmup", name) for name in study.conditions]
-        for arm, condition in members:
-            common = {
-                "trial_id": f"{arm}{condition}x{replicate}",
-                "arm": arm,
-                "condition": condition,
-                "replicate": replicate,
-                "pair": f"controlx{replicate}",
-            }
-            planned.append(common | {"cell": {}})
-            outcome = study.outcomes.get((arm, replicate), "finished")
-            kept = None
-            if outcome == "finished":
-                kept = record(study, arm == "warmup", replicate, (arm, replicate) in study.bare)
-            trials.append(TrialResult(**common, outcome=outcome, record=kept))
-    plan = {
-        "study": "initial_confidence",
-        "scale": "laptop",
-        "data": "points",
-        "base": {"model": {"name": "mlp"}},
-        "exhibits": ["confidence_map"],
-        "replicates": study.replicates,
-        "grids": {"toy": list(study.conditions)},
-        "trials": planned,
-    }
-    return StudyResults(parse_plan(json.dumps(plan)), tuple(trials), "parent")
+class TestConfidenceMap(EveryExhibit):
+    """As every exhibit."""
 
 
-def numbers(study, of):
+def numbers(toy, of):
     """(replicates,) untrained and warmed up."""
-    return [np.array([of(study, warm, r) for r in range(study.replicates)]) for warm in (0, 1)]
-
-
-# --- numbers -----------------------------------------------------------------------------------
+    return [np.array([of(toy, warm, r) for r in range(toy.replicates)]) for warm in (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -130,24 +97,23 @@ def test_class_bias_is_the_population_sd_of_the_shares(counts, expected):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_numbers_of_networks_are_those_they_were_made_with(classes):
-    study = Toy(classes=classes)
-    found = confidence_map(results(study)).tables[1].values
+    toy = Toy(classes=classes)
+    found = build(study(toy)).tables[1].values
     assert len(found) == 16
     for row in found.itertuples():
         warm = row.state == "warmed up"
-        assert row.test_confidence == pytest.approx(confidence_of(study, warm, row.replicate))
-        assert row.class_bias == pytest.approx(bias_of(study, warm, row.replicate))
+        assert row.test_confidence == pytest.approx(confidence_of(toy, warm, row.replicate))
+        assert row.class_bias == pytest.approx(bias_of(toy, warm, row.replicate))
 
 
-def test_confidence_is_tested_over_networks_and_class_bias_over_pairs():
-    study = Toy()
-    confidence, bias = confidence_map(results(study)).tables[0].values.to_dict("records")
-    before, after = numbers(study, confidence_of)
+def test_confidence_is_tested_over_networks_and_class_bias_over_pairs(exhibit):
+    confidence, bias = exhibit.tables[0].values.to_dict("records")
+    before, after = numbers(Toy(), confidence_of)
     test = mannwhitneyu(before, after, method="asymptotic")
     assert (confidence["statistic"], confidence["networks_or_pairs"]) == (test.statistic, 16)
     assert confidence["p"] == pytest.approx(test.pvalue)
     assert confidence["paired_p"] == pytest.approx(wilcoxon(before, after, method="approx").pvalue)
-    before, after = numbers(study, bias_of)
+    before, after = numbers(Toy(), bias_of)
     test = wilcoxon(before, after, method="approx", correction=False)
     assert (bias["statistic"], bias["networks_or_pairs"]) == (test.statistic, 8)
     assert bias["p"] == pytest.approx(test.pvalue)
@@ -156,28 +122,22 @@ def test_confidence_is_tested_over_networks_and_class_bias_over_pairs():
     assert bias["with_mean"] == pytest.approx(after.mean())
 
 
-def test_the_shown_table_has_a_row_for_each():
-    study = Toy()
-    table = confidence_map(results(study)).tables[0]
-    before, after = numbers(study, confidence_of)
-    assert list(table.shown.columns) == [
+def test_the_shown_table_has_a_row_for_each(exhibit):
+    shown = exhibit.tables[0].shown
+    before, after = numbers(Toy(), confidence_of)
+    assert list(shown.columns) == [
         "Of each network", "Pairs", "Untrained", "Warmed up", "Statistic", "P", "Exact P", "r",
         "As the paper",
     ]  # fmt: skip
-    first, second = table.shown.to_dict("records")
+    first, second = shown.to_dict("records")
     assert first["Untrained"] == f"{before.mean():.3f} ± {before.std(ddof=1):.3f}"
     assert first["Warmed up"] == f"{after.mean():.3f} ± {after.std(ddof=1):.3f}"
     assert (first["Statistic"], second["Statistic"]) == ("U = 64", "W = 0")
     assert (first["As the paper"], second["As the paper"]) == ("8/8", "8/8")
-    assert to_latex(table.shown, table.title, table.name).isascii()
 
 
-# --- words -------------------------------------------------------------------------------------
-
-
-def test_the_caption_says_what_fell_and_how_sure_that_is():
-    study = results()
-    caption = confidence_map(study).caption
+def test_the_caption_says_what_fell_and_how_sure_that_is(exhibit):
+    caption = exhibit.caption
     before, after = numbers(Toy(), confidence_of)
     p = mannwhitneyu(before, after, method="asymptotic").pvalue
     assert caption.startswith(
@@ -188,11 +148,10 @@ def test_the_caption_says_what_fell_and_how_sure_that_is():
     )
     assert "chance is 0.500; class bias falls from 0.365 to 0.0" in caption
     assert "over the networks, n + n, and not over their points" in caption
-    assert caption.endswith(made_of(study))
 
 
 def test_an_effect_the_other_way_is_said_to_be_one():
-    caption = confidence_map(results(leads=(0.2, 3.0), firsts=(0.6, 0.9))).caption
+    caption = build(study(leads=(0.2, 3.0), firsts=(0.6, 0.9))).caption
     assert "mean confidence rises from 0.5" in caption
     assert "class bias rises from 0.0" in caption
     assert caption.count("(down in 0 of 8; P = ") == 1
@@ -201,13 +160,13 @@ def test_an_effect_the_other_way_is_said_to_be_one():
 
 
 def test_no_effect_is_said_to_be_none():
-    study = Toy(leads=(1.0, 1.0), firsts=(0.7, 0.7))
-    found = confidence_map(results(study))
+    toy = Toy(leads=(1.0, 1.0), firsts=(0.7, 0.7))
+    found = build(study(toy))
     for name, of, p in (
         ("mean confidence", confidence_of, "P"),
         ("class bias", bias_of, "exact P"),
     ):
-        mean = numbers(study, of)[0].mean()
+        mean = numbers(toy, of)[0].mean()
         said = f"{name} stays at {mean:.3f} (down in 0 of 8; {p} = 1.000, not significant)"
         assert said in found.caption
     titles = [axes.get_title() for axes in found.figures[1].figure.axes]
@@ -218,7 +177,7 @@ def test_no_effect_is_said_to_be_none():
     ("pairs", "confidence", "bias"), [(1, 4, 6), (3, 4, 6), (4, None, 6), (5, None, 6)]
 )
 def test_too_few_networks_have_no_p(pairs, confidence, bias):
-    exhibit = confidence_map(results(replicates=pairs))
+    exhibit = build(study(replicates=pairs))
     shown = exhibit.tables[0].shown["P"].tolist()
     assert shown[1] == f"n < {bias}"
     assert (shown[0] == f"n < {confidence}") == (confidence is not None)
@@ -230,10 +189,9 @@ def test_too_few_networks_have_no_p(pairs, confidence, bias):
 
 
 def test_lost_pairs_and_those_without_a_map_are_left_out():
-    study = results(
-        outcomes={("control", 0): "failed", ("warmup", 2): "diverged"}, bare=(("warmup", 5),)
+    exhibit = build(
+        study(outcomes={("control", 0): "failed", ("toy", 2): "diverged"}, bare=((True, 5),))
     )
-    exhibit = confidence_map(study)
     assert sorted(set(exhibit.tables[1].values["replicate"])) == [1, 3, 4, 6, 7]
     pairs = exhibit.tables[0].shown["Pairs"]
     assert set(pairs) == {"5 of 8 (1 control failed, 1 diverged)"}
@@ -245,21 +203,21 @@ def test_lost_pairs_and_those_without_a_map_are_left_out():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"bare": tuple(("control", r) for r in range(8))},
-        {"outcomes": {("warmup", r): "missing" for r in range(8)}},
+        {"bare": tuple((False, r) for r in range(8))},
+        {"outcomes": {("toy", r): "missing" for r in range(8)}},
     ],
     ids=["no probe", "no pair"],
 )
 def test_without_a_map_it_says_so(changes):
-    study = results(**changes)
-    exhibit = confidence_map(study)
+    results = study(**changes)
+    exhibit = build(results)
     assert (exhibit.tables, exhibit.figures) == ((), ())
     assert exhibit.caption.startswith("No complete pair has a map of its confidence: ")
-    assert exhibit.caption.endswith(made_of(study))
+    assert exhibit.caption.endswith(made_of(results))
 
 
 def test_several_conditions_each_have_their_figures_and_rows():
-    exhibit = confidence_map(results(conditions=("toy", "toy, gaussian noise")))
+    exhibit = build(study(conditions=("toy", "toy, gaussian noise")))
     assert [drawing.name for drawing in exhibit.figures] == [
         "confidence-map", "confidence-map-networks",
         "confidence-map-2", "confidence-map-networks-2",
@@ -270,19 +228,14 @@ def test_several_conditions_each_have_their_figures_and_rows():
     assert "Condition “toy, gaussian noise”, 8 pairs:" in exhibit.caption
 
 
-# --- figures -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("classes", [2, 4])
 def test_maps_show_the_confidence_of_three_pairs_on_one_scale(classes):
-    study = Toy(classes=classes)
-    figure = confidence_map(results(study)).figures[0].figure
-    panels = figure.axes[:6]  # the seventh is the scale
+    toy = Toy(classes=classes)
+    panels = build(study(toy)).figures[0].figure.axes[:6]  # the seventh is the scale
     for place, axes in enumerate(panels):
         (image,) = axes.images
         warm, replicate = divmod(place, 3)
-        logits = map_logits(study, warm, replicate).astype(float)
-        lead = logits[..., 0]
+        lead = map_logits(toy, warm, replicate)[..., 0].astype(float)
         expected = np.exp(lead) / (np.exp(lead) + classes - 1)
         assert np.allclose(image.get_array(), expected, atol=1e-6)
         assert image.get_clim() == (1 / classes, 1)
@@ -292,22 +245,19 @@ def test_maps_show_the_confidence_of_three_pairs_on_one_scale(classes):
     assert names == ["untrained\ny", "warmed up\ny"]
 
 
-def test_every_network_is_a_point_and_pairs_are_joined_where_they_are_tested_as_pairs():
-    study = Toy()
-    left, right = confidence_map(results(study)).figures[1].figure.axes
+def test_every_network_is_a_point_and_pairs_are_joined_where_they_are_tested_as_pairs(exhibit):
+    left, right = exhibit.figures[1].figure.axes
     for axes, of in ((left, confidence_of), (right, bias_of)):
-        points = [line.get_ydata() for line in axes.lines if line.get_marker() == "o"]
-        for drawn, expected in zip(points, numbers(study, of), strict=True):
-            assert drawn == pytest.approx(expected)
-    assert not [line for line in left.lines if line.get_linewidth() == 0.4]
-    joined = [line.get_ydata() for line in right.lines if line.get_linewidth() == 0.4]
-    assert np.array(joined) == pytest.approx(np.transpose(numbers(study, bias_of)))
-    (chance,) = [line for line in left.lines if line.get_linestyle() == ":"]
-    assert set(chance.get_ydata()) == {0.5}
+        assert np.array(heights(axes, marker="o")) == pytest.approx(np.array(numbers(Toy(), of)))
+    assert not lines(left, linewidth=0.4)
+    joined = np.array(heights(right, linewidth=0.4))
+    assert joined == pytest.approx(np.transpose(numbers(Toy(), bias_of)))
+    (chance,) = heights(left, linestyle=":")
+    assert set(chance) == {0.5}
 
 
-def test_figures_are_told_in_words():
-    maps, boxes = confidence_map(results()).figures
+def test_figures_are_told_in_words(exhibit):
+    maps, boxes = exhibit.figures
     largest = np.exp(4) / (1 + np.exp(4))  # at the right end, above
     warmed = np.exp(0.4) / (1 + np.exp(0.4))
     assert f"pair 1, untrained 0.500 to {largest:.3f}, mean 0." in maps.description
@@ -318,10 +268,4 @@ def test_figures_are_told_in_words():
 
 @pytest.mark.parametrize("replicates", [1, 2, 30])
 def test_no_text_lies_over_another(replicates):
-    for drawing in confidence_map(results(replicates=replicates)).figures:
-        assert_apart(drawing.figure)
-
-
-def test_the_same_results_give_the_same_files():
-    first, again = ([f.save("svg") for f in confidence_map(results()).figures] for _ in range(2))
-    assert first == again
+    assert_legible(build(study(replicates=replicates)))

@@ -4,21 +4,21 @@ import doctest
 import re
 import zlib
 
+import exhibited
 import numpy as np
 import pandas as pd
 import pytest
+from exhibited import EveryExhibit, assert_compared, figure, holm_of, ticks
 from scipy.special import logsumexp, softmax
-from scipy.stats import wilcoxon
 from sklearn.metrics import auc, roc_auc_score
+from studies import make_study, record_of
 
 from analysis.exhibits.common.text import Bold
 from analysis.exhibits.ood import sign_changes as signs
-from analysis.exhibits.ood.protocols import protocols
+from analysis.exhibits.ood.protocols import protocols as build
 from analysis.exhibits.ood.sign_changes import count_and_names, named, sentence
 from analysis.rendering.table_formats import to_html, to_latex, to_markdown
-from analysis.results.plan import Plan, PlannedTrial
-from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.results.study_results import pairs
 from analysis.statistics.comparison import Comparison, Measure
 
 NORMALISED, RAW = "normalised", "raw"
@@ -33,9 +33,6 @@ METHODS = ("maximum softmax", "maximum softmax, T tuned", "ODIN, ε and T tuned"
 EXAMPLES, CLASSES = 120, 5
 
 
-# A study in memory, whose out-of-distribution logits are known under both protocols
-
-
 def odin(logits):
     """Scores (e, t, n) of a made-up perturbation that sharpens the logits by ε."""
     perturbed = [[logits * (1 + e) / t for t in TEMPERATURES] for e in EPSILONS]
@@ -45,7 +42,15 @@ def odin(logits):
     }
 
 
-def record(trial_id, test, labels, outside, own, probe):
+def member(condition, warm, replicate, moves, own, probe):
+    """The test logits of a pair are the same; its OOD logits warm-up moves by about 40 %."""
+    rng = np.random.default_rng(zlib.crc32(f"{condition} {replicate}".encode()))
+    labels = rng.integers(0, CLASSES, EXAMPLES)
+    test = rng.normal(size=(EXAMPLES, CLASSES)) + 2.0 * np.eye(CLASSES)[labels]
+    outside = {name: rng.normal(size=(EXAMPLES, CLASSES)) * 1.3 for name in (NORMALISED, RAW)}
+    factors = 1 + np.array(moves) * rng.uniform(0.3, 0.5, 2)
+    if warm:
+        outside = {name: z * f for (name, z), f in zip(outside.items(), factors, strict=True)}
     probes = {"odin/epsilons": np.array(EPSILONS), "odin/temperatures": np.array(TEMPERATURES)}
     scored = {"odin/test_": test, "odin/ood_": outside[own]}
     if probe:
@@ -53,66 +58,34 @@ def record(trial_id, test, labels, outside, own, probe):
         scored["other_protocol/"] = outside[OTHER[own]]
     for prefix, logits in scored.items():
         probes |= {prefix + kind: scores for kind, scores in odin(logits).items()}
-    return Record(
-        trial_id=trial_id, status="finished", trial={"data": {"ood_normalised": own == NORMALISED}},
-        device="cpu", versions={}, commit="0123456789abcdef", finished_at=0.0, examples={},
-        seconds={}, logits={"test": test, "ood": outside[own]}, labels={"test": labels},
-        columns=pd.DataFrame(), probes=probes,
-    )  # fmt: skip
-
-
-def pair_of(condition, replicate, moves, own, probe):
-    """(without, with): the same test logits, and OOD logits that warm-up moves by about 40 %."""
-    rng = np.random.default_rng(zlib.crc32(f"{condition} {replicate}".encode()))
-    labels = rng.integers(0, CLASSES, EXAMPLES)
-    test = rng.normal(size=(EXAMPLES, CLASSES)) + 2.0 * np.eye(CLASSES)[labels]
-    still = {name: rng.normal(size=(EXAMPLES, CLASSES)) * 1.3 for name in (NORMALISED, RAW)}
-    factors = 1 + np.array(moves) * rng.uniform(0.3, 0.5, 2)
-    moved = {name: still[name] * f for name, f in zip((NORMALISED, RAW), factors, strict=True)}
-    return [
-        record(f"{condition} {arm} {replicate}", test, labels, outside, own, probe)
-        for arm, outside in (("control", still), ("warmup", moved))
-    ]
+    return record_of(
+        trial={"data": {"ood_normalised": own == NORMALISED}},
+        logits={"test": test, "ood": outside[own]},
+        labels={"test": labels},
+        probes=probes,
+    )
 
 
 def study(moves=MIXED, replicates=7, own=NORMALISED, probe=True, outcomes=None):
     """outcomes: (condition, replicate) → what became of the warmed-up trial."""
-    planned, trials = [], []
-    for condition, by_protocol in moves.items():
-        for replicate in range(replicates):
-            records = pair_of(condition, replicate, by_protocol, own, probe)
-            fate = (outcomes or {}).get((condition, replicate), "finished")
-            for arm, found, outcome in zip(
-                ("control", "warmup"), records, ("finished", fate), strict=True
-            ):
-                place = {
-                    "trial_id": found.trial_id, "arm": arm, "replicate": replicate,
-                    "condition": condition if arm == "warmup" else f"{condition}, no noise",
-                    "pair": records[0].trial_id,
-                }  # fmt: skip
-                planned.append(PlannedTrial(**place, cell={}))
-                kept = found if outcome == "finished" else None
-                trials.append(TrialResult(**place, outcome=outcome, record=kept))
-    plan = Plan(
-        study="ood", title="", answers="", makes="", scale="smoke", data="cifar10", ood="svhn",
-        commit="0123456789abcdef", base={"model": {"name": "mlp"}}, exhibits=("protocols",),
-        grids={"size": tuple(moves)}, trials=tuple(planned),
-    )  # fmt: skip
-    return StudyResults(plan, tuple(trials), "parent")
+    return make_study(
+        {condition: {} for condition in moves},
+        replicates,
+        lambda name, warm, replicate: member(name, warm, replicate, moves[name], own, probe),
+        outcomes,
+        control_of=lambda name: f"{name}, no noise",
+        study="ood",
+        ood="svhn",
+        grids={"size": list(moves)},
+    )
 
 
-@pytest.fixture(scope="module")
-def mixed():
-    return study()
-
-
-@pytest.fixture(scope="module")
-def exhibit(mixed):
-    return protocols(mixed)
+class TestProtocols(EveryExhibit):
+    """As every exhibit."""
 
 
 def table(exhibit, name):
-    return next(t for t in exhibit.tables if t.name == f"protocols-{name}")
+    return exhibited.table(exhibit, f"protocols-{name}")
 
 
 # An independent truth: AUROC by scikit-learn on the halves that the seed draws
@@ -151,47 +124,37 @@ def truth(found, outside, seed):
 
 
 @pytest.mark.parametrize("protocol", [NORMALISED, RAW])
-def test_the_numbers_are_those_of_scikit_learn_pair_by_pair(mixed, exhibit, protocol):
+def test_the_numbers_are_those_of_scikit_learn_pair_by_pair(results, exhibit, protocol):
     rows = table(exhibit, protocol).values.set_index(["method", "condition"])
     name = {NORMALISED: "ood", RAW: "other_protocol/logits"}[protocol]
     for condition in CONDITIONS:
         known = [
             [truth(t.record, (t.record.logits | t.record.probes)[name], t.replicate) for t in pair]
-            for pair in pairs(mixed, condition)
+            for pair in pairs(results, condition)
         ]
         for method in METHODS:
             before, after = (np.array([pair[arm][method] for pair in known]) for arm in (0, 1))
             row = rows.loc[method, condition]
-            assert row["without_mean"] == pytest.approx(before.mean())
-            assert row["with_mean"] == pytest.approx(after.mean())
-            assert row["with_sd"] == pytest.approx(after.std(ddof=1))
-            assert row["difference"] == pytest.approx((after - before).mean())
-            assert row["interval_low"] <= row["difference"] <= row["interval_high"]
+            assert_compared(row, before, after)
             assert row["moved_as_the_paper"] == (after > before).sum()
-            outcome = wilcoxon(before, after, correction=False, method="approx")
-            assert row["w"] == outcome.statistic
-            assert row["p"] == pytest.approx(outcome.pvalue)
 
 
 def test_holm_runs_over_all_rows_of_a_table(exhibit):
     for protocol in (NORMALISED, RAW):
-        rows = table(exhibit, protocol).values.sort_values("p_exact")
-        steps = np.arange(len(rows), 0, -1) * rows["p_exact"].to_numpy()
-        assert rows["p_holm"].to_numpy() == pytest.approx(
-            np.minimum(1, np.maximum.accumulate(steps))
-        )
+        rows = table(exhibit, protocol).values
+        assert rows["p_holm"].to_numpy() == pytest.approx(holm_of(rows["p_exact"]))
         assert len(rows) == 4 * 8  # methods without features
     said = "Holm P < 0.05 in 0 of 32 tests: with 7 pairs and 32 tests none can pass."
     assert exhibit.caption.count(said) == 2
 
 
 def test_with_enough_pairs_it_is_not_said_that_none_can_pass():
-    caption = protocols(study({DEEP_FEW: (1, 1)}, replicates=12)).caption
+    caption = build(study({DEEP_FEW: (1, 1)}, replicates=12)).caption
     assert "Under the raw protocol Holm P < 0.05 in 8 of 8 tests. Both protocols show" in caption
 
 
 def test_the_trial_s_own_protocol_does_not_matter_where_both_are_measured(exhibit):
-    other = protocols(study(own=RAW))
+    other = build(study(own=RAW))
     for name in (NORMALISED, RAW, "signs"):
         pd.testing.assert_frame_equal(table(exhibit, name).values, table(other, name).values)
         pd.testing.assert_frame_equal(table(exhibit, name).shown, table(other, name).shown)
@@ -199,13 +162,12 @@ def test_the_trial_s_own_protocol_does_not_matter_where_both_are_measured(exhibi
 
 @pytest.mark.parametrize("own", [NORMALISED, RAW])
 def test_without_the_probe_the_trial_s_own_protocol_is_shown_alone(exhibit, own):
-    alone = protocols(study(own=own, probe=False))
+    alone = build(study(own=own, probe=False))
     assert [t.name for t in alone.tables] == [f"protocols-{own}", "protocols-signs"]
     pd.testing.assert_frame_equal(table(alone, own).values, table(exhibit, own).values)
     assert f"The {OTHER[own]} protocol was not measured; a trial without" in alone.caption
     assert OTHER[own] not in str(to_html(table(alone, "signs").shown))
-    roc = next(d for d in alone.figures if d.name == "protocols-roc")
-    assert len(roc.figure.axes) == 1
+    assert len(figure(alone, "protocols-roc").axes) == 1
     assert "depends on the protocol" not in alone.caption
 
 
@@ -265,43 +227,53 @@ def effects(**by_protocol):
     }
 
 
+def both(normalised, raw, sign, dependent=""):
+    """In which conditions it rose under either protocol, and on what the sign depends."""
+    condition = f"; {dependent} it depends on the condition" if dependent else ""
+    return (
+        f"under the normalised protocol in {normalised} and under the raw one in {raw}. The "
+        f"effect's sign {sign}{condition}."
+    )
+
+
+SAME, CLEAR = "is the same under both protocols", "with both intervals clear of zero"
+NEITHER = "under neither protocol"
 SAID = {
     "all rise": (
         effects(normalised=[0.1] * 4, raw=[0.2] * 4),
-        "under the normalised protocol in all 4 conditions and under the raw one in all 4. The "
-        "effect's sign is the same under both protocols; under neither protocol it depends on the "
-        "condition.",
+        both("all 4 conditions", "all 4", SAME, NEITHER),
     ),
     "all fall": (
         effects(normalised=[-0.1] * 4, raw=[-0.2] * 4),
-        "under the normalised protocol in none of 4 conditions and under the raw one in none of 4. "
-        "The effect's sign is the same under both protocols; under neither protocol it depends on "
-        "the condition.",
+        both("none of 4 conditions", "none of 4", SAME, NEITHER),
     ),
     "by protocol alone": (
         effects(normalised=[-0.1] * 4, raw=[0.2] * 4),
-        "under the normalised protocol in none of 4 conditions and under the raw one in all 4. The "
-        "effect's sign depends on the protocol in every condition, with both intervals clear of "
-        "zero in each; under neither protocol it depends on the condition.",
+        both(
+            *("none of 4 conditions", "all 4"),
+            f"depends on the protocol in every condition, {CLEAR} in each",
+            NEITHER,
+        ),
     ),
     "by condition alone": (
         effects(normalised=[0.1, 0.1, -0.1, -0.1], raw=[0.1, 0.1, -0.1, -0.1]),
-        "under the normalised protocol in 2 of 4 conditions (depth 2) and under the raw one in 2 "
-        "of 4 (depth 2). The effect's sign is the same under both protocols; under both protocols "
-        "it depends on the condition.",
+        both("2 of 4 conditions (depth 2)", "2 of 4 (depth 2)", SAME, "under both protocols"),
     ),
     "mixed, and not sure": (
         effects(normalised=[-0.1, -0.1, -0.1j, -0.1], raw=[-0.1, -0.1, 0.1, 0.1]),
-        "under the normalised protocol in none of 4 conditions and under the raw one in 2 of 4 "
-        "(depth 6). The effect's sign depends on the protocol at depth 6, with both intervals "
-        "clear of zero in 1 of 2; under the raw protocol it depends on the condition.",
+        both(
+            *("none of 4 conditions", "2 of 4 (depth 6)"),
+            f"depends on the protocol at depth 6, {CLEAR} in 1 of 2",
+            "under the raw protocol",
+        ),
     ),
     "never sure": (
         effects(normalised=[0.1, -0.1j, 0.1, 0.1], raw=[0.1] * 4),
-        "under the normalised protocol in 3 of 4 conditions (all but depth 2, examples 2000) and "
-        "under the raw one in all 4. The effect's sign depends on the protocol at depth 2, "
-        "examples 2000, but never with both intervals clear of zero; under the normalised protocol "
-        "it depends on the condition.",
+        both(
+            *("3 of 4 conditions (all but depth 2, examples 2000)", "all 4"),
+            f"depends on the protocol at depth 2, examples 2000, but never {CLEAR}",
+            "under the normalised protocol",
+        ),
     ),
     "one protocol, mixed": (
         effects(raw=[0.1, -0.1, 0.1, 0.1]),
@@ -315,8 +287,7 @@ SAID = {
     ),
     "one condition": (
         effects(normalised=[-0.1], raw=[0.1]),
-        "under the normalised protocol in none and under the raw one in the one condition. The "
-        "effect's sign depends on the protocol, with both intervals clear of zero.",
+        both("none", "the one condition", f"depends on the protocol, {CLEAR}"),
     ),
     "one condition and protocol": (
         effects(normalised=[0.1]),
@@ -324,27 +295,28 @@ SAID = {
     ),
     "no condition under both": (
         effects(normalised=[0.1, None], raw=[None, -0.1]),
-        "under the normalised protocol in the one condition and under the raw one in none. The "
-        "effect's sign cannot be compared between protocols, which no condition shares.",
+        both(
+            *("the one condition", "none"),
+            "cannot be compared between protocols, which no condition shares",
+        ),
     ),
     "two conditions": (
         effects(normalised=[0.1, 0.1], raw=[0.1, -0.1]),
-        "under the normalised protocol in both conditions and under the raw one in 1 of 2 (depth "
-        "2, examples 500). The effect's sign depends on the protocol at depth 2, examples 2000, "
-        "with both intervals clear of zero; under the raw protocol it depends on the condition.",
+        both(
+            *("both conditions", "1 of 2 (depth 2, examples 500)"),
+            f"depends on the protocol at depth 2, examples 2000, {CLEAR}",
+            "under the raw protocol",
+        ),
     ),
     "no change at all": (
         effects(normalised=[0.0, 0.0], raw=[0.1, 0.0]),
-        "under the normalised protocol in none of 2 conditions and under the raw one in 1 of 2 "
-        "(depth 2, examples 500). The effect's sign is the same under both protocols; under "
-        "neither protocol it depends on the condition.",
+        both("none of 2 conditions", "1 of 2 (depth 2, examples 500)", SAME, NEITHER),
     ),
 }
 
 
-@pytest.mark.parametrize("case", SAID)
-def test_sentences_say_on_what_the_sign_depends(case):
-    found, said = SAID[case]
+@pytest.mark.parametrize(("found", "said"), SAID.values(), ids=SAID)
+def test_sentences_say_on_what_the_sign_depends(found, said):
     assert sentence("GEN", found) == f"GEN: AUROC rose with warm-up {said}"
 
 
@@ -382,8 +354,7 @@ def test_conditions_are_counted_and_the_shorter_list_is_given(chosen, said):
 
 
 def test_the_examples_in_the_docstrings_are_right():
-    outcome = doctest.testmod(signs)
-    assert (outcome.failed, outcome.attempted) == (0, 2)
+    assert doctest.testmod(signs) == (0, 2)  # failed, attempted
 
 
 # What is missing
@@ -392,7 +363,7 @@ def test_the_examples_in_the_docstrings_are_right():
 def test_lost_pairs_are_said_and_counted_out():
     lost = {(DEEP_FEW, 0): "diverged", (DEEP_FEW, 1): "failed"}
     lost |= {(DEEP_MANY, replicate): "missing" for replicate in range(7)}
-    exhibit = protocols(study(outcomes=lost))
+    exhibit = build(study(outcomes=lost))
     shown = table(exhibit, RAW).shown
     block = shown[: len(CONDITIONS) - 1]
     assert block["Method"].tolist() == ["maximum softmax", "", ""]
@@ -411,7 +382,7 @@ def test_conditions_that_a_protocol_lacks_are_named():
         if trial.condition.startswith("depth 2"):
             for name in [n for n in trial.record.probes if n.startswith("other_protocol/")]:
                 del trial.record.probes[name]
-    exhibit = protocols(both)
+    exhibit = build(both)
     assert "The raw protocol was not measured at depth 2; a trial without" in exhibit.caption
     assert set(table(exhibit, RAW).shown["Condition"]) == {DEEP_FEW, DEEP_MANY}
     signs_shown = table(exhibit, "signs").shown.iloc[0]
@@ -420,10 +391,8 @@ def test_conditions_that_a_protocol_lacks_are_named():
     values = table(exhibit, "signs").values
     compared = values["condition"].isin([DEEP_FEW, DEEP_MANY])
     assert values["sign_changes"].notna().tolist() == compared.tolist()
-    roc = next(d for d in exhibit.figures if d.name == "protocols-roc")
-    assert [axes.get_title() for axes in roc.figure.axes] == [
-        "normalised out-of-distribution images"
-    ]
+    (axes,) = figure(exhibit, "protocols-roc").axes
+    assert axes.get_title() == "normalised out-of-distribution images"
 
 
 def test_without_out_of_distribution_images_there_is_nothing_to_show():
@@ -431,7 +400,7 @@ def test_without_out_of_distribution_images_there_is_nothing_to_show():
     for trial in bare.trials:
         del trial.record.logits["ood"]
         trial.record.probes.clear()
-    exhibit = protocols(bare)
+    exhibit = build(bare)
     assert exhibit.tables == exhibit.figures == ()
     assert exhibit.caption.startswith("No complete pair has out-of-distribution images. Study ood,")
 
@@ -444,7 +413,7 @@ def test_methods_of_features_are_of_the_trial_s_own_protocol_alone():
         kept |= {"labels": rng.integers(0, CLASSES, EXAMPLES)}
         kept |= {"weight": rng.normal(size=(CLASSES, 6)), "bias": rng.normal(size=CLASSES)}
         trial.record.probes.update({f"features/{name}": array for name, array in kept.items()})
-    exhibit = protocols(results)
+    exhibit = build(results)
     methods = {p: set(table(exhibit, p).values["method"]) for p in (NORMALISED, RAW)}
     assert methods[NORMALISED] - methods[RAW] == {
         "Mahalanobis, features", "50th nearest neighbour, features", "ViM, features",
@@ -457,7 +426,7 @@ def test_methods_of_features_are_of_the_trial_s_own_protocol_alone():
 
 
 def test_what_is_bold_is_clear_of_zero(exhibit):
-    still = protocols(study({SHALLOW_FEW: (0, 0), DEEP_FEW: (1, 0.02)}))
+    still = build(study({SHALLOW_FEW: (0, 0), DEEP_FEW: (1, 0.02)}))
     for found in [table(e, p) for e in (exhibit, still) for p in (NORMALISED, RAW)]:
         bold = [isinstance(cell, Bold) for cell in found.shown["Δ [95 % interval]"]]
         low, high = found.values["interval_low"], found.values["interval_high"]
@@ -469,7 +438,7 @@ def test_what_is_bold_is_clear_of_zero(exhibit):
 
 
 def test_dots_stand_at_the_differences_and_a_line_at_zero(exhibit):
-    delta = next(d for d in exhibit.figures if d.name == "protocols-delta").figure
+    delta = figure(exhibit, "protocols-delta")
     assert [axes.get_title() for axes in delta.axes] == ["maximum softmax", "energy"]
     for axes in delta.axes:
         zero, *_ = axes.lines
@@ -482,13 +451,12 @@ def test_dots_stand_at_the_differences_and_a_line_at_zero(exhibit):
             ends = np.array([segment[:, 0] for segment in bars.get_segments()])
             assert ends == pytest.approx(expected[["interval_low", "interval_high"]].to_numpy())
             assert np.rint(np.array(dots.get_ydata(), float)).tolist() == [0, 1, 2, 3]
-    names = [text.get_text() for text in delta.axes[0].get_yticklabels()]
-    assert names == CONDITIONS
+    assert ticks(delta.axes[0].yaxis) == CONDITIONS
 
 
-def test_roc_curves_and_histograms_are_of_the_first_condition_under_each_protocol(mixed, exhibit):
+def test_roc_curves_and_histograms_are_of_the_first_condition_under_each_protocol(results, exhibit):
     found = {d.name: d for d in exhibit.figures}
-    records = [pair[1].record for pair in pairs(mixed, SHALLOW_FEW)]
+    records = [pair[1].record for pair in pairs(results, SHALLOW_FEW)]
     for axes, protocol in zip(found["protocols-roc"].figure.axes, (NORMALISED, RAW), strict=True):
         name = {NORMALISED: "ood", RAW: "other_protocol/logits"}[protocol]
         areas = [
@@ -508,14 +476,11 @@ def test_roc_curves_and_histograms_are_of_the_first_condition_under_each_protoco
         for protocol in (NORMALISED, RAW)
         for arm in ("without", "with")
     ]
-    for drawing in exhibit.figures:
-        assert drawing.save("svg").startswith(b"<?xml")
 
 
 def test_tables_are_whole_in_every_format(exhibit):
     for found in exhibit.tables:
         latex = to_latex(found.shown, f"{found.title}. {exhibit.caption}", found.name)
-        assert latex.isascii()
         columns = len(re.search(r"begin\{tabular\}\{(l r*|lr*)\}", latex)[1])
         assert columns == found.shown.shape[1]
         for line in latex.split(r"\toprule")[1].split(r"\bottomrule")[0].splitlines():

@@ -1,22 +1,16 @@
 """The report of a search, on synthetic searches whose every number is known."""
 
-import json
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import assert_neighbours_apart
+from studies import Spec, make_results, make_study, sure_record
 
-from analysis.exhibits.common.exhibit import paper_style
 from analysis.exhibits.search.confirmed import search_confirmed
 from analysis.exhibits.search.history import search
 from analysis.rendering.findings import findings
-from analysis.results.plan import parse_plan
-from analysis.results.records import Record
 from analysis.results.search import BASE, BEST, search_of
-from analysis.results.study_results import StudyResults, TrialResult
 
-SEEDS, FRESH, N = 3, 8, 1000
+SEEDS, FRESH = 3, 8
 CONTROL = 0.20
 # proposal → (state, ECE on the search's seeds, violation); the last is the best by its numbers
 TRIED = {
@@ -29,21 +23,9 @@ TRIED = {
 TRUE = {BEST: (0.08, 0.085), BASE: (0.11, 0.12)}  # on fresh seeds: validation, test
 
 
-def logits_of(ece, accuracy=0.6):
-    confidence = accuracy + ece
-    logits = np.zeros((N, 2), dtype=np.float32)
-    logits[:, 1] = np.log(confidence / (1 - confidence))
-    return logits
-
-
-def record(ece, test=None):
-    labels = (np.arange(N) < 600).astype(np.int64)
-    return Record(
-        trial_id="", status="finished", trial={}, device="cpu", versions={}, commit="c0ffee",
-        finished_at=0.0, examples={"warmup": 100}, seconds={},
-        logits={"validation": logits_of(ece), "test": logits_of(ece if test is None else test)},
-        labels={"validation": labels, "test": labels}, columns={"phase": np.array([])}, probes={},
-    )  # fmt: skip
+def member(validation, test):
+    """A network of these ECE."""
+    return sure_record(600, {"validation": validation, "test": test}, examples={"warmup": 100})
 
 
 def wobble(seed):
@@ -85,32 +67,25 @@ def told(**changes):
 
 
 def results(**changes):
-    trials, planned = [], []
+    tried = {f"proposal {n}": ece for n, (state, ece, _) in TRIED.items() if state == "finished"}
+    seeds = dict.fromkeys(tried, range(SEEDS)) | dict.fromkeys(TRUE, range(SEEDS, SEEDS + FRESH))
 
-    def add(trial_id, arm, condition, replicate, pair, made):
-        place = {
-            "trial_id": trial_id, "arm": arm, "condition": condition, "replicate": replicate,
-            "pair": pair,
-        }  # fmt: skip
-        planned.append(place | {"cell": {}})
-        trials.append(TrialResult(**place, outcome="finished", record=made))
+    def record(condition, warm, seed):
+        if not warm:
+            return member(CONTROL + wobble(seed), CONTROL + wobble(seed))
+        if condition in tried:
+            return member(tried[condition], tried[condition])
+        validation, test = TRUE[condition]
+        return member(validation + wobble(2 * seed), test + wobble(3 * seed))
 
-    for seed in range(SEEDS + FRESH):
-        add(f"c{seed}", "control", "", seed, f"c{seed}", record(CONTROL + wobble(seed)))
-    for n, (state, ece, _) in TRIED.items():
-        for seed in range(SEEDS if state == "finished" else 0):
-            add(f"p{n}s{seed}", "warmup", f"proposal {n}", seed, f"c{seed}", record(ece))
-    for setting, (validation, test) in TRUE.items():
-        for seed in range(SEEDS, SEEDS + FRESH):
-            made = record(validation + wobble(2 * seed), test + wobble(3 * seed))
-            add(f"{setting}{seed}", "warmup", setting, seed, f"c{seed}", made)
-    plan = {
-        "study": "s", "title": "T", "answers": "?", "makes": "", "scale": "laptop",
-        "data": "photos", "ood": None, "commit": "c0ffee", "base": {"model": {"name": "mlp"}},
-        "exhibits": ["search", "search_confirmed"], "grids": {"confirmed": [BEST, BASE]},
-        "trials": planned, "search": told(**changes),
-    }  # fmt: skip
-    return StudyResults(parse_plan(json.dumps(plan)), tuple(trials), "parent")
+    return make_study(
+        {condition: {} for condition in seeds},
+        seeds,
+        record,
+        exhibits=["search", "search_confirmed"],
+        grids={"confirmed": [BEST, BASE]},
+        search=told(**changes),
+    )
 
 
 def test_the_table_ranks_what_may_be_the_best_and_always_shows_the_base():
@@ -171,8 +146,8 @@ def test_without_a_best_it_is_said():
     assert "has chosen no best yet" in search_confirmed(results(best=None)).caption
 
 
-def test_a_study_without_a_search_says_so(synthetic):
-    plain = synthetic.results(synthetic.Spec())
+def test_a_study_without_a_search_says_so():
+    plain = make_results(Spec())
     assert "has no search" in search(plain).caption
     assert "has no search" in search_confirmed(plain).caption
     assert search_of(plain.plan) is None
@@ -193,10 +168,4 @@ def test_a_front_is_drawn_where_there_are_several_objectives():
 @pytest.mark.parametrize("exhibit", [search, search_confirmed])
 def test_no_two_texts_of_an_axis_overlap(exhibit):
     for drawing in exhibit(results()).figures:
-        with paper_style():
-            canvas = FigureCanvasAgg(drawing.figure)
-            canvas.draw()
-        for axes in drawing.figure.axes:
-            for group in (axes.get_xticklabels(), axes.get_yticklabels()):
-                boxes = [t.get_window_extent(canvas.get_renderer()) for t in group if t.get_text()]
-                assert not any(one.overlaps(other) for one, other in pairwise(boxes)), drawing.name
+        assert_neighbours_apart(drawing.figure)
