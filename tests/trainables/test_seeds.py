@@ -16,7 +16,7 @@ def draws() -> tuple[float, float, float]:
     return float(torch.rand(())), float(np.random.rand()), random.random()
 
 
-def test_draws_of_all_three_follow_from_seed_and_purpose_alone() -> None:
+def test_draws_of_all_three_follow_from_seed_and_purpose_alone():
     found = {}
     for seed, purpose in ((0, "a"), (0, "b"), (1, "a")):
         with global_state(seed, purpose, CPU):
@@ -28,7 +28,7 @@ def test_draws_of_all_three_follow_from_seed_and_purpose_alone() -> None:
         assert len(set(kind)) == 3
 
 
-def test_pytorch_s_draws_are_those_of_a_generator_seeded_by_the_name() -> None:
+def test_pytorch_s_draws_are_those_of_a_generator_seeded_by_the_name():
     seed = int.from_bytes(hashlib.sha256(b"5/construction").digest()[:8], "big", signed=True)
     expected = torch.rand(3, generator=torch.Generator().manual_seed(seed))
     with global_state(5, "construction", CPU):
@@ -36,7 +36,7 @@ def test_pytorch_s_draws_are_those_of_a_generator_seeded_by_the_name() -> None:
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_all_three_go_on_afterwards_as_if_nothing_had_been(raises: bool) -> None:
+def test_all_three_go_on_afterwards_as_if_nothing_had_been(raises):
     torch.manual_seed(3)
     np.random.seed(3)
     random.seed(3)
@@ -58,7 +58,7 @@ def test_all_three_go_on_afterwards_as_if_nothing_had_been(raises: bool) -> None
 
 
 @pytest.mark.parametrize("source", ["PyTorch", "NumPy", "random"])
-def test_a_draw_moves_its_own_position_alone(source: str) -> None:
+def test_a_draw_moves_its_own_position_alone(source):
     before = global_positions()
     {"PyTorch": torch.rand, "NumPy": np.random.rand, "random": lambda n: random.random()}[source](1)
     after = global_positions()

@@ -55,7 +55,7 @@ def unnormalised(inputs: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("examples", [6, 7, 8, 90])
-def test_a_balanced_subset_has_as_many_of_each_class_to_within_one(examples: int) -> None:
+def test_a_balanced_subset_has_as_many_of_each_class_to_within_one(examples):
     made, one = source(), trial((3, 6, 6), examples=examples, balanced=True)
     labels = prepare(one, made, None, CPU).train.labels
     counts = torch.bincount(labels, minlength=CLASSES)
@@ -63,13 +63,13 @@ def test_a_balanced_subset_has_as_many_of_each_class_to_within_one(examples: int
     assert int(counts.max() - counts.min()) <= 1
 
 
-def test_an_unbalanced_subset_has_the_classes_as_they_come() -> None:
+def test_an_unbalanced_subset_has_the_classes_as_they_come():
     labels = prepare(trial((3, 6, 6), examples=200), source(), None, CPU).train.labels
     assert (labels == 0).double().mean() > 0.55
 
 
 @pytest.mark.parametrize("balanced", [False, True])
-def test_a_subset_holds_each_example_once_and_the_seed_decides_which(balanced: bool) -> None:
+def test_a_subset_holds_each_example_once_and_the_seed_decides_which(balanced):
     made = source()
     drawn = {}
     for seed in (0, 1):
@@ -85,7 +85,7 @@ def test_a_subset_holds_each_example_once_and_the_seed_decides_which(balanced: b
 # Size and channels
 
 
-def test_images_are_resized_as_pillow_does_batch_by_batch() -> None:
+def test_images_are_resized_as_pillow_does_batch_by_batch():
     smooth = torch.linspace(0, 255, 12)[:, None] * torch.linspace(0.2, 1, 12)
     inputs = smooth.to(torch.uint8).expand(4, 3, 12, 12).contiguous()
     few = Examples(inputs, torch.tensor([0, 1, 2, 0]))
@@ -102,7 +102,7 @@ def test_images_are_resized_as_pillow_does_batch_by_batch() -> None:
         assert (unnormalised(taken[0]) - expected).abs().max() < 1.5  # Pillow rounds twice
 
 
-def test_labels_of_pixels_are_resized_without_mixing_classes() -> None:
+def test_labels_of_pixels_are_resized_without_mixing_classes():
     made = source((3, 6, 6), "segmentation")
     data = prepare(trial((3, 12, 12), "segmentation", examples=5, resize=12), made, None, CPU)
     _, labels = data.train.taken(slice(0, 5))
@@ -110,7 +110,7 @@ def test_labels_of_pixels_are_resized_without_mixing_classes() -> None:
     assert torch.equal(labels, doubled)
 
 
-def test_ood_images_are_brought_to_the_shape_of_the_others() -> None:
+def test_ood_images_are_brought_to_the_shape_of_the_others():
     grey = source((1, 10, 8))
     data = prepare(trial((3, 6, 6), examples=5), source(), grey, CPU)
     assert data.ood is not None
@@ -119,7 +119,7 @@ def test_ood_images_are_brought_to_the_shape_of_the_others() -> None:
     assert torch.equal(inputs[:, 0], inputs[:, 1])
 
 
-def test_grey_is_repeated_and_colour_is_weighed_as_pillow_does() -> None:
+def test_grey_is_repeated_and_colour_is_weighed_as_pillow_does():
     colour = torch.randint(256, (5, 3, 4, 4), generator=RNG, dtype=torch.uint8)
     grey = in_channels(colour, (1, 4, 4))
     for image, made in zip(colour, grey, strict=True):
@@ -134,7 +134,7 @@ def test_grey_is_repeated_and_colour_is_weighed_as_pillow_does() -> None:
 # Where an example has many targets
 
 
-def test_the_positions_measured_are_the_same_for_every_trial_and_differ_by_example() -> None:
+def test_the_positions_measured_are_the_same_for_every_trial_and_differ_by_example():
     made = source((3, 6, 6), "segmentation")
     one, other = (
         prepare(
@@ -151,13 +151,13 @@ def test_the_positions_measured_are_the_same_for_every_trial_and_differ_by_examp
     assert set(one.test.positions.flatten().tolist()) == set(range(36))
 
 
-def test_all_positions_are_measured_where_there_are_no_more() -> None:
+def test_all_positions_are_measured_where_there_are_no_more():
     made = source((8,), "language")
     data = prepare(trial((8,), "language", examples=50, positions=9), made, None, CPU)
     assert torch.equal(data.test.positions, torch.arange(8).expand(60, 8))
 
 
-def test_tokens_come_as_whole_numbers_and_values_as_they_are() -> None:
+def test_tokens_come_as_whole_numbers_and_values_as_they_are():
     made = source((8,), "language")
     tokens = prepare(trial((8,), "language", examples=50), made, None, CPU).test
     assert tokens.inputs.dtype == torch.int64

@@ -199,7 +199,7 @@ def compare(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_steps_in_a_stack_are_those_of_each_network_alone(name: str, optimizer: str) -> None:
+def test_steps_in_a_stack_are_those_of_each_network_alone(name, optimizer):
     compare(name, 3, [4, 4, 3], OPTIMIZERS[optimizer])
 
 
@@ -209,16 +209,16 @@ def test_steps_in_a_stack_are_those_of_each_network_alone(name: str, optimizer: 
     st.sampled_from(sorted(OPTIMIZERS)),
 )
 @settings(deadline=None, max_examples=25)
-def test_however_many_networks_and_steps(count: int, sizes: list[int], optimizer: str) -> None:
+def test_however_many_networks_and_steps(count, sizes, optimizer):
     compare("mlp", count, sizes, OPTIMIZERS[optimizer])
 
 
 @pytest.mark.parametrize("name", ["mlp", "resnet"])
-def test_without_an_optimizer_only_the_statistics_move(name: str) -> None:
+def test_without_an_optimizer_only_the_statistics_move(name):
     compare(name, 2, [4, 4], OPTIMIZERS["adam"], trained=False)
 
 
-def test_a_network_that_overflows_leaves_the_others_as_they_are() -> None:
+def test_a_network_that_overflows_leaves_the_others_as_they_are():
     alone_ = Bench.of("mlp", 3, OPTIMIZERS["adam"])
     with torch.no_grad():
         next(alone_.networks[1].parameters()).fill_(math.inf)
@@ -235,7 +235,7 @@ def test_a_network_that_overflows_leaves_the_others_as_they_are() -> None:
         )
 
 
-def test_a_network_goes_on_alone_and_comes_back_into_a_stack() -> None:
+def test_a_network_goes_on_alone_and_comes_back_into_a_stack():
     alone_ = Bench.of("mlp", 3, OPTIMIZERS["adam"])
     stacked = alone_.copied()
     random = torch.Generator().manual_seed(7)
@@ -250,7 +250,7 @@ def test_a_network_goes_on_alone_and_comes_back_into_a_stack() -> None:
     equal(stacked.state(), alone_.state())
 
 
-def test_only_the_trained_part_of_networks_moves() -> None:
+def test_only_the_trained_part_of_networks_moves():
     alone_ = Bench.of("mlp", 2, OPTIMIZERS["adam"])
     for network in alone_.networks:
         for parameter in list(network.parameters())[:-2]:
@@ -306,7 +306,7 @@ def averaging() -> nn.Module:
     ],
     ids=[*NETWORKS, "vit with dropout", "dropout", "branching", "own constant", "averaging"],
 )
-def test_what_cannot_be_stacked_is_found_out(make: Callable[[], nn.Module], can: bool) -> None:
+def test_what_cannot_be_stacked_is_found_out(make, can):
     networks = []
     for seed in range(2):
         torch.manual_seed(seed)
@@ -459,8 +459,8 @@ def storage(tmp_path: Path) -> Storage:
 
 
 def test_each_leaves_the_record_and_warm_up_that_it_leaves_alone(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    storage, tmp_path, stacking, precise
+):
     told = live(GROUP, storage)
     everything: set[str] = set()
     for trial in GROUP:
@@ -482,9 +482,7 @@ def test_each_leaves_the_record_and_warm_up_that_it_leaves_alone(
     assert [n for n, kind in stacking if kind is Epoch] == [3, 3, 3, 5, 5, 5]
 
 
-def test_in_float32_the_logits_are_close(
-    storage: Storage, tmp_path: Path, stacking: list[Any]
-) -> None:
+def test_in_float32_the_logits_are_close(storage, tmp_path, stacking):
     """After as many steps as rounding does not outgrow."""
     short = changed(WARM, task={"epochs": 1}, warmup={"examples": 24})
     trials = [short, short.control(), of_seed(3, short)]
@@ -493,7 +491,7 @@ def test_in_float32_the_logits_are_close(
         close(record(trial, storage), record(trial, alone(trial, tmp_path)), tolerance=1e-3)
 
 
-def test_the_seconds_of_all_are_those_of_the_group(storage: Storage, stacking: list[Any]) -> None:
+def test_the_seconds_of_all_are_those_of_the_group(storage, stacking):
     started = time.perf_counter()
     live(GROUP, storage)
     took = time.perf_counter() - started
@@ -502,9 +500,7 @@ def test_the_seconds_of_all_are_those_of_the_group(storage: Storage, stacking: l
     assert all((("warmup" in own) == bool(t.warmup)) for own, t in zip(spent, GROUP, strict=True))
 
 
-def test_without_a_gpu_they_are_lived_one_after_another_to_the_bit(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_without_a_gpu_they_are_lived_one_after_another_to_the_bit(storage, tmp_path):
     live(GROUP, storage)
     for trial in GROUP:
         assert numbers(trial, storage) == numbers(trial, alone(trial, tmp_path))
@@ -512,8 +508,8 @@ def test_without_a_gpu_they_are_lived_one_after_another_to_the_bit(
 
 @pytest.mark.parametrize("cut_after", [1, 8, 19, 27, 33, 47, 62])
 def test_cut_short_they_end_as_if_they_had_not_been(
-    cut_after: int, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    cut_after, storage, tmp_path, stacking, precise
+):
     live(GROUP, storage, cut_after)
     assert len(keys(storage)) or cut_after < 18
     live(GROUP, storage)
@@ -523,9 +519,7 @@ def test_cut_short_they_end_as_if_they_had_not_been(
     assert not [key for key in keys(storage) if key.startswith("checkpoints")]
 
 
-def test_what_was_begun_together_one_can_finish_alone(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_what_was_begun_together_one_can_finish_alone(storage, tmp_path, stacking, precise):
     live(GROUP, storage, 18 + 5 * 4)  # the first epoch of the task is behind them
     for trial in GROUP:
         size = len(storage.get(checkpoint_key(trial, CPU)) or pytest.fail("no checkpoint"))
@@ -555,9 +549,7 @@ def live_alone_until_checkpoint(trial: Trial, storage: Storage) -> None:
         run_trial(trial, TrialInputs(*photographs()), context, count)
 
 
-def test_what_was_begun_alone_goes_on_together(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_what_was_begun_alone_goes_on_together(storage, tmp_path, stacking, precise):
     live_alone_until_checkpoint(GROUP[0], storage)
     told = live(GROUP, storage)
     assert told[GROUP[0].trial_id] == [8, 8, 5] * 2
@@ -567,9 +559,7 @@ def test_what_was_begun_alone_goes_on_together(
     assert [n for n, kind in stacking if kind is Epoch] == [2, 2, 2, 4, 5, 5]
 
 
-def test_one_that_diverges_ends_so_and_the_others_go_on(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_one_that_diverges_ends_so_and_the_others_go_on(storage, tmp_path, stacking, precise):
     wild = changed(of_seed(2), warmup={"noise": Noise(std=1e38)})
     trials = [of_seed(0), wild, of_seed(1)]
     live(trials, storage)
@@ -596,8 +586,8 @@ class Refusing(Storage):
 
 @pytest.mark.parametrize("together", [True, False])
 def test_one_that_fails_leaves_the_others_their_records_and_comes_again_alone(
-    together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precise: None
-) -> None:
+    together, tmp_path, monkeypatch, precise
+):
     if together:
         monkeypatch.setattr(fused, "STACKED_ON", ("cpu",))
     storage = Refusing(tmp_path / "storage")
@@ -613,9 +603,7 @@ def test_one_that_fails_leaves_the_others_their_records_and_comes_again_alone(
     close(record(GROUP[1], storage), record(GROUP[1], alone(GROUP[1], tmp_path)))
 
 
-def test_trials_with_one_warm_up_make_it_once(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_trials_with_one_warm_up_make_it_once(storage, tmp_path, stacking, precise):
     kept = [changed(WARM, warmup={"keep": keep}) for keep in (None, "norms", "step_size")]
     trials = [*kept, WARM.control()]
     told = live(trials, storage)
@@ -627,9 +615,7 @@ def test_trials_with_one_warm_up_make_it_once(
     assert [n for n, kind in stacking if kind is Epoch] == [3, 3, 3]
 
 
-def test_a_learning_rate_of_its_own_is_kept_in_a_checkpoint(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_a_learning_rate_of_its_own_is_kept_in_a_checkpoint(storage, tmp_path, stacking, precise):
     trials = [changed(WARM, warmup={"keep": "step_size"}), of_seed(1), of_seed(2)]
     live(trials, storage, cut_after=18 + 2 * 9 + 1)  # two epochs of the task are behind them
     stacking.clear()
@@ -640,9 +626,7 @@ def test_a_learning_rate_of_its_own_is_kept_in_a_checkpoint(
 
 
 @pytest.mark.parametrize("train", ["head", "statistics"])
-def test_a_warm_up_of_a_part_of_the_network(
-    train: str, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_a_warm_up_of_a_part_of_the_network(train, storage, tmp_path, stacking, precise):
     trials = [changed(trial, warmup={"train": train}) for trial in (of_seed(0), of_seed(1))]
     live(trials, storage)
     for trial in trials:
@@ -651,8 +635,8 @@ def test_a_warm_up_of_a_part_of_the_network(
 
 
 def test_normalisation_augmentation_schedule_and_probes_are_each_trial_s_own(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    storage, tmp_path, stacking, precise
+):
     facts = FACTS.model_copy(update={"mean": None, "std": None})  # of each subset
     one = changed(
         WARM,
@@ -676,8 +660,8 @@ def test_normalisation_augmentation_schedule_and_probes_are_each_trial_s_own(
     ids=["dropout", "channels last"],
 )
 def test_what_cannot_be_stacked_is_lived_one_after_another_to_the_bit(
-    one: Trial, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    one, storage, tmp_path, stacking, precise
+):
     trials = [one, of_seed(1, one), one.control()]
     live(trials, storage)
     assert not stacking
@@ -685,14 +669,12 @@ def test_what_cannot_be_stacked_is_lived_one_after_another_to_the_bit(
         assert numbers(trial, storage) == numbers(trial, alone(trial, tmp_path))
 
 
-def test_trials_of_two_tasks_are_refused(storage: Storage) -> None:
+def test_trials_of_two_tasks_are_refused(storage):
     with pytest.raises(ValueError, match="of one task"):
         live([WARM, changed(WARM, task={"epochs": 4})], storage)
 
 
-def test_too_little_memory_says_what_to_lower(
-    storage: Storage, stacking: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_memory_says_what_to_lower(storage, stacking, monkeypatch):
     monkeypatch.setattr(fused, "_can_be_stacked", lambda *arguments: True)
 
     def full(stack: Stack, passes: Any) -> Any:
@@ -703,7 +685,7 @@ def test_too_little_memory_says_what_to_lower(
         live(GROUP, storage)
 
 
-def test_a_view_is_packed_without_the_rest_of_what_it_is_a_view_of() -> None:
+def test_a_view_is_packed_without_the_rest_of_what_it_is_a_view_of():
     large = torch.arange(100_000.0)
     state = {"network": {"a": large[:10]}, "list": [{"b": large.view(10, -1)[1]}], "whole": large}
     packed = pack({"network": state["network"]})

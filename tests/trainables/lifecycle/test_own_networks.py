@@ -93,9 +93,7 @@ NAMES = ["Counting", "InAClosure", "SavedAsCode", "Saved", "DrawsInForward", "Ca
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("cut_after", [3, 5, 9, 14])
-def test_what_is_cut_short_ends_in_the_same_numbers(
-    tmp_path: Path, name: str, cut_after: int
-) -> None:
+def test_what_is_cut_short_ends_in_the_same_numbers(tmp_path, name, cut_after):
     trial, storage = trial_of(name), Storage(tmp_path / "storage")
     assert live(trial, storage, cut_after) == cut_after
     steps = live(trial, storage)
@@ -104,7 +102,7 @@ def test_what_is_cut_short_ends_in_the_same_numbers(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_warm_up_is_shared_only_where_all_of_it_is_stored(tmp_path: Path, name: str) -> None:
+def test_a_warm_up_is_shared_only_where_all_of_it_is_stored(tmp_path, name):
     trial, storage = trial_of(name), Storage(tmp_path / "storage")
     task = trial.task.model_copy(update={"epochs": 2})
     other = trial.model_copy(update={"task": task})
@@ -118,9 +116,7 @@ def test_a_warm_up_is_shared_only_where_all_of_it_is_stored(tmp_path: Path, name
     assert (warmup_key(trial, CPU) == warmup_key(other, CPU)) == (not stateful)
 
 
-def test_a_pair_starts_from_one_network_though_it_draws_when_it_is_measured(
-    tmp_path: Path,
-) -> None:
+def test_a_pair_starts_from_one_network_though_it_draws_when_it_is_measured(tmp_path):
     trial, storage = trial_of("DrawsInForward"), Storage(tmp_path)
     histories = []
     for member in (trial, trial.control()):
@@ -133,7 +129,7 @@ def test_a_pair_starts_from_one_network_though_it_draws_when_it_is_measured(
     assert list(histories[0][columns]) == list(histories[1][columns])
 
 
-def test_another_process_comes_to_the_same(tmp_path: Path) -> None:
+def test_another_process_comes_to_the_same(tmp_path):
     trial = trial_of("DrawsInForward")
     code = (
         "import pathlib, test_own_networks as here; here.torch.set_num_threads(1); "
@@ -168,18 +164,14 @@ def stacks_made(monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
 @pytest.mark.parametrize(
     ("name", "can"), [("Net", True), ("Late", False), ("DrawsSeldom", False), ("Saved", False)]
 )
-def test_state_and_draws_are_no_stack_s_though_a_few_examples_come_to_the_same(
-    name: str, can: bool
-) -> None:
+def test_state_and_draws_are_no_stack_s_though_a_few_examples_come_to_the_same(name, can):
     trial = trial_of(name)
     group = [trial, trial.model_copy(update={"seed": 1})]
     assert fused._can_be_stacked(group, CPU, None) is can
 
 
 @pytest.mark.parametrize("name", ["Counting", "InAClosure", "Saved", "DrawsInForward"])
-def test_what_a_stack_cannot_have_is_lived_one_after_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_what_a_stack_cannot_have_is_lived_one_after_another(tmp_path, monkeypatch, name):
     stacks_made(monkeypatch)
     trial, storage = trial_of(name), Storage(tmp_path / "storage")
     group = [trial, trial.control(), trial.model_copy(update={"seed": 1})]
@@ -188,9 +180,7 @@ def test_what_a_stack_cannot_have_is_lived_one_after_another(
         assert numbers(member, storage) == alone(member, tmp_path / member.trial_id)
 
 
-def test_where_a_stack_fails_on_the_way_its_trials_go_on_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_a_stack_fails_on_the_way_its_trials_go_on_alone(tmp_path, monkeypatch):
     made = stacks_made(monkeypatch)
     real, passes = Stack.make, [0]
 
@@ -216,7 +206,7 @@ def test_where_a_stack_fails_on_the_way_its_trials_go_on_alone(
 # --- the head ----------------------------------------------------------------------------------
 
 
-def test_a_head_s_warm_up_trains_the_layer_that_makes_the_logits(tmp_path: Path) -> None:
+def test_a_head_s_warm_up_trains_the_layer_that_makes_the_logits(tmp_path):
     assert WARM.warmup is not None
     warmup = WARM.warmup.model_copy(update={"train": "head"})
     task = WARM.task.model_copy(update={"epochs": 0})
@@ -234,7 +224,7 @@ def test_a_head_s_warm_up_trains_the_layer_that_makes_the_logits(tmp_path: Path)
     assert moved == {"classifier.weight", "classifier.bias"}
 
 
-def test_features_are_what_the_layer_that_makes_the_logits_takes(tmp_path: Path) -> None:
+def test_features_are_what_the_layer_that_makes_the_logits_takes(tmp_path):
     trial = trial_of("HeadFirst").model_copy(update={"probes": ("features",)})
     storage = Storage(tmp_path)
     live(trial, storage)
@@ -244,7 +234,7 @@ def test_features_are_what_the_layer_that_makes_the_logits_takes(tmp_path: Path)
     np.testing.assert_allclose(logits, record.logits["test"], rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_with_extra_state_can_be_probed_and_kept_in_part(tmp_path: Path) -> None:
+def test_a_network_with_extra_state_can_be_probed_and_kept_in_part(tmp_path):
     assert WARM.warmup is not None
     warmup = WARM.warmup.model_copy(update={"keep": "norms"})
     trial = trial_of("Saved").model_copy(update={"probes": ("weights", "plane"), "warmup": warmup})

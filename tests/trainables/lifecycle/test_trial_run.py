@@ -199,9 +199,7 @@ def by_hand(trial: Trial) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("ood_normalised", [True, False])
 @ARMS
-def test_a_life_equals_the_method_written_out_by_hand_bit_for_bit(
-    trial: Trial, ood_normalised: bool, storage: Storage
-) -> None:
+def test_a_life_equals_the_method_written_out_by_hand_bit_for_bit(trial, ood_normalised, storage):
     data = trial.data.model_copy(update={"ood_normalised": ood_normalised})
     trial = trial.model_copy(update={"data": data})
     live(trial, storage)
@@ -214,9 +212,7 @@ def test_a_life_equals_the_method_written_out_by_hand_bit_for_bit(
 
 
 @ARMS
-def test_a_finished_life_leaves_its_record_and_warmup_and_no_checkpoint(
-    trial: Trial, storage: Storage
-) -> None:
+def test_a_finished_life_leaves_its_record_and_warmup_and_no_checkpoint(trial, storage):
     live(trial, storage)
     assert record(trial, storage).status == "finished"
     assert keys(storage) == whole_life(trial)
@@ -224,15 +220,13 @@ def test_a_finished_life_leaves_its_record_and_warmup_and_no_checkpoint(
         assert warmup_key(trial, CPU) == whole_life(trial)[1]
 
 
-def test_the_record_names_the_commit_of_the_code_that_made_it(storage: Storage) -> None:
+def test_the_record_names_the_commit_of_the_code_that_made_it(storage):
     run_trial(CONTROL, TrialInputs(*photographs()), RunContext(storage, CPU, commit="3f2a"))
     assert record(CONTROL, storage).commit == "3f2a"
 
 
 @ARMS
-def test_the_history_has_a_row_when_untrained_and_after_every_epoch(
-    trial: Trial, storage: Storage
-) -> None:
+def test_the_history_has_a_row_when_untrained_and_after_every_epoch(trial, storage):
     live(trial, storage)
     history = record(trial, storage).history
     named = [(phase, epoch) for phase in phases(trial) for epoch in (1, 2, 3)]
@@ -248,9 +242,7 @@ def test_the_history_has_a_row_when_untrained_and_after_every_epoch(
 
 
 @ARMS
-def test_each_row_holds_the_metrics_of_what_its_phase_measures(
-    trial: Trial, storage: Storage
-) -> None:
+def test_each_row_holds_the_metrics_of_what_its_phase_measures(trial, storage):
     live(trial, storage)
     history = record(trial, storage).history
     measured = {"untrained": [], "warmup": ["noise"], "task": ["train"]}
@@ -263,9 +255,7 @@ def test_each_row_holds_the_metrics_of_what_its_phase_measures(
 
 
 @ARMS
-def test_the_last_row_is_measured_on_the_logits_that_are_kept(
-    trial: Trial, storage: Storage
-) -> None:
+def test_the_last_row_is_measured_on_the_logits_that_are_kept(trial, storage):
     live(trial, storage)
     left = record(trial, storage)
     for split in ("validation", "test"):
@@ -274,7 +264,7 @@ def test_the_last_row_is_measured_on_the_logits_that_are_kept(
         assert left.history[f"{split}_accuracy"].iloc[-1] == accuracy(logits, labels)
 
 
-def test_without_ood_images_none_are_evaluated(storage: Storage, tmp_path: Path) -> None:
+def test_without_ood_images_none_are_evaluated(storage, tmp_path):
     without = WARM.model_copy(update={"data": WARM.data.model_copy(update={"ood": None})})
     live(without, storage)
     assert set(record(without, storage).logits) == {"validation", "test"}
@@ -284,7 +274,7 @@ def test_without_ood_images_none_are_evaluated(storage: Storage, tmp_path: Path)
 
 
 @pytest.mark.parametrize("examples", [17, 24, 2])
-def test_on_examples_is_told_of_every_step(examples: int, storage: Storage) -> None:
+def test_on_examples_is_told_of_every_step(examples, storage):
     data = WARM.data.model_copy(update={"examples": examples})
     trial = WARM.model_copy(update={"data": data})
     told = live(trial, storage)
@@ -298,14 +288,12 @@ def test_on_examples_is_told_of_every_step(examples: int, storage: Storage) -> N
 
 
 @ARMS
-def test_two_runs_leave_the_same_numbers(
-    trial: Trial, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_two_runs_leave_the_same_numbers(trial, storage, uninterrupted):
     live(trial, storage)
     assert numbers(trial, storage) == uninterrupted[trial.trial_id]
 
 
-def test_the_comparison_sees_another_seed(storage: Storage, uninterrupted: dict[str, Any]) -> None:
+def test_the_comparison_sees_another_seed(storage, uninterrupted):
     other = WARM.model_copy(update={"seed": 1})
     live(other, storage)
     there, here = numbers(other, storage), uninterrupted[WARM.trial_id]
@@ -317,16 +305,14 @@ def test_the_comparison_sees_another_seed(storage: Storage, uninterrupted: dict[
 @ARMS
 @pytest.mark.parametrize("checkpoint_seconds", [0.0, 1e-9, 0.01, math.inf])
 def test_how_often_a_checkpoint_is_written_does_not_matter(
-    trial: Trial, checkpoint_seconds: float, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+    trial, checkpoint_seconds, storage, uninterrupted
+):
     live(trial, storage, checkpoint_seconds=checkpoint_seconds)
     assert numbers(trial, storage) == uninterrupted[trial.trial_id]
 
 
 @ARMS
-def test_other_trials_and_global_randomness_before_it_do_not_matter(
-    trial: Trial, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_other_trials_and_global_randomness_before_it_do_not_matter(trial, storage, uninterrupted):
     for seed in (5, 6):
         live(WARM.model_copy(update={"seed": seed, "model": Mlp(depth=2, width=4)}), storage)
     torch.manual_seed(123)
@@ -355,8 +341,8 @@ def resumed_from(trial: Trial, cut_after: int) -> int:
     ids=lambda value: value.arm if isinstance(value, Trial) else str(value),
 )
 def test_cut_short_at_any_step_it_goes_on_from_its_last_epoch_to_the_same_numbers(
-    trial: Trial, cut_after: int, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+    trial, cut_after, storage, uninterrupted
+):
     assert len(live(trial, storage, cut_after)) == cut_after
     assert storage.get(record_key(trial.trial_id)) is None
 
@@ -369,9 +355,7 @@ def test_cut_short_at_any_step_it_goes_on_from_its_last_epoch_to_the_same_number
 
 
 @ARMS
-def test_cut_short_again_and_again_it_still_gets_there(
-    trial: Trial, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_cut_short_again_and_again_it_still_gets_there(trial, storage, uninterrupted):
     lives = 0
     while storage.get(record_key(trial.trial_id)) is None:
         live(trial, storage, cut_after=4)  # one more than an epoch's steps
@@ -386,11 +370,8 @@ def test_cut_short_again_and_again_it_still_gets_there(
     cuts=st.lists(st.tuples(st.integers(1, 15), st.sampled_from([0.0, 0.003, math.inf]))),
 )
 def test_any_sequence_of_cuts_ends_in_the_same_numbers(
-    trial: Trial,
-    cuts: list[tuple[int, float]],
-    uninterrupted: dict[str, Any],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+    trial, cuts, uninterrupted, tmp_path_factory
+):
     storage = Storage(tmp_path_factory.mktemp("cuts"))
     for cut_after, checkpoint_seconds in cuts:
         live(trial, storage, cut_after, checkpoint_seconds)
@@ -400,9 +381,7 @@ def test_any_sequence_of_cuts_ends_in_the_same_numbers(
 
 
 @ARMS
-def test_without_checkpoints_it_starts_again_from_what_it_has(
-    trial: Trial, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_without_checkpoints_it_starts_again_from_what_it_has(trial, storage, uninterrupted):
     live(trial, storage, len(sizes(trial)), checkpoint_seconds=math.inf)
     told = live(trial, storage)
     assert [new for _, new in told] == SIZES["task"]  # the warm-up was stored when it ended
@@ -421,12 +400,8 @@ EVALUATIONS = {"warmup": 2 + 3 * 2 + 3 * 3 + 1, "control": 2 + 3 * 3 + 1}
     ids=lambda value: value.arm if isinstance(value, Trial) else str(value),
 )
 def test_cut_short_while_measuring_it_ends_in_the_same_numbers(
-    trial: Trial,
-    nth: int,
-    storage: Storage,
-    uninterrupted: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    trial, nth, storage, uninterrupted, monkeypatch
+):
     calls = 0
     evaluate = passes.evaluate
 
@@ -472,8 +447,8 @@ WRITES = {"warmup": 2 + 1 + 2 + 1, "control": 2 + 1}  # checkpoints, the warm-up
     ids=lambda value: value.arm if isinstance(value, Trial) else str(value),
 )
 def test_cut_short_while_writing_it_ends_in_the_same_numbers_and_leaves_nothing_behind(
-    trial: Trial, nth: int, after: bool, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+    trial, nth, after, storage, uninterrupted
+):
     cut = PowerCut(storage.root, nth, after)
     live(trial, cut)
     assert cut.left == 0
@@ -510,8 +485,8 @@ run_trial(trial, inputs, context, kill)
 
 
 def test_another_process_leaves_the_same_numbers_and_if_killed_is_succeeded_by_this_one(
-    tmp_path: Path, uninterrupted: dict[str, Any]
-) -> None:
+    tmp_path, uninterrupted
+):
     there = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, WARM.model_dump_json(), str(tmp_path)],
         cwd=ROOT,
@@ -542,8 +517,8 @@ SHARING = {
 
 @pytest.mark.parametrize("difference", SHARING)
 def test_a_shared_warmup_gives_the_numbers_of_one_s_own_without_its_work(
-    difference: str, storage: Storage, tmp_path: Path
-) -> None:
+    difference, storage, tmp_path
+):
     trial = SHARING[difference]
     live(WARM, storage)
     told = live(trial, storage)
@@ -575,9 +550,7 @@ NOT_SHARING = {
 
 
 @pytest.mark.parametrize("difference", NOT_SHARING)
-def test_a_warmup_that_would_not_be_one_s_own_is_not_taken(
-    difference: str, storage: Storage, tmp_path: Path
-) -> None:
+def test_a_warmup_that_would_not_be_one_s_own_is_not_taken(difference, storage, tmp_path):
     first, second = NOT_SHARING[difference]
     live(first, storage)
     told = live(second, storage)
@@ -586,8 +559,8 @@ def test_a_warmup_that_would_not_be_one_s_own_is_not_taken(
 
 
 def test_a_warmup_cut_short_is_taken_from_another_trial_that_has_finished_it(
-    storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+    storage, uninterrupted
+):
     live(WARM, storage, cut_after=4)
     live(SHARING["task"], storage)
     assert live(WARM, storage)[0] == (48 + 8, 8)
@@ -607,18 +580,14 @@ def damage(storage: Storage, key: str) -> None:
 @pytest.mark.parametrize(
     ("cut_after", "again"), [(3, SIZES["warmup"] + SIZES["task"]), (10, SIZES["task"])]
 )
-def test_a_damaged_checkpoint_counts_as_none(
-    cut_after: int, again: list[int], storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_a_damaged_checkpoint_counts_as_none(cut_after, again, storage, uninterrupted):
     live(WARM, storage, cut_after)
     damage(storage, checkpoint_key(WARM, CPU))
     assert [new for _, new in live(WARM, storage)] == again
     assert numbers(WARM, storage) == uninterrupted[WARM.trial_id]
 
 
-def test_a_damaged_warmup_is_computed_again_and_repaired(
-    storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_a_damaged_warmup_is_computed_again_and_repaired(storage, uninterrupted):
     live(SHARING["task"], storage)
     key = warmup_key(WARM, CPU)
     damage(storage, key)
@@ -628,9 +597,7 @@ def test_a_damaged_warmup_is_computed_again_and_repaired(
 
 
 @ARMS
-def test_a_damaged_record_is_computed_again(
-    trial: Trial, storage: Storage, uninterrupted: dict[str, Any]
-) -> None:
+def test_a_damaged_record_is_computed_again(trial, storage, uninterrupted):
     live(trial, storage)
     damage(storage, record_key(trial.trial_id))
     assert [new for _, new in live(trial, storage)] == SIZES["task"]
@@ -638,7 +605,7 @@ def test_a_damaged_record_is_computed_again(
 
 
 @ARMS
-def test_a_finished_trial_is_not_run_again(trial: Trial, storage: Storage) -> None:
+def test_a_finished_trial_is_not_run_again(trial, storage):
     live(trial, storage)
     payload = storage.get(record_key(trial.trial_id))
     assert live(trial, storage) == []
@@ -666,8 +633,8 @@ DIVERGING = pytest.mark.parametrize(
 
 @DIVERGING
 def test_a_diverged_trial_leaves_its_history_and_no_logits_and_is_not_run_again(
-    trial: Trial, rows: int, storage: Storage
-) -> None:
+    trial, rows, storage
+):
     live(trial, storage)
     left = record(trial, storage)
     assert left.status == "diverged"
@@ -681,27 +648,25 @@ def test_a_diverged_trial_leaves_its_history_and_no_logits_and_is_not_run_again(
 
 
 @pytest.mark.parametrize("trial", [WARM, WARM.control()], ids=["warmup", "control"])
-def test_a_finished_trial_has_trained_on_what_was_planned(trial: Trial, storage: Storage) -> None:
+def test_a_finished_trial_has_trained_on_what_was_planned(trial, storage):
     live(trial, storage)
     planned = {"warmup": trial.warmup_examples, "task": trial.task_examples}
     assert record(trial, storage).examples == planned
 
 
-def test_a_warmup_that_diverged_is_not_shared(storage: Storage) -> None:
+def test_a_warmup_that_diverged_is_not_shared(storage):
     live(diverging("warmup"), storage)
     assert not [key for key in keys(storage) if key.startswith("warmups/")]
 
 
-def test_a_diverging_trial_diverges_alike_after_it_was_cut_short(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_a_diverging_trial_diverges_alike_after_it_was_cut_short(storage, tmp_path):
     trial = diverging("task")
     live(trial, storage, cut_after=8)
     assert [new for _, new in live(trial, storage)] == [8, 8, 5]
     assert numbers(trial, storage) == alone(trial, tmp_path)
 
 
-def test_divergence_in_a_later_epoch_keeps_the_rows_before_it(storage: Storage) -> None:
+def test_divergence_in_a_later_epoch_keeps_the_rows_before_it(storage):
     """At some learning rate float32 overflows in the second or third epoch: found by trying."""
     for lr in np.geomspace(3e8, 1e9, 12):
         trial = diverging("task", "control", float(lr))
@@ -738,7 +703,7 @@ def tiny_trial(std: float = 0.25, mean: float = 0.5, **fields: Any) -> Trial:
     return WARM.model_copy(update={"data": data, **fields})
 
 
-def test_a_network_whose_first_outputs_are_not_finite_has_diverged(storage: Storage) -> None:
+def test_a_network_whose_first_outputs_are_not_finite_has_diverged(storage):
     trial = tiny_trial(std=1e-40)
     assert live(trial, storage, sources=(tiny_source(), tiny_source())) == []
     left = record(trial, storage)
@@ -746,7 +711,7 @@ def test_a_network_whose_first_outputs_are_not_finite_has_diverged(storage: Stor
     assert left.history.empty
 
 
-def test_a_network_that_is_finite_but_on_ood_images_has_diverged_too(storage: Storage) -> None:
+def test_a_network_that_is_finite_but_on_ood_images_has_diverged_too(storage):
     """Black images are zero here, white ones too large for float32."""
     trial = tiny_trial(std=1e-40, mean=0.0)
     live(trial, storage, sources=(tiny_source(level=0), tiny_source(level=255)))
@@ -793,8 +758,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_both_of_a_pair_start_from_the_same_weights_and_see_the_same_mini_batches(
-    seed: int, storage: Storage, seen: list[Epoch]
-) -> None:
+    seed, storage, seen
+):
     warm = WARM.model_copy(update={"seed": seed})
     control = warm.control()
     live(warm, storage)
@@ -813,9 +778,7 @@ def test_both_of_a_pair_start_from_the_same_weights_and_see_the_same_mini_batche
     assert untrained[0][measured].tolist() == untrained[1][measured].tolist()
 
 
-def test_every_epoch_of_the_task_sees_the_subset_in_another_order(
-    storage: Storage, seen: list[Epoch]
-) -> None:
+def test_every_epoch_of_the_task_sees_the_subset_in_another_order(storage, seen):
     live(CONTROL, storage)
     epochs = [torch.cat(epoch.inputs).flatten(1) for epoch in seen]
     assert all(len(epoch) == 21 for epoch in epochs)
@@ -824,9 +787,7 @@ def test_every_epoch_of_the_task_sees_the_subset_in_another_order(
         assert torch.equal(torch.unique(one, dim=0), torch.unique(other, dim=0))
 
 
-def test_seeds_draw_subsets_of_their_own_unless_one_is_given_to_all(
-    storage: Storage, seen: list[Epoch]
-) -> None:
+def test_seeds_draw_subsets_of_their_own_unless_one_is_given_to_all(storage, seen):
     def subset(seed: int, subset_seed: int | None) -> set[bytes]:
         data = CONTROL.data.model_copy(update={"subset_seed": subset_seed})
         live(CONTROL.model_copy(update={"seed": seed, "data": data}), storage)
@@ -838,7 +799,7 @@ def test_seeds_draw_subsets_of_their_own_unless_one_is_given_to_all(
     assert given != own != another_own
 
 
-def test_training_never_sees_an_image_that_is_validated_on() -> None:
+def test_training_never_sees_an_image_that_is_validated_on():
     """A source without validation images gives some of its training images, then the subset."""
     source = tiny_source(train=20)
     trials = [tiny_trial(seed=seed).control() for seed in range(20)]
@@ -858,9 +819,7 @@ def images_of(inputs: Tensor) -> set[bytes]:
     return {image.numpy().tobytes() for image in inputs}
 
 
-def test_the_task_starts_with_a_fresh_optimizer_and_the_warmed_network(
-    storage: Storage, seen: list[Epoch]
-) -> None:
+def test_the_task_starts_with_a_fresh_optimizer_and_the_warmed_network(storage, seen):
     live(WARM, storage)
     steps = [{int(state["step"]) for state in epoch.optimizer.values()} or {0} for epoch in seen]
     assert steps == [{0}, {2}, {4}, {0}, {3}, {6}]
@@ -892,14 +851,12 @@ def warmed_on(
     return inputs.flatten(1), torch.cat([y for epoch in seen[-5:-1] for y in epoch.labels])
 
 
-def test_no_noise_is_ever_seen_twice(storage: Storage, seen: list[Epoch]) -> None:
+def test_no_noise_is_ever_seen_twice(storage, seen):
     inputs, _ = warmed_on(warming(Noise()), storage, seen)
     assert len(torch.unique(inputs, dim=0)) == len(inputs) == 12_000
 
 
-def test_labels_of_noise_are_uniform_fresh_and_independent_of_it(
-    storage: Storage, seen: list[Epoch]
-) -> None:
+def test_labels_of_noise_are_uniform_fresh_and_independent_of_it(storage, seen):
     inputs, labels = warmed_on(warming(Noise()), storage, seen)
     counts = torch.bincount(labels, minlength=10)
     assert scipy.stats.chisquare(counts).pvalue > 0.01
@@ -917,9 +874,7 @@ def test_labels_of_noise_are_uniform_fresh_and_independent_of_it(
 @pytest.mark.parametrize(
     ("name", "mean", "std"), [("gaussian", 0, 1), ("uniform", 3, 2), ("bernoulli", -1, 0.5)]
 )
-def test_the_noise_is_the_one_that_the_trial_asks_for(
-    name: str, mean: float, std: float, storage: Storage, seen: list[Epoch]
-) -> None:
+def test_the_noise_is_the_one_that_the_trial_asks_for(name, mean, std, storage, seen):
     noise = Noise(distribution=name, mean=mean, std=std)
     inputs, _ = warmed_on(warming(noise), storage, seen)
     standard = (inputs.double() - mean) / std
@@ -929,9 +884,7 @@ def test_the_noise_is_the_one_that_the_trial_asks_for(
     assert largest[0] - 1e-6 <= standard.abs().max() <= largest[1] + 1e-6
 
 
-def test_noise_depends_on_the_seed_and_on_nothing_in_the_data(
-    storage: Storage, seen: list[Epoch]
-) -> None:
+def test_noise_depends_on_the_seed_and_on_nothing_in_the_data(storage, seen):
     first, _ = warmed_on(warming(Noise()), storage, seen)
     another_seed, _ = warmed_on(warming(Noise(), seed=1), storage, seen)
     trial = warming(Noise())
@@ -964,19 +917,19 @@ def warmed(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return record(trial, storage)
 
 
-def test_warmup_brings_the_loss_from_above_to_a_little_above_ln_c(warmed: Record) -> None:
+def test_warmup_brings_the_loss_from_above_to_a_little_above_ln_c(warmed):
     losses = warmed.history["noise_loss"].dropna()
     assert losses.iloc[0] > losses.iloc[-1] + 0.05
     assert math.log(10) < losses.iloc[-1] < math.log(10) + 0.1
 
 
-def test_in_warmup_accuracy_stays_at_chance(warmed: Record) -> None:
+def test_in_warmup_accuracy_stays_at_chance(warmed):
     found = warmed.history["noise_accuracy"].dropna()
     examples = 125 * 128  # of each epoch
     assert (found - 0.1).abs().max() < ERRORS * math.sqrt(0.1 * 0.9 / examples)
 
 
-def test_warmup_brings_confidence_down_towards_chance(warmed: Record) -> None:
+def test_warmup_brings_confidence_down_towards_chance(warmed):
     untrained, *_, last = warmed.history[warmed.history["phase"] != "task"]["test_confidence"]
     assert untrained > 0.3
     assert 0.1 < last < 0.2

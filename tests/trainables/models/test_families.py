@@ -143,9 +143,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @EVERY
-def test_cut_short_again_and_again_it_ends_in_the_same_bits(
-    family: str, folder: Path, tmp_path: Path
-) -> None:
+def test_cut_short_again_and_again_it_ends_in_the_same_bits(family, folder, tmp_path):
     trial, storage = warmed(family), Storage(tmp_path)
     # in the warm-up's last epoch; in the task's first, the warm-up being stored; in its second
     for cut_after, behind in ((5, 4), (4, 6), (3, 8)):
@@ -156,9 +154,7 @@ def test_cut_short_again_and_again_it_ends_in_the_same_bits(
 
 
 @pytest.mark.parametrize("family", QUICK)
-def test_a_warmup_that_another_trial_has_left_gives_the_same_bits(
-    family: str, folder: Path, tmp_path: Path
-) -> None:
+def test_a_warmup_that_another_trial_has_left_gives_the_same_bits(family, folder, tmp_path):
     trial, storage = warmed(family), Storage(tmp_path)
     other = trial.model_copy(update={"task": trial.task.model_copy(update={"epochs": 1})})
     live(other, storage)
@@ -167,7 +163,7 @@ def test_a_warmup_that_another_trial_has_left_gives_the_same_bits(
 
 
 @EVERY
-def test_the_members_of_a_pair_begin_alike_and_end_apart(family: str, folder: Path) -> None:
+def test_the_members_of_a_pair_begin_alike_and_end_apart(family, folder):
     with_, without = (uninterrupted(family, arm, folder) for arm in ("warmup", "control"))
     for metric in ("loss", "accuracy", "confidence", "ece"):
         rows = [
@@ -183,7 +179,7 @@ def test_the_members_of_a_pair_begin_alike_and_end_apart(family: str, folder: Pa
 
 
 @pytest.mark.parametrize("family", QUICK)
-def test_every_seed_begins_elsewhere(family: str, folder: Path, tmp_path: Path) -> None:
+def test_every_seed_begins_elsewhere(family, folder, tmp_path):
     other, storage = warmed(family, seed=1).control(), Storage(tmp_path)
     live(other, storage)
     one, another = uninterrupted(family, "control", folder), numbers(other, storage)
@@ -192,7 +188,7 @@ def test_every_seed_begins_elsewhere(family: str, folder: Path, tmp_path: Path) 
     assert one["history/test_loss"] != another["history/test_loss"]
 
 
-def test_another_process_gives_the_same_bits(folder: Path, own_folder: Path) -> None:
+def test_another_process_gives_the_same_bits(folder, own_folder):
     said = subprocess.run(
         [sys.executable, __file__, str(own_folder), str(folder / "elsewhere")],
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"},
@@ -208,9 +204,7 @@ def digest(numbers: dict[str, Any]) -> str:
 
 
 @EVERY
-def test_a_record_holds_one_prediction_for_each_target_that_is_measured(
-    family: str, folder: Path
-) -> None:
+def test_a_record_holds_one_prediction_for_each_target_that_is_measured(family, folder):
     left, facts = uninterrupted(family, "warmup", folder), warmed(family).facts
     many = 1 if facts.kind == "classification" else 4
     assert left["test/logits"][1] == (10 * many, facts.classes)
@@ -218,9 +212,7 @@ def test_a_record_holds_one_prediction_for_each_target_that_is_measured(
     assert left["ood/logits"][1] == (9 * many, facts.classes)
 
 
-def test_the_backbone_is_frozen_in_a_head_s_warmup_but_its_statistics_move(
-    tmp_path: Path,
-) -> None:
+def test_the_backbone_is_frozen_in_a_head_s_warmup_but_its_statistics_move(tmp_path):
     from trainables.models.build import build
     from trainables.storage.keys import warmup_key
     from trainables.storage.serialization import unpack

@@ -61,14 +61,12 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     ("depth", "parameters"),
     [(2, 789_770), (3, 856_074), (4, 922_378), (5, 988_682), (6, 1_054_986)],
 )
-def test_the_paper_s_networks_have_the_paper_s_parameters(depth: int, parameters: int) -> None:
+def test_the_paper_s_networks_have_the_paper_s_parameters(depth, parameters):
     assert sum(parameter.numel() for parameter in network(depth).parameters()) == parameters
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alone(
-    depth: int,
-) -> None:
+def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alone(depth):
     block = [nn.Linear, nn.ReLU, nn.BatchNorm1d]
     expected = [nn.Flatten, *block * (depth - 1), nn.Linear]
     assert [type(layer) for layer in network(depth)] == expected
@@ -76,13 +74,13 @@ def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alon
     assert widths == list(itertools.pairwise([3072, *[256] * (depth - 1), 10]))
 
 
-def test_the_toy_model_of_the_paper_is_the_same_builder() -> None:
+def test_the_toy_model_of_the_paper_is_the_same_builder():
     toy = mlp((2,), 2, depth=3, width=10)
     assert [tuple(layer.weight.shape) for layer in linears(toy)] == [(10, 2), (10, 10), (2, 10)]
     assert toy(torch.zeros(4, 2)).shape == (4, 2)
 
 
-def test_a_forward_pass_is_the_formula() -> None:
+def test_a_forward_pass_is_the_formula():
     """By hand in float64: h ← BN(max(0, W h + b)) with batch statistics, and no BN at the end."""
     made = network(4, width=16).train()
     inputs = torch.randn(32, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -98,7 +96,7 @@ def test_a_forward_pass_is_the_formula() -> None:
 
 
 @pytest.mark.parametrize("layer", range(6))
-def test_weights_follow_he_s_normal_law(layer: int) -> None:
+def test_weights_follow_he_s_normal_law(layer):
     weights = linears(network(6))[layer].weight.detach().double().numpy()
     sigma = math.sqrt(2 / weights.shape[1])
     assert abs(weights.mean()) < ERRORS * sigma / math.sqrt(weights.size)
@@ -106,13 +104,13 @@ def test_weights_follow_he_s_normal_law(layer: int) -> None:
     assert scipy.stats.kstest(weights.ravel() / sigma, "norm").pvalue > 0.01
 
 
-def test_layers_are_drawn_independently_of_each_other() -> None:
+def test_layers_are_drawn_independently_of_each_other():
     hidden = np.stack([layer.weight.detach().numpy().ravel() for layer in linears(network(6))[1:5]])
     correlation = np.corrcoef(hidden) - np.eye(4)
     assert np.abs(correlation).max() < ERRORS / math.sqrt(hidden.shape[1])
 
 
-def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator() -> None:
+def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator():
     by_hand = generator(3, "weights")
     for layer in linears(network(seed=3)):
         law = torch.empty(layer.out_features, layer.in_features)
@@ -121,7 +119,7 @@ def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator() -> None:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth: int) -> None:
+def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth):
     made = network(depth)
     assert all((layer.bias == 0).all() for layer in linears(made))
     for norm in (layer for layer in made if isinstance(layer, nn.BatchNorm1d)):
@@ -134,39 +132,39 @@ def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth: i
 # Randomness
 
 
-def test_torch_s_global_random_state_is_not_moved() -> None:
+def test_torch_s_global_random_state_is_not_moved():
     before = torch.random.get_rng_state()
     build(trial(), CPU)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_torch_s_global_random_state_is_not_read() -> None:
+def test_torch_s_global_random_state_is_not_read():
     torch.manual_seed(1)
     first = build(trial(), CPU)
     torch.manual_seed(2)
     assert same(first, build(trial(), CPU))
 
 
-def test_both_members_of_a_pair_have_the_same_weights() -> None:
+def test_both_members_of_a_pair_have_the_same_weights():
     warm = trial(seed=3)
     assert same(build(warm, CPU), build(warm.control(), CPU))
 
 
-def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on() -> None:
+def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on():
     one, other = trial(seed=3), trial(seed=3, warmup={"examples": 9999, "noise": {"std": 2}})
     assert same(build(one, CPU), build(other, CPU))
     assert same(build(one, CPU), network(depth=6, seed=3))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 2**40])
-def test_another_seed_gives_other_weights_in_every_layer(seed: int) -> None:
+def test_another_seed_gives_other_weights_in_every_layer(seed):
     for one, other in zip(linears(network(seed=0)), linears(network(seed=seed)), strict=True):
         size = one.weight.numel()
         correlation = np.corrcoef(one.weight.detach().ravel(), other.weight.detach().ravel())[0, 1]
         assert abs(correlation) < ERRORS / math.sqrt(size)
 
 
-def test_a_model_section_sets_depth_and_width() -> None:
+def test_a_model_section_sets_depth_and_width():
     made = build(trial(model=Mlp(depth=3, width=20)), CPU)
     assert [layer.out_features for layer in linears(made)] == [20, 20, 10]
 
@@ -188,7 +186,7 @@ for depth in (6, 2):
 """
 
 
-def test_another_process_draws_the_same_weights() -> None:
+def test_another_process_draws_the_same_weights():
     there = subprocess.run(
         [sys.executable, "-c", FINGERPRINTS], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -68,19 +68,17 @@ def given(write: Write, factory: str, arguments: dict[str, Any]) -> dict[str, An
         ("Net", {"num_classes": 7, "width": 3}),
     ],
 )
-def test_it_is_given_what_it_takes(write: Write, factory: str, expected: dict[str, Any]) -> None:
+def test_it_is_given_what_it_takes(write, factory, expected):
     assert given(write, factory, {}) == expected
 
 
-def test_arguments_come_on_top_and_win(write: Write) -> None:
+def test_arguments_come_on_top_and_win(write):
     assert given(write, "handed_on", {"width": 9}) == {"num_classes": 7, "width": 9}
     assert given(write, "handed_on", {"num_classes": 4}) == {"num_classes": 4, "width": 3}
 
 
 @pytest.mark.parametrize("factory", ["breaks", "Net"])
-def test_an_argument_of_the_user_s_own_that_it_does_not_take_is_told_of(
-    write: Write, factory: str
-) -> None:
+def test_an_argument_of_the_user_s_own_that_it_does_not_take_is_told_of(write, factory):
     with pytest.raises(NetworkError, match="unexpected keyword argument 'depth'"):
         given(write, factory, {"depth": 1})
 
@@ -103,19 +101,19 @@ def create_model(model_name, pretrained=False, pretrained_cfg=None, *, scriptabl
 """
 
 
-def test_a_registry_of_timm_s_signature_works_directly(write: Write) -> None:
+def test_a_registry_of_timm_s_signature_works_directly(write):
     write(TIMM, "my_timm.py")
     made = own("my_timm:create_model", SHAPE, 7, {"model_name": "resnet", "drop_rate": 0.1})
     fits(made, "classification", SHAPE, 7)
 
 
-def test_torchvision_s_networks_work_directly() -> None:
+def test_torchvision_s_networks_work_directly():
     made = own("torchvision.models:resnet18", (3, 32, 32), 7, {})
     assert isinstance(made, nn.Module)
     fits(made, "classification", (3, 32, 32), 7)
 
 
-def test_one_that_takes_no_number_of_classes_and_has_another_is_told_so(write: Write) -> None:
+def test_one_that_takes_no_number_of_classes_and_has_another_is_told_so(write):
     write(
         "from torch import nn\n"
         "def make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(48, 9))\n"

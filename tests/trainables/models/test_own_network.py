@@ -53,14 +53,14 @@ def refused(action: Callable[[], object], text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["my_net:make", "my_net:Net"])
-def test_a_function_and_a_class_make_the_network(write: Write, name: str) -> None:
+def test_a_function_and_a_class_make_the_network(write, name):
     write(GOOD)
     made = own(name, SHAPE, 7, {"width": 6})
     assert [tuple(weight.shape) for weight in made.parameters()] == [(6, 48), (6,), (7, 6), (7,)]
     fits(made, "classification", SHAPE, 7)
 
 
-def test_a_factory_may_be_in_a_package(write: Write) -> None:
+def test_a_factory_may_be_in_a_package(write):
     write("", "my_package/__init__.py")
     write(GOOD, "my_package/nets.py")
     assert isinstance(own("my_package.nets:make", SHAPE, 7, {}), nn.Module)
@@ -69,7 +69,7 @@ def test_a_factory_may_be_in_a_package(write: Write) -> None:
 @pytest.mark.parametrize(
     "name", ["my_net", "my_net:", ":make", "my_net.py:make:x", "my net:make", "my_net:a.b", "./a:b"]
 )
-def test_a_malformed_path(name: str) -> None:
+def test_a_malformed_path(name):
     refused(
         lambda: own(name, SHAPE, 7, {}),
         f"model: {name!r} is no import path; write package.module:factory",
@@ -77,7 +77,7 @@ def test_a_malformed_path(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["my_nte:make", "my_package.nte:make"])
-def test_a_module_that_is_not_there(write: Write, name: str) -> None:
+def test_a_module_that_is_not_there(write, name):
     write("", "my_package/__init__.py")
     refused(
         lambda: own(name, SHAPE, 7, {}),
@@ -86,7 +86,7 @@ def test_a_module_that_is_not_there(write: Write, name: str) -> None:
     )
 
 
-def test_a_package_that_is_not_there(write: Write) -> None:
+def test_a_package_that_is_not_there(write):
     write(GOOD)
     remedy = "the folder of the command is searched: my_net.py in it is my_net:make"
     refused(
@@ -109,7 +109,7 @@ def test_a_package_that_is_not_there(write: Write) -> None:
         ("raise KeyError", "KeyError"),
     ],
 )
-def test_a_module_that_raises_on_import(write: Write, code: str, said: str) -> None:
+def test_a_module_that_raises_on_import(write, code, said):
     write(code)
     refused(
         lambda: own("my_net:make", SHAPE, 7, {}),
@@ -118,7 +118,7 @@ def test_a_module_that_raises_on_import(write: Write, code: str, said: str) -> N
     )
 
 
-def test_a_factory_that_is_not_there(write: Write) -> None:
+def test_a_factory_that_is_not_there(write):
     write(GOOD)
     refused(
         lambda: own("my_net:maek", SHAPE, 7, {}),
@@ -135,7 +135,7 @@ def test_a_factory_that_is_not_there(write: Write) -> None:
     )
 
 
-def test_a_factory_that_cannot_be_called(write: Write) -> None:
+def test_a_factory_that_cannot_be_called(write):
     write(GOOD)
     refused(
         lambda: own("my_net:answer", SHAPE, 7, {}),
@@ -156,9 +156,7 @@ def test_a_factory_that_cannot_be_called(write: Write) -> None:
         ("fails", {}, "AssertionError"),
     ],
 )
-def test_a_factory_that_raises(
-    write: Write, name: str, arguments: dict[str, int], said: str
-) -> None:
+def test_a_factory_that_raises(write, name, arguments, said):
     write(GOOD)
     given = "".join(f", {argument}={value}" for argument, value in arguments.items())
     refused(
@@ -168,7 +166,7 @@ def test_a_factory_that_raises(
     )
 
 
-def test_a_factory_that_makes_no_network(write: Write) -> None:
+def test_a_factory_that_makes_no_network(write):
     write(GOOD)
     refused(
         lambda: own("my_net:nothing", SHAPE, 7, {}),
@@ -176,7 +174,7 @@ def test_a_factory_that_makes_no_network(write: Write) -> None:
     )
 
 
-def test_a_factory_that_makes_lazy_layers(write: Write) -> None:
+def test_a_factory_that_makes_lazy_layers(write):
     write(GOOD)
     refused(
         lambda: own("my_net:lazy", SHAPE, 7, {}),
@@ -208,8 +206,8 @@ class Says(nn.Module):
     ],
 )
 def test_the_output_has_the_classes_in_dimension_1_and_the_targets_behind(
-    kind: str, shape: tuple[int, ...], expected: tuple[int, ...], dtype: torch.dtype
-) -> None:
+    kind, shape, expected, dtype
+):
     given: list[Tensor] = []
 
     def output(inputs: Tensor) -> Tensor:
@@ -260,12 +258,12 @@ def test_the_output_has_the_classes_in_dimension_1_and_the_targets_behind(
     ],
     ids=["tuple", "shape", "integers", "infinite", "raises"],
 )
-def test_a_network_that_does_not_fit(output: Callable[[Tensor], object], text: str) -> None:
+def test_a_network_that_does_not_fit(output, text):
     refused(lambda: fits(Says(output), "classification", (6,), 7), f"model: {text}")
 
 
 @pytest.mark.parametrize("classes", [7, 8], ids=["fits", "does not"])
-def test_the_network_is_left_as_it_was(classes: int) -> None:
+def test_the_network_is_left_as_it_was(classes):
     network = nn.Sequential(nn.Linear(6, 7), nn.BatchNorm1d(7), nn.Dropout())
     network[1].eval()  # frozen
     before = {name: value.clone() for name, value in network.state_dict().items()}

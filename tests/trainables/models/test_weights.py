@@ -115,7 +115,7 @@ def refused(action: Callable[[], object], text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_gives_back_the_same_bits(tmp_path: Path, kind: str) -> None:
+def test_every_format_gives_back_the_same_bits(tmp_path, kind):
     name, write = FORMATS[kind]
     saved = state()
     saved["conv1.weight"].view(-1)[:3] = torch.tensor([float("nan"), -0.0, float("inf")])
@@ -127,7 +127,7 @@ def test_every_format_gives_back_the_same_bits(tmp_path: Path, kind: str) -> Non
 
 
 @pytest.mark.parametrize("ending", ["pt", "safetensors"])
-def test_half_precision_comes_back_too(tmp_path: Path, ending: str) -> None:
+def test_half_precision_comes_back_too(tmp_path, ending):
     saved = {"a": torch.randn(3).bfloat16(), "b": torch.randn(3).half()}
     FORMATS[ending][1](tmp_path / f"w.{ending}", saved)
     read = read_weights(tmp_path / f"w.{ending}")
@@ -150,7 +150,7 @@ class Code:
 
 @pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.npz", "w.safetensors"])
 @pytest.mark.parametrize("how", ["torch", "pickle", "numpy"])
-def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path, name: str, how: str) -> None:
+def test_code_in_a_file_is_refused_and_never_run(tmp_path, name, how):
     path, trace = tmp_path / name, tmp_path / "ran"
     with path.open("wb") as file:
         match how:
@@ -171,7 +171,7 @@ def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path, name: str, how:
 
 @pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.npz", "w.safetensors"])
 @pytest.mark.parametrize("damage", ["empty", "text", "half", "array"])
-def test_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_file(tmp_path, name, damage):
     path = tmp_path / name
     next(write for file, write in FORMATS.values() if file == name)(path, state())
     whole = path.read_bytes()
@@ -185,7 +185,7 @@ def test_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_file_and_an_unknown_ending(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_unknown_ending(tmp_path):
     for path in (tmp_path / "absent.pt", tmp_path / "folder.npz"):
         (tmp_path / "folder.npz").mkdir(exist_ok=True)
         refused(
@@ -200,7 +200,7 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pt", "state_dict", "safetensors", "npz", "record"])
-def test_a_file_without_weights(tmp_path: Path, kind: str) -> None:
+def test_a_file_without_weights(tmp_path, kind):
     name, write = FORMATS[kind]
     write(tmp_path / name, {})
     refused(
@@ -210,7 +210,7 @@ def test_a_file_without_weights(tmp_path: Path, kind: str) -> None:
     )
 
 
-def test_a_file_of_something_else(tmp_path: Path) -> None:
+def test_a_file_of_something_else(tmp_path):
     path = tmp_path / "w.pt"
     torch.save(torch.zeros(3), path)
     refused(
@@ -228,7 +228,7 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
 # --- weights_digest ----------------------------------------------------------------------------
 
 
-def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout() -> None:
+def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout():
     saved = state()
     shuffled = dict(reversed(saved.items()))
     shuffled["conv1.weight"] = saved["conv1.weight"].contiguous(memory_format=torch.channels_last)
@@ -250,7 +250,7 @@ def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout() ->
     ],
     ids=["value", "type", "transposed", "shape", "name", "fewer", "more"],
 )
-def test_the_digest_changes_with(change: Callable[[State], object]) -> None:
+def test_the_digest_changes_with(change):
     saved = state()
     before = weights_digest(saved)
     change(saved)
@@ -261,7 +261,7 @@ def test_the_digest_changes_with(change: Callable[[State], object]) -> None:
 
 
 @pytest.mark.parametrize("classes", [3, 1000])
-def test_all_but_the_head_comes_from_the_weights(classes: int) -> None:
+def test_all_but_the_head_comes_from_the_weights(classes):
     saved, made = dict(network(classes).state_dict()), network(3)
     old_head = made.fc.weight.clone()
     load_weights(made, saved, "w.pt")
@@ -271,7 +271,7 @@ def test_all_but_the_head_comes_from_the_weights(classes: int) -> None:
     assert torch.equal(made.fc.weight, old_head)
 
 
-def test_weights_may_lack_the_head_and_the_counters_or_have_more_of_them() -> None:
+def test_weights_may_lack_the_head_and_the_counters_or_have_more_of_them():
     made, saved = network(), state()
     for name in ("fc.weight", "fc.bias", "bn1.num_batches_tracked"):
         del saved[name]
@@ -298,9 +298,7 @@ def test_weights_may_lack_the_head_and_the_counters_or_have_more_of_them() -> No
         ),
     ],
 )
-def test_weights_of_another_network_are_refused_and_change_nothing(
-    change: Callable[[State], object], said: str
-) -> None:
+def test_weights_of_another_network_are_refused_and_change_nothing(change, said):
     made, saved = network(), state()
     change(saved)
     before = {name: value.clone() for name, value in made.state_dict().items()}
@@ -325,17 +323,17 @@ def test_weights_of_another_network_are_refused_and_change_nothing(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_the_head_makes_the_logits(made: nn.Module, name: str) -> None:
+def test_the_head_makes_the_logits(made, name):
     assert head(made) is getattr(made, name)
 
 
-def test_a_single_layer_is_its_own_head() -> None:
+def test_a_single_layer_is_its_own_head():
     layer = nn.Linear(4, 3)
     assert head(layer) is layer
     load_weights(layer, {"weight": torch.zeros(9, 9)}, "w.pt")
 
 
-def test_a_network_without_a_head() -> None:
+def test_a_network_without_a_head():
     refused(
         lambda: head(nn.Sequential(nn.Flatten())),
         "model.weights: Sequential has no Linear or Conv2d layer to be its head; "
@@ -352,9 +350,7 @@ def test_a_network_without_a_head() -> None:
     ],
     ids=["linear", "1×1", "3×3"],
 )
-def test_a_new_head_is_kaiming_normal_in_fan_out_and_nothing_else_changes(
-    layer: nn.Linear | nn.Conv2d, fan_out: int
-) -> None:
+def test_a_new_head_is_kaiming_normal_in_fan_out_and_nothing_else_changes(layer, fan_out):
     made = nn.Sequential(nn.Linear(5, 5), layer)
     before = made[0].weight.clone()
     new_head(made, torch.Generator().manual_seed(1))
@@ -366,7 +362,7 @@ def test_a_new_head_is_kaiming_normal_in_fan_out_and_nothing_else_changes(
     assert torch.equal(made[0].weight, before)
 
 
-def test_a_new_head_depends_on_its_generator_alone() -> None:
+def test_a_new_head_depends_on_its_generator_alone():
     drawn = []
     for seed, generated in ((1, 5), (2, 5), (2, 6)):
         torch.manual_seed(seed)
@@ -397,7 +393,7 @@ def published(monkeypatch: pytest.MonkeyPatch, give: Callable[[], object]) -> li
     return asked
 
 
-def test_torchvision_s_resnet18_starts_from_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchvision_s_resnet18_starts_from_its_weights(monkeypatch):
     theirs = torchvision.models.resnet18()
     asked = published(monkeypatch, theirs.state_dict)
     made = torchvision.models.resnet18(num_classes=10)
@@ -417,9 +413,7 @@ def as_published(saved: State) -> State:
     }
 
 
-def test_densenet_s_published_names_are_today_s(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_densenet_s_published_names_are_today_s(monkeypatch, tmp_path):
     theirs = torchvision.models.densenet121()
     old = as_published(dict(theirs.state_dict()))
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
@@ -440,16 +434,14 @@ def test_densenet_s_published_names_are_today_s(
         *(f"densenet{n}" for n in (121, 161, 169, 201)),
     ],
 )
-def test_torchvision_has_weights_for_every_resnet_and_densenet(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_torchvision_has_weights_for_every_resnet_and_densenet(monkeypatch, name):
     asked = published(monkeypatch, lambda: {"a": nn.Parameter(torch.zeros(1))})
     assert not torchvision_weights(name)["a"].requires_grad
     assert f"/{name}-" in asked[0]
 
 
 @pytest.mark.parametrize("name", ["mlp", "vit", "my_net:make"])
-def test_torchvision_has_no_weights_for_other_networks(name: str) -> None:
+def test_torchvision_has_no_weights_for_other_networks(name):
     refused(
         lambda: torchvision_weights(name),
         f"model.weights: torchvision has none for {name}; give a file",
@@ -459,7 +451,7 @@ def test_torchvision_has_no_weights_for_other_networks(name: str) -> None:
 @pytest.mark.parametrize(
     "error", [URLError("no route"), ConnectionResetError(), RuntimeError("invalid hash value")]
 )
-def test_weights_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_weights_that_cannot_be_fetched(monkeypatch, error):
     def away() -> object:
         raise error
 

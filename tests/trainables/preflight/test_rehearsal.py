@@ -61,7 +61,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "says"), REFUSED.items(), ids=REFUSED)
-def test_what_cannot_be_right_is_refused_in_one_line(name: str, says: str) -> None:
+def test_what_cannot_be_right_is_refused_in_one_line(name, says):
     with pytest.raises(NetworkError) as raised:
         tried(name)
     assert says in str(raised.value)
@@ -98,9 +98,7 @@ ACCEPTED: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize(("name", "facts"), ACCEPTED.items(), ids=ACCEPTED)
-def test_what_can_be_right_is_accepted_with_what_others_must_know(
-    name: str, facts: dict[str, object]
-) -> None:
+def test_what_can_be_right_is_accepted_with_what_others_must_know(name, facts):
     assert found(name) == facts
 
 
@@ -116,22 +114,22 @@ def test_what_can_be_right_is_accepted_with_what_others_must_know(
         ("same_weights", "starts from the same weights in every replicate, whatever its seed"),
     ],
 )
-def test_the_user_is_told_what_follows(name: str, says: str) -> None:
+def test_the_user_is_told_what_follows(name, says):
     (note,) = tried(name).notes
     assert says in note
 
 
-def test_nothing_is_said_of_an_ordinary_network() -> None:
+def test_nothing_is_said_of_an_ordinary_network():
     for name in ("Net", "View", "numpy_init", "zero_head", "seeded_wiring"):
         assert tried(name).notes == ()
 
 
-def test_facts_of_an_ordinary_network_leave_the_trial_s_id_as_it_was() -> None:
+def test_facts_of_an_ordinary_network_leave_the_trial_s_id_as_it_was():
     trial = trial_of("Net")
     assert tried("Net").trial.trial_id == trial.trial_id
 
 
-def test_state_and_format_are_in_the_id_and_the_head_where_it_matters() -> None:
+def test_state_and_format_are_in_the_id_and_the_head_where_it_matters():
     for name in ("Counting", "View"):
         assert tried(name).trial.trial_id != trial_of(name).trial_id
     assert tried("HeadFirst").trial.trial_id == trial_of("HeadFirst").trial_id
@@ -142,13 +140,13 @@ def test_state_and_format_are_in_the_id_and_the_head_where_it_matters() -> None:
     assert of_head.control().trial_id == trial_of("HeadFirst").control().trial_id
 
 
-def test_a_head_that_is_trained_alone_must_be_a_layer() -> None:
+def test_a_head_that_is_trained_alone_must_be_a_layer():
     assert WARM.warmup is not None
     with pytest.raises(NetworkError, match="none of the Linear and Conv2d layers"):
         tried("NoHead", warmup=WARM.warmup.model_copy(update={"train": "head"}))
 
 
-def test_what_is_kept_of_a_warm_up_needs_a_network_without_other_state() -> None:
+def test_what_is_kept_of_a_warm_up_needs_a_network_without_other_state():
     assert WARM.warmup is not None
     with pytest.raises(NetworkError, match=r"warmup\.keep: norms needs the untrained network"):
         tried("Counting", warmup=WARM.warmup.model_copy(update={"keep": "norms"}))
@@ -156,11 +154,11 @@ def test_what_is_kept_of_a_warm_up_needs_a_network_without_other_state() -> None
 
 @pytest.mark.parametrize("compute", [Compute(bfloat16=True), Compute(channels_last=True)])
 @pytest.mark.parametrize("name", ["Net", "View", "HeadFirst", "Counting"])
-def test_the_arithmetic_of_the_run_comes_to_the_same(name: str, compute: Compute) -> None:
+def test_the_arithmetic_of_the_run_comes_to_the_same(name, compute):
     assert found(name, compute=compute) == ACCEPTED[name]
 
 
-def test_the_network_is_built_in_the_format_that_it_can_be_run_in() -> None:
+def test_the_network_is_built_in_the_format_that_it_can_be_run_in():
     trial = tried("View").trial
     network = build(trial, CPU)
     assert network.conv.weight.is_contiguous()
@@ -169,7 +167,7 @@ def test_the_network_is_built_in_the_format_that_it_can_be_run_in() -> None:
     assert plain.conv.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_head_is_found_behind_autocast_too() -> None:
+def test_the_head_is_found_behind_autocast_too():
     trial = tried("HeadFirst", compute=Compute(bfloat16=True)).trial
     network = build(trial, CPU)
     assert isinstance(network, Autocast)
@@ -178,13 +176,13 @@ def test_the_head_is_found_behind_autocast_too() -> None:
     assert head(network) is network.network.classifier
 
 
-def test_a_network_that_diverges_in_its_first_step_is_no_fault_of_its_code() -> None:
+def test_a_network_that_diverges_in_its_first_step_is_no_fault_of_its_code():
     optimizer = WARM.task.optimizer.model_copy(update={"name": "sgd", "lr": 1e30})
     task = WARM.task.model_copy(update={"optimizer": optimizer})
     assert found("Net", task=task) == {}
 
 
-def test_nothing_of_trying_is_left_behind() -> None:
+def test_nothing_of_trying_is_left_behind():
     before = torch.get_rng_state()
     with contextlib.suppress(NetworkError):
         tried("Softmax")
@@ -193,11 +191,11 @@ def test_nothing_of_trying_is_left_behind() -> None:
     assert torch.is_grad_enabled()
 
 
-def test_the_service_s_own_networks_are_as_they_were() -> None:
+def test_the_service_s_own_networks_are_as_they_were():
     assert rehearse(WARM, CPU) == Tried(WARM)
 
 
-def test_two_of_one_seed_are_alike_whatever_draws_their_weights() -> None:
+def test_two_of_one_seed_are_alike_whatever_draws_their_weights():
     for name in ("numpy_init", "Net"):
         trial = trial_of(name)
         one, two = (build(t, CPU) for t in (trial, trial.control()))
@@ -215,9 +213,7 @@ def _same(one: nn.Module, two: nn.Module) -> bool:
     ("name", "kind", "shape"),
     [("PerPixel", "segmentation", (3, 6, 6)), ("PerToken", "language", (7,))],
 )
-def test_networks_of_pixels_and_of_tokens_are_tried_alike(
-    name: str, kind: str, shape: tuple[int, ...]
-) -> None:
+def test_networks_of_pixels_and_of_tokens_are_tried_alike(name, kind, shape):
     facts = SMALL.model_copy(update={"kind": kind, "shape": shape})
     data = WARM.data.model_copy(update={"facts": facts})
     assert found(name, data=data) == {"head": "classifier"}

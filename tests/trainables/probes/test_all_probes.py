@@ -78,7 +78,7 @@ def of(probe: str) -> tuple[nn.Module, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_probe_leaves_everything_as_it_found_it(probe: str) -> None:
+def test_a_probe_leaves_everything_as_it_found_it(probe):
     network, shape = of(probe)
     subject = subject_of(network, shape)
     network.get_submodule("1").weight.requires_grad_(False)
@@ -97,7 +97,7 @@ def test_a_probe_leaves_everything_as_it_found_it(probe: str) -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_the_same_again_gives_the_same_bits(probe: str) -> None:
+def test_the_same_again_gives_the_same_bits(probe):
     network, shape = of(probe)
     subject = subject_of(network, shape)
     first = PROBES[probe].measure(subject)
@@ -108,7 +108,7 @@ def test_the_same_again_gives_the_same_bits(probe: str) -> None:
 
 
 @pytest.mark.parametrize("probe", ["layers", "slices", "curvature", "gradients", "start_outputs"])
-def test_the_network_s_mode_makes_no_difference(probe: str) -> None:
+def test_the_network_s_mode_makes_no_difference(probe):
     network, shape = of(probe)
     subject = subject_of(network, shape)
     network.train()
@@ -130,7 +130,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("probe", ["layers", "gradients", "curvature", "slices"])
-def test_any_network_can_be_probed(probe: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_network_can_be_probed(probe, name, monkeypatch):
     factory, shape = NETWORKS[name]
     few = {"curvature": ("VECTORS", "MOST_ITERATIONS"), "slices": ("SLICE_STEPS",)}
     module = sys.modules[PROBES[probe].measure.__module__]
@@ -147,7 +147,7 @@ def test_any_network_can_be_probed(probe: str, name: str, monkeypatch: pytest.Mo
         assert list(subject.layers) == bare
 
 
-def test_feedback_alignment_is_probed_as_it_trains() -> None:
+def test_feedback_alignment_is_probed_as_it_trains():
     """Its gradients are not the true ones, which the same weights have without it."""
     aligned = made(lambda: mlp(IMAGE, CLASSES, 3, 6, feedback_alignment=True))
     plain = made(lambda: mlp(IMAGE, CLASSES, 3, 6))
@@ -175,12 +175,12 @@ class Computed(nn.Module):
 
 
 @pytest.mark.parametrize("probe", ["layers", "gradients"])
-def test_layers_whose_weight_is_computed_are_left_out(probe: str) -> None:
+def test_layers_whose_weight_is_computed_are_left_out(probe):
     arrays = PROBES[probe].measure(subject_of(Computed(), IMAGE))
     assert {key.partition("/")[0] for key in arrays} == {"last"}
 
 
-def test_the_registry_says_when_each_probe_measures() -> None:
+def test_the_registry_says_when_each_probe_measures():
     moments = {name: probe.moments for name, probe in PROBES.items()}
     assert moments == {
         "confidence_map": START, "start_outputs": START, "layers": START, "gradients": START,
@@ -190,7 +190,7 @@ def test_the_registry_says_when_each_probe_measures() -> None:
     assert [name for name, probe in PROBES.items() if probe.needs_path] == ["path"]
 
 
-def test_weights_have_the_bare_network_s_names() -> None:
+def test_weights_have_the_bare_network_s_names():
     plain = subject_of(made(small_vit), IMAGE)
     wrapped = replace(plain, network=Autocast(plain.network))
     assert same(PROBES["weights"].measure(plain), PROBES["weights"].measure(wrapped))

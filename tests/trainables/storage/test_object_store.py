@@ -45,7 +45,7 @@ def overwrite(storage: Storage, key: str, damaged: bytes) -> None:
     [b"", b"\n", bytes(range(256)), os.urandom(5_000_000), os.urandom(60_000_000)],
     ids=["empty", "newline", "all bytes", "5 MB", "60 MB, in parts"],
 )
-def test_what_is_put_is_got(storage: Storage, payload: bytes) -> None:
+def test_what_is_put_is_got(storage, payload):
     assert storage.get(KEY) is None
     assert KEY not in storage
     storage.put(KEY, payload)
@@ -59,14 +59,14 @@ def test_what_is_put_is_got(storage: Storage, payload: bytes) -> None:
     assert KEY not in storage
 
 
-def test_an_object_is_what_a_folder_has_as_a_file(storage: Storage, tmp_path) -> None:
+def test_an_object_is_what_a_folder_has_as_a_file(storage, tmp_path):
     folder = Storage(tmp_path)
     for one in (storage, folder):
         one.put(KEY, b"payload\nof lines")
     assert content(storage, KEY) == (tmp_path / KEY).read_bytes()
 
 
-def test_keys_do_not_get_in_each_others_way(storage: Storage) -> None:
+def test_keys_do_not_get_in_each_others_way(storage):
     keys = ["records/a", "records/a/b", "checkpoints/a", "a"]
     for key in keys:
         storage.put(key, key.encode())
@@ -75,15 +75,13 @@ def test_keys_do_not_get_in_each_others_way(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("key", ["../x", "a/../b", "/a", "s3://other/x", ".hidden", ""])
-def test_a_key_that_could_leave_the_prefix_is_refused(storage: Storage, key: str) -> None:
+def test_a_key_that_could_leave_the_prefix_is_refused(storage, key):
     with pytest.raises(ValueError, match="storage key"):
         storage.put(key, b"payload")
 
 
 @pytest.mark.parametrize("damage", [b"", b"warmup-sweep sha256 0\nx", b"\x80\x05cpickle"])
-def test_a_damaged_object_is_absent_set_aside_and_said(
-    storage: Storage, damage: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_object_is_absent_set_aside_and_said(storage, damage, caplog):
     storage.put(KEY, b"payload")
     overwrite(storage, KEY, damage)
     with caplog.at_level(logging.WARNING):
@@ -95,7 +93,7 @@ def test_a_damaged_object_is_absent_set_aside_and_said(
     assert storage.get(KEY) == b"computed again"
 
 
-def test_writers_of_one_key_leave_one_whole_object(storage: Storage) -> None:
+def test_writers_of_one_key_leave_one_whole_object(storage):
     payloads = {bytes([writer]) * 100_000 for writer in range(8)}
 
     def write(payload: bytes) -> bytes | None:
@@ -107,7 +105,7 @@ def test_writers_of_one_key_leave_one_whole_object(storage: Storage) -> None:
     assert storage.get(KEY) in payloads
 
 
-def test_another_process_of_the_cluster_is_seen_at_once(storage: Storage) -> None:
+def test_another_process_of_the_cluster_is_seen_at_once(storage):
     other = Storage(str(storage.root))
     assert KEY not in other
     storage.put(KEY, b"payload")
@@ -119,13 +117,13 @@ def test_another_process_of_the_cluster_is_seen_at_once(storage: Storage) -> Non
 # What cannot be used is said in one line
 
 
-def test_a_bucket_that_is_not_there_is_refused(server: SimpleNamespace) -> None:
+def test_a_bucket_that_is_not_there_is_refused(server):
     with pytest.raises(InputError, match=r"--storage s3://nowhere/x: cannot be used \(.*bucket"):
         check_writable("s3://nowhere/x")
     check_writable(server.url)
 
 
-def test_a_server_that_is_away_is_an_os_error(server, monkeypatch) -> None:
+def test_a_server_that_is_away_is_an_os_error(server, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     fsspec.get_filesystem_class("s3").clear_instance_cache()
@@ -140,19 +138,19 @@ def test_a_server_that_is_away_is_an_os_error(server, monkeypatch) -> None:
     ("url", "said"),
     [("nosuch://x/y", "Protocol not known"), ("gs://bucket/x", "pip install gcsfs")],
 )
-def test_a_store_that_cannot_be_opened_is_refused(url: str, said: str) -> None:
+def test_a_store_that_cannot_be_opened_is_refused(url, said):
     with pytest.raises(InputError, match=said) as error:
         open_storage(url)
     assert "\n" not in str(error.value)
 
 
-def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+def test_a_password_in_the_url_is_refused_and_not_repeated():
     with pytest.raises(InputError, match="by the environment") as error:
         parse_options(["tiny", "--storage", "s3://key:secret@bucket/prefix"])
     assert "secret@" not in str(error.value)
 
 
-def test_what_belongs_to_the_launch_stays_in_a_folder(tmp_path, monkeypatch) -> None:
+def test_what_belongs_to_the_launch_stays_in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     remote = parse_options(["tiny", "--storage", "s3://bucket/prefix"])
     assert (remote.storage, remote.folder) == ("s3://bucket/prefix", tmp_path / "sweep_storage")

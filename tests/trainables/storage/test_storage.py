@@ -45,7 +45,7 @@ def files(storage: Storage) -> list[str]:
     key=st.from_regex(r"[A-Za-z0-9_-]{1,20}(/[A-Za-z0-9_-]{1,20}){0,3}", fullmatch=True),
     payload=st.binary(max_size=2000),
 )
-def test_what_is_put_is_got(key: str, payload: bytes, tmp_path_factory: pytest.TempPathFactory):
+def test_what_is_put_is_got(key, payload, tmp_path_factory):
     storage = Storage(tmp_path_factory.mktemp("storage"))
     assert storage.get(key) is None
     storage.put(key, payload)
@@ -58,12 +58,12 @@ def test_what_is_put_is_got(key: str, payload: bytes, tmp_path_factory: pytest.T
     [b"", b"\n", b"\n\n", b"warmup-sweep sha256 0\n", bytes(range(256)), os.urandom(5_000_000)],
     ids=["empty", "newline", "newlines", "header-like", "all bytes", "5 MB"],
 )
-def test_awkward_payloads_come_back(storage: Storage, payload: bytes) -> None:
+def test_awkward_payloads_come_back(storage, payload):
     storage.put(KEY, payload)
     assert storage.get(KEY) == payload
 
 
-def test_a_file_is_one_header_with_the_digest_and_then_the_payload(storage: Storage) -> None:
+def test_a_file_is_one_header_with_the_digest_and_then_the_payload(storage):
     storage.put(KEY, b"payload\nof lines")
     digest = hashlib.sha256(b"payload\nof lines").hexdigest()
     assert file_of(storage).read_bytes() == f"warmup-sweep sha256 {digest}\n".encode() + (
@@ -71,14 +71,14 @@ def test_a_file_is_one_header_with_the_digest_and_then_the_payload(storage: Stor
     )
 
 
-def test_the_last_put_counts(storage: Storage) -> None:
+def test_the_last_put_counts(storage):
     storage.put(KEY, b"first, and longer")
     storage.put(KEY, b"second")
     assert storage.get(KEY) == b"second"
     assert files(storage) == [KEY]
 
 
-def test_keys_are_apart_from_each_other(storage: Storage) -> None:
+def test_keys_are_apart_from_each_other(storage):
     keys = ["records/a", "records/b", "checkpoints/a", "warmups/a/b", "a"]
     for key in keys:
         storage.put(key, key.encode())
@@ -87,7 +87,7 @@ def test_keys_are_apart_from_each_other(storage: Storage) -> None:
     assert [storage.get(key) for key in keys] == [None, *(key.encode() for key in keys[1:])]
 
 
-def test_an_absent_object_is_none_and_deleting_it_is_fine(storage: Storage) -> None:
+def test_an_absent_object_is_none_and_deleting_it_is_fine(storage):
     assert storage.get(KEY) is None
     storage.delete(KEY)
     storage.put("records/other", b"")
@@ -95,7 +95,7 @@ def test_an_absent_object_is_none_and_deleting_it_is_fine(storage: Storage) -> N
     assert storage.get(KEY) is None
 
 
-def test_whether_an_object_is_there_is_told_without_reading_it(storage: Storage) -> None:
+def test_whether_an_object_is_there_is_told_without_reading_it(storage):
     assert KEY not in storage
     storage.put(KEY, b"payload")
     assert KEY in storage
@@ -106,7 +106,7 @@ def test_whether_an_object_is_there_is_told_without_reading_it(storage: Storage)
     assert KEY not in storage
 
 
-def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage: Storage) -> None:
+def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage):
     assert storage.listed("warmups") == []
     for key in ("records/b", "records/a", "warmups/cpu/one/two"):
         storage.put(key, key.encode())
@@ -124,7 +124,7 @@ def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage: Storage)
     storage.discard(found[0])
 
 
-def test_reading_makes_no_folder(storage: Storage) -> None:
+def test_reading_makes_no_folder(storage):
     storage.get(KEY)
     storage.delete(KEY)
     assert not storage.root.exists()
@@ -159,9 +159,7 @@ BAD_KEYS = [
 
 @pytest.mark.parametrize("key", BAD_KEYS)
 @pytest.mark.parametrize("operation", ["put", "get", "delete", "__contains__"])
-def test_a_key_that_could_leave_the_folder_or_hide_in_it_is_refused(
-    storage: Storage, key: str, operation: str
-) -> None:
+def test_a_key_that_could_leave_the_folder_or_hide_in_it_is_refused(storage, key, operation):
     arguments = (key, b"payload") if operation == "put" else (key,)
     with pytest.raises(ValueError, match="storage key") as error:
         getattr(storage, operation)(*arguments)
@@ -184,9 +182,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("before", [None, b"old"])
-def test_a_disk_that_is_full_halfway_leaves_what_was_there(
-    storage: Storage, before: bytes | None
-) -> None:
+def test_a_disk_that_is_full_halfway_leaves_what_was_there(storage, before):
     if before is not None:
         storage.put(KEY, before)
     with largest_file(10_000), pytest.raises(OSError, match="File too large"):
@@ -199,12 +195,8 @@ def test_a_disk_that_is_full_halfway_leaves_what_was_there(
 @pytest.mark.parametrize("fault", [OSError("no space"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("before", [None, b"old"])
 def test_a_fault_at_the_last_moment_leaves_what_was_there(
-    storage: Storage,
-    call: str,
-    fault: BaseException,
-    before: bytes | None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    storage, call, fault, before, monkeypatch
+):
     if before is not None:
         storage.put(KEY, before)
 
@@ -219,9 +211,7 @@ def test_a_fault_at_the_last_moment_leaves_what_was_there(
     assert files(storage) == ([] if before is None else [KEY])
 
 
-def test_the_content_is_on_the_disk_before_it_has_its_name(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_content_is_on_the_disk_before_it_has_its_name(storage, monkeypatch):
     calls: list[tuple[str, int]] = []
     fsync, replace = os.fsync, os.replace
 
@@ -250,7 +240,7 @@ for byte in range(256):
 """
 
 
-def test_a_writer_that_is_killed_leaves_a_whole_object(storage: Storage) -> None:
+def test_a_writer_that_is_killed_leaves_a_whole_object(storage):
     with subprocess.Popen(
         [sys.executable, "-c", WRITES_FOREVER, str(storage.root)],
         cwd=ROOT,
@@ -295,9 +285,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_object_is_absent_set_aside_and_said(
-    storage: Storage, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_object_is_absent_set_aside_and_said(storage, damage, caplog):
     storage.put(KEY, PAYLOAD)
     content = DAMAGED[damage](file_of(storage).read_bytes())
     file_of(storage).write_bytes(content)
@@ -316,9 +304,7 @@ def test_a_damaged_object_is_absent_set_aside_and_said(
 
 @settings(deadline=None, max_examples=200)
 @given(payload=st.binary(max_size=50), data=st.data())
-def test_no_change_of_a_single_byte_goes_unnoticed(
-    payload: bytes, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_no_change_of_a_single_byte_goes_unnoticed(payload, data, tmp_path_factory):
     storage = Storage(tmp_path_factory.mktemp("storage"))
     storage.put("a", payload)
     content = file_of(storage, "a").read_bytes()
@@ -333,9 +319,7 @@ def test_no_change_of_a_single_byte_goes_unnoticed(
 # Concurrency
 
 
-def test_writers_of_one_key_leave_one_whole_object_and_readers_see_whole_ones(
-    storage: Storage, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_writers_of_one_key_leave_one_whole_object_and_readers_see_whole_ones(storage, caplog):
     payloads = {bytes([writer]) * (100_000 + writer) for writer in range(8)}
     seen: set[bytes | None] = set()
 
@@ -352,7 +336,7 @@ def test_writers_of_one_key_leave_one_whole_object_and_readers_see_whole_ones(
     assert not caplog.records
 
 
-def test_two_that_find_the_same_damage_both_get_none(storage: Storage) -> None:
+def test_two_that_find_the_same_damage_both_get_none(storage):
     """The second reader comes while the first is about to set the file aside."""
 
     class SecondReader(logging.Handler):

@@ -35,9 +35,7 @@ def candidates(image: Tensor, crop: int, flip: bool) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(("crop", "flip"), [(0, True), (1, False), (2, True)])
-def test_every_image_becomes_one_of_torchvision_s_crops_and_mirror_images(
-    crop: int, flip: bool
-) -> None:
+def test_every_image_becomes_one_of_torchvision_s_crops_and_mirror_images(crop, flip):
     given = images()
     inputs, labels = augmented(given, LABELS, Augmentation(crop=crop, flip=flip), random())
     assert torch.equal(labels, LABELS)
@@ -49,7 +47,7 @@ def test_every_image_becomes_one_of_torchvision_s_crops_and_mirror_images(
     assert len(seen) >= min(20, len(candidates(given[0], crop, flip)))
 
 
-def test_places_and_mirroring_are_uniform() -> None:
+def test_places_and_mirroring_are_uniform():
     given = images()[:1].expand(8000, -1, -1, -1)
     labels = torch.zeros(8000, dtype=torch.int64)
     inputs, _ = augmented(given, labels, Augmentation(crop=1, flip=True), random())
@@ -60,7 +58,7 @@ def test_places_and_mirroring_are_uniform() -> None:
     assert all(abs(count - expected) < 5 * sd for count in counts)
 
 
-def test_the_labels_of_pixels_go_with_their_image_and_padding_has_none() -> None:
+def test_the_labels_of_pixels_go_with_their_image_and_padding_has_none():
     given = images()
     labels = given[:, 0].long()  # a pixel's label is its first channel
     inputs, moved = augmented(given, labels, Augmentation(crop=2, flip=True), random())
@@ -70,7 +68,7 @@ def test_the_labels_of_pixels_go_with_their_image_and_padding_has_none() -> None
     assert torch.equal(moved[~padding], inputs[:, 0][~padding].long())
 
 
-def test_the_generator_decides_all_and_nothing_else_is_drawn_from() -> None:
+def test_the_generator_decides_all_and_nothing_else_is_drawn_from():
     settings = Augmentation(crop=2, flip=True)
     before = torch.random.get_rng_state()
     first, again = (augmented(images(), LABELS, settings, random(1))[0] for _ in range(2))
@@ -79,7 +77,7 @@ def test_the_generator_decides_all_and_nothing_else_is_drawn_from() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_nothing_asked_for_is_nothing_done() -> None:
+def test_nothing_asked_for_is_nothing_done():
     given = images()
     inputs, labels = augmented(given, LABELS, Augmentation(), random())
     assert torch.equal(inputs, given)

@@ -75,7 +75,7 @@ def nothing(examples: int) -> None: ...
 # One epoch
 
 
-def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit() -> None:
+def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit():
     ours, theirs = network(), network()
     split, held_out = images(150), images(50, seed=1)
     our_optimizer = adam(ours)
@@ -103,7 +103,7 @@ def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit() -> None:
     assert not torch.equal(ours.state_dict()["1.weight"], network().state_dict()["1.weight"])
 
 
-def test_what_a_step_says_is_said_before_its_update_and_in_training_mode() -> None:
+def test_what_a_step_says_is_said_before_its_update_and_in_training_mode():
     made, split = network(), images(16)
     before = copy.deepcopy(made).train()(split.inputs).detach()
     said = train_epoch(made, adam(made), iter(batches_of(split, 16)), nothing)
@@ -111,7 +111,7 @@ def test_what_a_step_says_is_said_before_its_update_and_in_training_mode() -> No
     assert not said.logits.requires_grad
 
 
-def test_every_step_is_told_with_its_examples_after_it_was_made() -> None:
+def test_every_step_is_told_with_its_examples_after_it_was_made():
     made, told, weights = network(), [], []
 
     def tick(examples: int) -> None:
@@ -125,7 +125,7 @@ def test_every_step_is_told_with_its_examples_after_it_was_made() -> None:
     assert torch.equal(weights[-1], made.state_dict()["1.weight"])
 
 
-def test_training_moves_and_reads_no_global_random_state() -> None:
+def test_training_moves_and_reads_no_global_random_state():
     states = []
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -164,9 +164,7 @@ def adam_by_hand(
     ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-6)], ids=str
 )
 @pytest.mark.parametrize("weight_decay", [0.0, 1e-3, 0.5])
-def test_the_optimizer_is_adam_with_l2_in_the_gradient(
-    weight_decay: float, dtype: torch.dtype, tolerance: float
-) -> None:
+def test_the_optimizer_is_adam_with_l2_in_the_gradient(weight_decay, dtype, tolerance):
     """A linear softmax classifier, whose gradient is (softmax − one-hot)ᵀ x / n, by hand."""
     random = np.random.default_rng(0)
     inputs, labels = random.normal(size=(5, 12, 7)), random.integers(3, size=(5, 12))
@@ -190,7 +188,7 @@ def test_the_optimizer_is_adam_with_l2_in_the_gradient(
     np.testing.assert_allclose(layer.bias.detach().numpy(), bias, rtol=0, atol=tolerance)
 
 
-def test_a_new_optimizer_has_no_state_and_trains_every_parameter() -> None:
+def test_a_new_optimizer_has_no_state_and_trains_every_parameter():
     made = network()
     optimizer = adam(made)
     assert not optimizer.state
@@ -203,9 +201,7 @@ def test_a_new_optimizer_has_no_state_and_trains_every_parameter() -> None:
 
 @settings(deadline=None)
 @given(count=st.integers(1, 60), batch=st.integers(2, 20), seed=st.integers(0, 2**32))
-def test_an_epoch_visits_each_example_once_but_a_lone_last_one(
-    count: int, batch: int, seed: int
-) -> None:
+def test_an_epoch_visits_each_example_once_but_a_lone_last_one(count, batch, seed):
     made = list(shuffled(numbered(count), batch, torch.Generator().manual_seed(seed)))
     visited = [int(label) for _, labels in made for label in labels]
     assert len(set(visited)) == len(visited)
@@ -220,7 +216,7 @@ def order_of(batches: Iterator[tuple[Tensor, Tensor]]) -> list[int]:
     return [int(label) for _, labels in batches for label in labels]
 
 
-def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all() -> None:
+def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all():
     one, other = (torch.Generator().manual_seed(1) for _ in range(2))
     outside = torch.random.get_rng_state()
     epochs = [order_of(shuffled(numbered(40), 8, one)) for _ in range(4)]
@@ -229,7 +225,7 @@ def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all() -> N
     assert torch.equal(torch.random.get_rng_state(), outside)
 
 
-def test_any_example_may_be_the_one_that_is_dropped() -> None:
+def test_any_example_may_be_the_one_that_is_dropped():
     random = torch.Generator().manual_seed(0)
     dropped = [set(range(5)) - set(order_of(shuffled(numbered(5), 2, random))) for _ in range(200)]
     counts = [dropped.count({number}) for number in range(5)]
@@ -240,7 +236,7 @@ def test_any_example_may_be_the_one_that_is_dropped() -> None:
 # Evaluating
 
 
-def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
+def test_evaluation_uses_running_statistics_and_moves_nothing():
     made = network()
     train_epoch(made, adam(made), iter(batches_of(images(64), 16)), nothing)
     before, outside = copy.deepcopy(made), torch.random.get_rng_state()
@@ -258,7 +254,7 @@ def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
     assert torch.equal(said.labels, split.labels)
 
 
-def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated() -> None:
+def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated():
     made, split = network().eval(), images(2 * EVALUATED_EXAMPLES + 7)
     said = evaluate(made, split)
     assert (said.logits.shape, said.logits.dtype) == ((507, 4), torch.float32)
@@ -268,7 +264,7 @@ def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated() -> No
         torch.testing.assert_close(said.logits[at : at + 1], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
+def test_dropout_is_off_in_evaluation_and_on_in_training():
     made = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Dropout(0.5))
     split = images(20)
     assert torch.equal(evaluate(made, split).logits, evaluate(made, split).logits)
@@ -286,9 +282,7 @@ def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
     classes=st.integers(2, 12),
     scale=st.floats(0.1, 5),
 )
-def test_metrics_agree_with_torch_and_torchmetrics(
-    seed: int, count: int, classes: int, scale: float
-) -> None:
+def test_metrics_agree_with_torch_and_torchmetrics(seed, count, classes, scale):
     random = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(count, classes, generator=random)
     labels = torch.randint(classes, (count,), generator=random)
@@ -307,13 +301,13 @@ def test_metrics_agree_with_torch_and_torchmetrics(
         assert measured["ece"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_network_that_is_sure_and_right_half_the_time_has_an_ece_of_a_half() -> None:
+def test_a_network_that_is_sure_and_right_half_the_time_has_an_ece_of_a_half():
     logits, labels = torch.tensor([[1e4, 0.0], [1e4, 0.0]]), torch.tensor([0, 1])
     measured = measure(Outputs(logits, labels))
     assert measured == {"loss": 5000.0, "accuracy": 0.5, "confidence": 1.0, "ece": 0.5}
 
 
-def test_metrics_are_plain_numbers() -> None:
+def test_metrics_are_plain_numbers():
     measured = measure(Outputs(torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])))
     assert list(measured) == ["loss", "accuracy", "confidence", "ece"]
     assert {type(value) for value in measured.values()} == {float}
@@ -321,7 +315,7 @@ def test_metrics_are_plain_numbers() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("at", [(0, 0), (6, 3)])
-def test_one_output_that_is_not_finite_is_divergence(value: float, at: tuple[int, int]) -> None:
+def test_one_output_that_is_not_finite_is_divergence(value, at):
     logits, labels = torch.zeros(7, 4), torch.zeros(7, dtype=torch.int64)
     measure(Outputs(logits, labels))
     logits[at] = value
