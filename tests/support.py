@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +59,8 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def refused(error: type[Exception], text: str) -> AbstractContextManager[Any]:
+    """What is done within raises the error, which says the text and nothing else."""
+    return pytest.raises(error, match=rf"^{re.escape(text)}\Z")

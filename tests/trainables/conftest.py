@@ -1,20 +1,37 @@
-"""Modules as users write them."""
+"""One thread and one seed for every test, a storage, and modules as users write them."""
 
 import importlib
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from support import ROOT
 
+from trainables.storage.storage import Storage
+
+Digests = dict[str, dict[str, str]]
 Write = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> None:
     """As a worker trains."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _one_seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path / "storage")
 
 
 @pytest.fixture
@@ -35,3 +52,15 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     for name in set(sys.modules) - before:
         if name.split(".")[0].startswith("my_"):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> Digests:
+    """What another process draws and ships, by the names of the functions in `fingerprints`."""
+    ended = subprocess.run(
+        [sys.executable, ROOT / "tests" / "fingerprints.py"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(ended.stdout)

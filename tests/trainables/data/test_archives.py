@@ -59,12 +59,6 @@ def test_keys_of_keras_and_medmnist_are_known(tmp_path, pattern_x, pattern_y, va
     assert source.notes == ()
 
 
-def test_labels_are_a_column_as_medmnist_has_them(tmp_path):
-    arrays = keyed("{}_images", "{}_labels", train="train", test="test")
-    columns = {k: v[:, None] if "labels" in k else v for k, v in arrays.items()}
-    assert load(archive(tmp_path, **columns)).test.labels.tolist() == Y[ROWS["test"]].tolist()
-
-
 def test_keys_that_are_not_used_are_said(tmp_path):
     arrays = keyed("x_{}", "y_{}", train="train", test="test")
     source = load(archive(tmp_path, **arrays, names=np.array(["a"]), train=X, x_extra=X))

@@ -15,8 +15,6 @@ from trainables.models.feedback import FeedbackLinear
 from trainables.models.linear import LARGE, Linear, linear, mkl_is_slow, speed_up
 from trainables.models.mlp import mlp
 
-torch.set_num_threads(1)
-
 # rounding of a sum of k products of standard normals, with room
 TOLERANCE = {"rtol": 1e-5, "atol": 2e-4}
 

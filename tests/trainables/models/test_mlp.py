@@ -1,16 +1,14 @@
 """The MLP against the paper's sizes and He's law; its weights depend on the seed alone."""
 
-import hashlib
 import itertools
 import math
-import subprocess
-import sys
 
+import fingerprints
 import numpy as np
 import pytest
 import scipy.stats
 import torch
-from support import ROOT
+from fingerprints import network_digest
 from torch import nn
 
 from trainables.config.model import Mlp
@@ -21,7 +19,6 @@ from trainables.models.mlp import mlp
 from trainables.seeds import generator
 
 CPU = torch.device("cpu")
-DEPTHS = [2, 3, 4, 5, 6]
 ERRORS = 5  # standard errors allowed
 FACTS = DataFacts(
     digest="0", ood_digest=None, shape=(3, 32, 32), classes=10, mean=(0.5,) * 3, std=(0.25,) * 3
@@ -42,16 +39,8 @@ def trial(**fields: object) -> Trial:
     return Trial(data=Data(ood=None, facts=FACTS), **fields)
 
 
-def fingerprint(made: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in made.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    return fingerprint(one) == fingerprint(other)
+def same(*networks: nn.Module) -> bool:
+    return len({network_digest(network) for network in networks}) == 1
 
 
 # Architecture
@@ -65,7 +54,7 @@ def test_the_paper_s_networks_have_the_paper_s_parameters(depth, parameters):
     assert sum(parameter.numel() for parameter in network(depth).parameters()) == parameters
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("depth", [2, 3, 4, 5, 6])
 def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alone(depth):
     block = [nn.Linear, nn.ReLU, nn.BatchNorm1d]
     expected = [nn.Flatten, *block * (depth - 1), nn.Linear]
@@ -118,42 +107,23 @@ def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator():
         assert torch.equal(layer.weight, law)
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth):
-    made = network(depth)
-    assert all((layer.bias == 0).all() for layer in linears(made))
-    for norm in (layer for layer in made if isinstance(layer, nn.BatchNorm1d)):
-        assert (norm.weight == 1).all()
-        assert (norm.running_var == 1).all()
-        assert (norm.bias == 0).all()
-        assert (norm.running_mean == 0).all()
-
-
 # Randomness
 
 
-def test_torch_s_global_random_state_is_not_moved():
-    before = torch.random.get_rng_state()
-    build(trial(), CPU)
-    assert torch.equal(torch.random.get_rng_state(), before)
-
-
-def test_torch_s_global_random_state_is_not_read():
-    torch.manual_seed(1)
-    first = build(trial(), CPU)
-    torch.manual_seed(2)
-    assert same(first, build(trial(), CPU))
-
-
-def test_both_members_of_a_pair_have_the_same_weights():
-    warm = trial(seed=3)
-    assert same(build(warm, CPU), build(warm.control(), CPU))
+def test_torch_s_global_random_state_is_neither_moved_nor_read():
+    made = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.random.get_rng_state()
+        made.append(build(trial(), CPU))
+        assert torch.equal(torch.random.get_rng_state(), before)
+    assert same(*made)
 
 
 def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on():
     one, other = trial(seed=3), trial(seed=3, warmup={"examples": 9999, "noise": {"std": 2}})
-    assert same(build(one, CPU), build(other, CPU))
-    assert same(build(one, CPU), network(depth=6, seed=3))
+    members = (build(t, CPU) for t in (one, one.control(), other))
+    assert same(*members, network(depth=6, seed=3))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 2**40])
@@ -169,26 +139,5 @@ def test_a_model_section_sets_depth_and_width():
     assert [layer.out_features for layer in linears(made)] == [20, 20, 10]
 
 
-FINGERPRINTS = """
-import hashlib, torch
-from trainables.models.initialisation import initialise
-from trainables.models.mlp import mlp
-from trainables.seeds import generator
-torch.manual_seed(99)
-for depth in (6, 2):
-    network = mlp((3, 32, 32), 10, depth, 256)
-    initialise(network, "he", generator(5, "weights"))
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    print(depth, digest.hexdigest())
-"""
-
-
-def test_another_process_draws_the_same_weights():
-    there = subprocess.run(
-        [sys.executable, "-c", FINGERPRINTS], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    here = {str(depth): fingerprint(network(depth, seed=5)) for depth in (2, 6)}
-    assert dict(line.split() for line in there.stdout.splitlines()) == here
+def test_another_process_draws_the_same_weights(elsewhere):
+    assert elsewhere["weights"] == fingerprints.weights()

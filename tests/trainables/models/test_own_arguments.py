@@ -12,7 +12,6 @@ from trainables.models.own import NetworkError, own
 
 SHAPE = (3, 4, 4)
 BOTH = {"num_classes": 7, "input_shape": SHAPE}
-Write = Callable[..., Path]
 
 GIVEN = """
 import functools
@@ -45,7 +44,7 @@ def breaks(**kwargs): return Net(kwargs["num_classes"], depth=1)
 """
 
 
-def given(write: Write, factory: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def given(write: Callable[..., Path], factory: str, arguments: dict[str, Any]) -> dict[str, Any]:
     write(GIVEN)
     made: Any = own(f"my_net:{factory}", SHAPE, 7, arguments)
     return dict(made.given)

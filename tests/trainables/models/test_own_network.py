@@ -1,10 +1,10 @@
 """A network of the user's own: found by its path, tried on its task, every error in one line."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
+from support import refused
 from torch import Tensor, nn
 
 from trainables.models.fit import fits
@@ -40,15 +40,6 @@ def fails(num_classes, input_shape):
     raise AssertionError
 """
 
-Write = Callable[..., Path]
-
-
-def refused(action: Callable[[], object], text: str) -> None:
-    with pytest.raises(NetworkError) as raised:
-        action()
-    assert str(raised.value) == text
-
-
 # --- own ---------------------------------------------------------------------------------------
 
 
@@ -70,33 +61,8 @@ def test_a_factory_may_be_in_a_package(write):
     "name", ["my_net", "my_net:", ":make", "my_net.py:make:x", "my net:make", "my_net:a.b", "./a:b"]
 )
 def test_a_malformed_path(name):
-    refused(
-        lambda: own(name, SHAPE, 7, {}),
-        f"model: {name!r} is no import path; write package.module:factory",
-    )
-
-
-@pytest.mark.parametrize("name", ["my_nte:make", "my_package.nte:make"])
-def test_a_module_that_is_not_there(write, name):
-    write("", "my_package/__init__.py")
-    refused(
-        lambda: own(name, SHAPE, 7, {}),
-        f"model: {name}: no module {name.partition(':')[0]}; the folder of the command is "
-        "searched: my_net.py in it is my_net:make",
-    )
-
-
-def test_a_package_that_is_not_there(write):
-    write(GOOD)
-    remedy = "the folder of the command is searched: my_net.py in it is my_net:make"
-    refused(
-        lambda: own("my_absent.nets:make", SHAPE, 7, {}),
-        f"model: my_absent.nets:make: no module my_absent; {remedy}",
-    )
-    refused(
-        lambda: own("my_net.nets:make", SHAPE, 7, {}),
-        f"model: my_net.nets:make: no module my_net.nets; {remedy}",
-    )
+    with refused(NetworkError, f"model: {name!r} is no import path; write package.module:factory"):
+        own(name, SHAPE, 7, {})
 
 
 @pytest.mark.parametrize(
@@ -111,75 +77,56 @@ def test_a_package_that_is_not_there(write):
 )
 def test_a_module_that_raises_on_import(write, code, said):
     write(code)
-    refused(
-        lambda: own("my_net:make", SHAPE, 7, {}),
+    text = (
         f"model: my_net:make: importing my_net raises {said}; it must import in this environment, "
-        "as `python -c 'import my_net'` shows",
+        "as `python -c 'import my_net'` shows"
     )
-
-
-def test_a_factory_that_is_not_there(write):
-    write(GOOD)
-    refused(
-        lambda: own("my_net:maek", SHAPE, 7, {}),
-        "model: my_net:maek: no such attribute; did you mean 'make'?",
-    )
-    refused(
-        lambda: own("my_net:xyz", SHAPE, 7, {}),
-        "model: my_net:xyz: no such attribute; there is Net, make, nothing, lazy, fails",
-    )
-    write("answer = 42", "my_empty.py")
-    refused(
-        lambda: own("my_empty:make", SHAPE, 7, {}),
-        "model: my_empty:make: no such attribute; there is none",
-    )
-
-
-def test_a_factory_that_cannot_be_called(write):
-    write(GOOD)
-    refused(
-        lambda: own("my_net:answer", SHAPE, 7, {}),
-        "model: my_net:answer is int, which cannot be called; "
-        "give a function or class that makes the network",
-    )
+    with refused(NetworkError, text):
+        own("my_net:make", SHAPE, 7, {})
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
         ("make", {"width": -1}, "RuntimeError: no negative width"),
-        (
-            "make",
-            {"wdith": 1},
-            "TypeError: make() got an unexpected keyword argument 'wdith'",
-        ),
+        ("make", {"wdith": 1}, "TypeError: make() got an unexpected keyword argument 'wdith'"),
         ("fails", {}, "AssertionError"),
     ],
 )
 def test_a_factory_that_raises(write, name, arguments, said):
     write(GOOD)
     given = "".join(f", {argument}={value}" for argument, value in arguments.items())
-    refused(
-        lambda: own(f"my_net:{name}", SHAPE, 7, arguments),
+    text = (
         f"model: my_net:{name}, called with (num_classes=7, input_shape=(3, 4, 4){given}), raises "
-        f"{said}; change model.arguments or the factory",
+        f"{said}; change model.arguments or the factory"
     )
+    with refused(NetworkError, text):
+        own(f"my_net:{name}", SHAPE, 7, arguments)
 
 
-def test_a_factory_that_makes_no_network(write):
+REMEDY = "the folder of the command is searched: my_net.py in it is my_net:make"
+NO_NETWORK = {
+    "my_nte:make": f": no module my_nte; {REMEDY}",
+    "my_package.nte:make": f": no module my_package.nte; {REMEDY}",
+    "my_absent.nets:make": f": no module my_absent; {REMEDY}",
+    "my_net.nets:make": f": no module my_net.nets; {REMEDY}",
+    "my_net:maek": ": no such attribute; did you mean 'make'?",
+    "my_net:xyz": ": no such attribute; there is Net, make, nothing, lazy, fails",
+    "my_empty:make": ": no such attribute; there is none",
+    "my_net:answer": " is int, which cannot be called; "
+    "give a function or class that makes the network",
+    "my_net:nothing": " returns NoneType; let it return a torch.nn.Module",
+    "my_net:lazy": " makes lazy layers, without weights as yet; give their sizes",
+}
+
+
+@pytest.mark.parametrize(("name", "says"), NO_NETWORK.items(), ids=NO_NETWORK)
+def test_what_makes_no_network_is_refused(write, name, says):
     write(GOOD)
-    refused(
-        lambda: own("my_net:nothing", SHAPE, 7, {}),
-        "model: my_net:nothing returns NoneType; let it return a torch.nn.Module",
-    )
-
-
-def test_a_factory_that_makes_lazy_layers(write):
-    write(GOOD)
-    refused(
-        lambda: own("my_net:lazy", SHAPE, 7, {}),
-        "model: my_net:lazy makes lazy layers, without weights as yet; give their sizes",
-    )
+    write("", "my_package/__init__.py")
+    write("answer = 42", "my_empty.py")
+    with refused(NetworkError, f"model: {name}{says}"):
+        own(name, SHAPE, 7, {})
 
 
 # --- fits --------------------------------------------------------------------------------------
@@ -224,10 +171,9 @@ def test_the_output_has_the_classes_in_dimension_1_and_the_targets_behind(
     if kind == "language":
         assert 0 <= given[0].min() <= given[0].max() < 7
     wrong = (2, 8, *expected[2:])
-    refused(
-        lambda: fits(Says(lambda inputs: torch.zeros(wrong)), kind, shape, 7),
-        f"model: its output for 2 examples is {wrong}; 7 classes need {expected}",
-    )
+    text = f"model: its output for 2 examples is {wrong}; 7 classes need {expected}"
+    with refused(NetworkError, text):
+        fits(Says(lambda inputs: torch.zeros(wrong)), kind, shape, 7)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +205,8 @@ def test_the_output_has_the_classes_in_dimension_1_and_the_targets_behind(
     ids=["tuple", "shape", "integers", "infinite", "raises"],
 )
 def test_a_network_that_does_not_fit(output, text):
-    refused(lambda: fits(Says(output), "classification", (6,), 7), f"model: {text}")
+    with refused(NetworkError, f"model: {text}"):
+        fits(Says(output), "classification", (6,), 7)
 
 
 @pytest.mark.parametrize("classes", [7, 8], ids=["fits", "does not"])

@@ -1,16 +1,17 @@
 """The language model: no look ahead, and attention as its formula says."""
 
 import math
-import re
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
 import torch
+from support import refused
 from torch import Tensor, nn
 
 from trainables.models.transformer import transformer
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 VOCABULARY = 11
 CONTEXT = 9
@@ -25,15 +26,6 @@ MODES: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
 def _said(network: nn.Module, tokens: Tensor, context: object = None) -> Tensor:
     with context or nullcontext():  # type: ignore[attr-defined]
         return network(tokens)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread_and_no_warning() -> Iterator[None]:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def network(**settings: float) -> nn.Module:
@@ -188,6 +180,6 @@ def test_heads_that_cannot_share_the_width_are_refused(width, heads, remedy):
         f"model.heads: {heads} heads cannot share a width of {width}; "
         f"give a width that {heads} divides, such as {remedy}"
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+    with refused(ValueError, text):
         transformer((CONTEXT,), VOCABULARY, width=width, heads=heads)
     transformer((CONTEXT,), VOCABULARY, width=remedy, heads=heads)

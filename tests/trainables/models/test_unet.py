@@ -1,19 +1,12 @@
 """The U-Net against its formula, written out in plain tensor operations."""
 
-import re
-
 import pytest
 import torch
 import torch.nn.functional as F
+from support import refused
 from torch import Tensor, nn
 
 from trainables.models.unet import unet
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
 
 
 def images(channels: int = 3, height: int = 16, width: int = 16, n: int = 2) -> Tensor:
@@ -107,6 +100,6 @@ def test_sides_that_cannot_be_halved_are_refused(depth, sides, divisor, possible
         f"model.depth: {depth} resolutions need images whose sides {divisor} divides, not "
         f"{sides[0]}×{sides[1]}; give a depth of at most {possible}, or images of another size"
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+    with refused(ValueError, text):
         unet((3, *sides), 5, 4, depth)
     unet((3, *sides), 5, 4, possible)

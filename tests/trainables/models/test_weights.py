@@ -15,6 +15,7 @@ import safetensors.torch
 import scipy.stats
 import torch
 import torchvision
+from support import refused
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
@@ -29,12 +30,6 @@ from trainables.models.weights import (
 )
 
 State = dict[str, Tensor]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
 
 
 def network(classes: int = 3, width: int = 8) -> nn.Sequential:
@@ -103,12 +98,6 @@ FORMATS: dict[str, tuple[str, Callable[[Path, State], None]]] = {
 
 def _parameter(value: Tensor) -> Tensor:
     return nn.Parameter(value, requires_grad=value.is_floating_point())
-
-
-def refused(action: Callable[[], object], text: str) -> None:
-    with pytest.raises(NetworkError) as raised:
-        action()
-    assert str(raised.value) == text
 
 
 # --- read_weights ------------------------------------------------------------------------------
@@ -188,41 +177,42 @@ def test_a_damaged_file(tmp_path, name, damage):
 def test_a_missing_file_and_an_unknown_ending(tmp_path):
     for path in (tmp_path / "absent.pt", tmp_path / "folder.npz"):
         (tmp_path / "folder.npz").mkdir(exist_ok=True)
-        refused(
-            lambda path=path: read_weights(path),
-            f"model.weights: {path}: no such file; give the path of one",
-        )
-    refused(
-        lambda: read_weights(Path("w.ckpt")),
+        with refused(NetworkError, f"model.weights: {path}: no such file; give the path of one"):
+            read_weights(path)
+    text = (
         "model.weights: w.ckpt is of no known kind; give a file that ends in "
-        ".pt, .pth, .safetensors, .npz",
+        ".pt, .pth, .safetensors, .npz"
     )
+    with refused(NetworkError, text):
+        read_weights(Path("w.ckpt"))
 
 
 @pytest.mark.parametrize("kind", ["pt", "state_dict", "safetensors", "npz", "record"])
 def test_a_file_without_weights(tmp_path, kind):
     name, write = FORMATS[kind]
     write(tmp_path / name, {})
-    refused(
-        lambda: read_weights(tmp_path / name),
+    text = (
         f"model.weights: {tmp_path / name} holds no weights; save the network's state_dict() in "
-        "it, or run the trial of a record with the probe `weights`",
+        "it, or run the trial of a record with the probe `weights`"
     )
+    with refused(NetworkError, text):
+        read_weights(tmp_path / name)
 
 
 def test_a_file_of_something_else(tmp_path):
     path = tmp_path / "w.pt"
     torch.save(torch.zeros(3), path)
-    refused(
-        lambda: read_weights(path),
-        f"model.weights: {path} holds Tensor; save the network's state_dict() in it",
-    )
+    with refused(
+        NetworkError, f"model.weights: {path} holds Tensor; save the network's state_dict() in it"
+    ):
+        read_weights(path)
     torch.save({"net": state(), "epoch": 3}, path)
-    refused(
-        lambda: read_weights(path),
+    text = (
         f"model.weights: {path}: net is dict, not a tensor; "
-        "save the network's state_dict() alone, or as `state_dict`",
+        "save the network's state_dict() alone, or as `state_dict`"
     )
+    with refused(NetworkError, text):
+        read_weights(path)
 
 
 # --- weights_digest ----------------------------------------------------------------------------
@@ -302,11 +292,12 @@ def test_weights_of_another_network_are_refused_and_change_nothing(change, said)
     made, saved = network(), state()
     change(saved)
     before = {name: value.clone() for name, value in made.state_dict().items()}
-    refused(
-        lambda: load_weights(made, saved, "w.pt"),
+    text = (
         f"model.weights: w.pt: {said}; "
-        "give weights of this network, or the network the settings they were trained with",
+        "give weights of this network, or the network the settings they were trained with"
     )
+    with refused(NetworkError, text):
+        load_weights(made, saved, "w.pt")
     assert same(dict(made.state_dict()), before)
 
 
@@ -334,11 +325,12 @@ def test_a_single_layer_is_its_own_head():
 
 
 def test_a_network_without_a_head():
-    refused(
-        lambda: head(nn.Sequential(nn.Flatten())),
+    text = (
         "model.weights: Sequential has no Linear or Conv2d layer to be its head; "
-        "leave the weights out",
+        "leave the weights out"
     )
+    with refused(NetworkError, text):
+        head(nn.Sequential(nn.Flatten()))
 
 
 @pytest.mark.parametrize(
@@ -442,10 +434,8 @@ def test_torchvision_has_weights_for_every_resnet_and_densenet(monkeypatch, name
 
 @pytest.mark.parametrize("name", ["mlp", "vit", "my_net:make"])
 def test_torchvision_has_no_weights_for_other_networks(name):
-    refused(
-        lambda: torchvision_weights(name),
-        f"model.weights: torchvision has none for {name}; give a file",
-    )
+    with refused(NetworkError, f"model.weights: torchvision has none for {name}; give a file"):
+        torchvision_weights(name)
 
 
 @pytest.mark.parametrize(
@@ -456,9 +446,10 @@ def test_weights_that_cannot_be_fetched(monkeypatch, error):
         raise error
 
     published(monkeypatch, away)
-    refused(
-        lambda: torchvision_weights("resnet18"),
+    text = (
         f"model.weights: torchvision's for resnet18 cannot be fetched ({type(error).__name__}); "
         "fetch https://download.pytorch.org/models/resnet18-f37072fd.pth on a machine with "
-        "internet and give the file",
+        "internet and give the file"
     )
+    with refused(NetworkError, text):
+        torchvision_weights("resnet18")

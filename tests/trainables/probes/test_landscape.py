@@ -231,13 +231,6 @@ def test_the_path_lies_inside_its_plane_with_a_margin():
         assert len(axis) == SIDE
 
 
-def test_buffers_are_those_of_the_end_and_weights_are_put_back():
-    network = network_of(0)
-    before = copy.deepcopy(network.state_dict())
-    path(subject_of(network, path=path_of(network, 3)))
-    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
 @pytest.mark.parametrize(("epochs", "share"), [(0, [0.0, 0.0]), (1, [1.0, 0.0])])
 def test_a_path_of_fewer_dimensions_has_no_share_in_the_others(epochs, share):
     network = network_of(0)

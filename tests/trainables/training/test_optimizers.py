@@ -1,6 +1,5 @@
 """Optimizers against their update rules written out, the schedule against PyTorch's own."""
 
-
 import pytest
 import torch
 
