@@ -1,7 +1,6 @@
 """`npz:PATH`: keys that are known, types of pixels, headers that lie, out-of-distribution data."""
 
 import io
-import os
 import struct
 import zipfile
 
@@ -194,11 +193,6 @@ def test_a_member_that_unpacks_to_more_than_memory_is_refused(tmp_path):
 def test_members_that_are_no_plain_arrays_are_refused(tmp_path, content):
     name = zipped(tmp_path, x=content, y=npy((30,), Y.astype("u1").tobytes()))
     one_line(lambda: load(name), "x cannot be read", "numpy.savez")
-
-
-def test_a_pipe_is_no_archive_and_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "a.npz")
-    one_line(lambda: load(f"npz:{tmp_path / 'a.npz'}"), "no regular file", ".npz archive")
 
 
 # --- as out-of-distribution data ----------------------------------------------------------------

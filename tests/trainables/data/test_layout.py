@@ -118,13 +118,7 @@ def test_other_files_are_left_out_and_counted_by_ending(tmp_path):
     for name in names:
         (deeper / name).write_text("no image")
     source = load(f"folder:{tmp_path}")
-    assert source.left_out == {
-        ".txt": 2,
-        ".gif": 1,
-        "hidden": 2,
-        ".db": 1,
-        "no known ending": 2,
-    }
+    assert source.left_out == {".txt": 2, ".gif": 1, "hidden": 2, ".db": 1, "no known ending": 2}
     assert source.digest == before.digest
 
 

@@ -76,11 +76,15 @@ def test_paths_that_lead_nowhere(tmp_path, kind):
     one_line(lambda: load(f"{kind}:~nobody_of_this_name/x"), "cannot be read", "give ")
 
 
-@pytest.mark.parametrize("kind", ["npz", "text"])
-def test_what_is_no_regular_file_is_refused_without_reading_it(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "wanted"), [("npz", "an .npz archive"), ("text", "a text")])
+def test_what_is_no_regular_file_is_refused_without_reading_it(tmp_path, kind, wanted):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/stdin"):
-        one_line(lambda path=path: load(f"{kind}:{path}"), "no regular file", "give the path")
+        one_line(
+            lambda path=path: load(f"{kind}:{path}"),
+            "no regular file",
+            f"give the path of {wanted}",
+        )
     one_line(lambda: load(f"folder:{tmp_path / 'pipe'}"), "no such folder, it is a file")
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.datasets as tv
-from fingerprints import SHIPPED
+from fingerprints import SHIPPED, WITH_OOD
 from pictures import classes, image
 from support import one_line
 
@@ -76,11 +76,6 @@ def test_an_archive_of_test_images_only_has_an_empty_training_split(tmp_path):
     assert len(source.train) == 0
     assert source.train.inputs.shape == (0, 3, 6, 5)
     assert len(source.test) == 4
-
-
-def test_validation_images_are_used_where_given(tmp_path):
-    source = load(archive(tmp_path, x_validation=X_TEST[:2], y_validation=Y_TEST[:2]))
-    assert (as_stored(source.validation) == X_TEST[:2]).all()
 
 
 def test_a_path_may_start_at_the_home_folder(tmp_path, monkeypatch):
@@ -320,6 +315,23 @@ def test_published_constants_are_one_a_channel(name, mean_of_means, channels):
     assert len(mean) == len(std) == channels
     assert np.mean(mean) == pytest.approx(mean_of_means, abs=5e-4)
     assert all(0.15 < value < 0.4 for value in std)
+
+
+@pytest.mark.parametrize("name", ["photos", "textures", "mosaics", "digits"])
+def test_constants_of_what_ships_are_those_of_its_training_images(name):
+    mean, std = stated_normalisation(name)
+    pixels = load(name).train.inputs.numpy() / 255.0
+    assert mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-6)
+    assert std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", WITH_OOD)
+def test_what_ships_as_out_of_distribution_is_there_to_test_on_alone(name):
+    ood = load(f"{name}_ood")
+    assert ood.validation is None
+    for kind in ("inputs", "labels"):
+        held, none = (getattr(split, kind) for split in (ood.test, ood.train))
+        assert (none.shape, none.dtype) == ((0, *held.shape[1:]), held.dtype)
 
 
 def test_no_examples_are_of_the_same_types_and_shapes():

@@ -41,7 +41,6 @@ from trainables.models.transformer import transformer
 from trainables.models.unet import unet
 from trainables.models.vit import vit
 from trainables.storage.keys import checkpoint_key, record_key, warmup_key
-from trainables.storage.serialization import pack, unpack
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
 from trainables.training.optimizers import make_optimizer
@@ -642,14 +641,3 @@ def test_too_little_memory_says_what_to_lower(storage, stacking, monkeypatch):
     monkeypatch.setattr(Stack, "make", full)
     with pytest.raises(MemoryError, match=r"5 networks at once .* lower resources.fuse"):
         live(GROUP, storage)
-
-
-def test_a_view_is_packed_without_the_rest_of_what_it_is_a_view_of():
-    large = torch.arange(100_000.0)
-    state = {"network": {"a": large[:10]}, "list": [{"b": large.view(10, -1)[1]}], "whole": large}
-    packed = pack({"network": state["network"]})
-    assert len(packed) < 5000
-    back = unpack(pack(state), CPU)
-    assert torch.equal(back["network"]["a"], large[:10])
-    assert torch.equal(back["list"][0]["b"], large[10_000:20_000])
-    assert torch.equal(back["whole"], large)

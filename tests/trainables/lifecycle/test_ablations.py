@@ -156,9 +156,3 @@ def test_what_is_kept_is_no_part_of_the_warm_up_s_key_and_part_of_the_trial_s_id
     plain, shuffled = trial_of(None), trial_of("shuffled")
     assert plain.warmup_key == shuffled.warmup_key
     assert plain.trial_id != shuffled.trial_id
-
-
-def test_an_unknown_property_is_refused_in_one_line():
-    with pytest.raises(ValueError, match="keep") as refused:
-        Warmup(keep="colour")
-    assert "shuffled" in str(refused.value)

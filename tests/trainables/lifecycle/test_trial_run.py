@@ -23,17 +23,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lives import (
-    CPU,
-    CutShort,
-    alone,
-    changed,
-    keys,
-    live,
-    lived,
-    photographs,
-    record,
-)
+from lives import CPU, CutShort, alone, changed, keys, live, lived, photographs, record
 from small import FACTS, WARM
 from support import ROOT, numbers
 from torch import Tensor, nn

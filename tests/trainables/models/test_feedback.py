@@ -19,9 +19,9 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def three_layers() -> nn.Sequential:
+def three_layers(kind: type[nn.Linear] = FeedbackLinear) -> nn.Sequential:
     torch.manual_seed(0)
-    one, two, three = (FeedbackLinear(*widths) for widths in itertools.pairwise(WIDTHS))
+    one, two, three = (kind(*widths) for widths in itertools.pairwise(WIDTHS))
     return nn.Sequential(one, nn.ReLU(), two, nn.ReLU(), three).double()
 
 
@@ -70,8 +70,7 @@ def test_with_its_own_weights_for_feedback_it_is_backpropagation():
     network = three_layers()
     for layer in layers_of(network):
         layer.feedback.copy_(layer.weight.detach())
-    one, two, three = (nn.Linear(*widths) for widths in itertools.pairwise(WIDTHS))
-    ordinary = nn.Sequential(one, nn.ReLU(), two, nn.ReLU(), three).double()
+    ordinary = three_layers(nn.Linear)
     ordinary.load_state_dict(
         {name: value for name, value in network.state_dict().items() if "feedback" not in name}
     )
@@ -134,10 +133,12 @@ def test_weights_come_into_line_with_the_feedback():
 # Eval mode
 
 
-def test_in_eval_mode_gradients_are_true():
+def test_in_eval_mode_gradients_are_true_and_in_training_mode_they_are_not():
     """By central differences of every input element."""
-    network, (inputs, labels) = three_layers().eval(), data()
-    found = gradients(network, inputs, labels)[-1]
+    network, (inputs, labels) = three_layers(), data()
+    trained = gradients(network.train(), inputs, labels)[-1]
+    found = gradients(network.eval(), inputs, labels)[-1]
+    assert (trained - found).abs().max() > 0.01
     step = 1e-6
     for place in np.ndindex(*inputs.shape):
         ahead, behind = inputs.clone(), inputs.clone()
@@ -147,12 +148,6 @@ def test_in_eval_mode_gradients_are_true():
             rise = nn.functional.cross_entropy(network(ahead), labels)
             rise = rise - nn.functional.cross_entropy(network(behind), labels)
         assert found[place].item() == pytest.approx(rise.item() / (2 * step), abs=1e-8)
-
-
-def test_in_training_mode_they_are_not():
-    network = three_layers()
-    trained = gradients(network.train(), *data())[-1]
-    assert (trained - gradients(network.eval(), *data())[-1]).abs().max() > 0.01
 
 
 # The feedback weights

@@ -93,31 +93,7 @@ def test_weights_follow_he_s_normal_law(layer):
     assert scipy.stats.kstest(weights.ravel() / sigma, "norm").pvalue > 0.01
 
 
-def test_layers_are_drawn_independently_of_each_other():
-    hidden = np.stack([layer.weight.detach().numpy().ravel() for layer in linears(network(6))[1:5]])
-    correlation = np.corrcoef(hidden) - np.eye(4)
-    assert np.abs(correlation).max() < ERRORS / math.sqrt(hidden.shape[1])
-
-
-def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator():
-    by_hand = generator(3, "weights")
-    for layer in linears(network(seed=3)):
-        law = torch.empty(layer.out_features, layer.in_features)
-        law.normal_(0.0, math.sqrt(2.0 / layer.in_features), generator=by_hand)
-        assert torch.equal(layer.weight, law)
-
-
 # Randomness
-
-
-def test_torch_s_global_random_state_is_neither_moved_nor_read():
-    made = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        before = torch.random.get_rng_state()
-        made.append(build(trial(), CPU))
-        assert torch.equal(torch.random.get_rng_state(), before)
-    assert same(*made)
 
 
 def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on():

@@ -41,11 +41,6 @@ def tokens(n: int = 3) -> Tensor:
     return torch.randint(VOCABULARY, (n, CONTEXT), generator=torch.Generator().manual_seed(1))
 
 
-def test_every_position_gets_a_logit_for_every_token():
-    made = transformer((CONTEXT,), VOCABULARY)
-    assert made(tokens()).shape == (3, VOCABULARY, CONTEXT)
-
-
 # Causality
 
 

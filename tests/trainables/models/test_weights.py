@@ -174,9 +174,36 @@ def test_a_damaged_file(tmp_path, name, damage):
     assert "\n" not in str(raised.value)
 
 
+NO_WEIGHTS = (
+    " holds no weights; save the network's state_dict() in it, or run the trial of a record with "
+    "the probe `weights`"
+)
+NOT_A_TENSOR = (
+    ": net is dict, not a tensor; save the network's state_dict() alone, or as `state_dict`"
+)
+# what is written, in which format, and what is said of the file
+UNUSABLE = {
+    "no weights, pt": ({}, "pt", NO_WEIGHTS),
+    "no weights, state_dict": ({}, "state_dict", NO_WEIGHTS),
+    "no weights, safetensors": ({}, "safetensors", NO_WEIGHTS),
+    "no weights, npz": ({}, "npz", NO_WEIGHTS),
+    "no weights, record": ({}, "record", NO_WEIGHTS),
+    "a tensor": (torch.zeros(3), "pt", " holds Tensor; save the network's state_dict() in it"),
+    "deeper": ({"net": state(), "epoch": 3}, "pt", NOT_A_TENSOR),
+}
+
+
+@pytest.mark.parametrize(("saved", "kind", "says"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_file_without_weights_or_of_something_else(tmp_path, saved, kind, says):
+    name, write = FORMATS[kind]
+    write(tmp_path / name, saved)
+    with refused(NetworkError, f"model.weights: {tmp_path / name}{says}"):
+        read_weights(tmp_path / name)
+
+
 def test_a_missing_file_and_an_unknown_ending(tmp_path):
+    (tmp_path / "folder.npz").mkdir()
     for path in (tmp_path / "absent.pt", tmp_path / "folder.npz"):
-        (tmp_path / "folder.npz").mkdir(exist_ok=True)
         with refused(NetworkError, f"model.weights: {path}: no such file; give the path of one"):
             read_weights(path)
     text = (
@@ -185,34 +212,6 @@ def test_a_missing_file_and_an_unknown_ending(tmp_path):
     )
     with refused(NetworkError, text):
         read_weights(Path("w.ckpt"))
-
-
-@pytest.mark.parametrize("kind", ["pt", "state_dict", "safetensors", "npz", "record"])
-def test_a_file_without_weights(tmp_path, kind):
-    name, write = FORMATS[kind]
-    write(tmp_path / name, {})
-    text = (
-        f"model.weights: {tmp_path / name} holds no weights; save the network's state_dict() in "
-        "it, or run the trial of a record with the probe `weights`"
-    )
-    with refused(NetworkError, text):
-        read_weights(tmp_path / name)
-
-
-def test_a_file_of_something_else(tmp_path):
-    path = tmp_path / "w.pt"
-    torch.save(torch.zeros(3), path)
-    with refused(
-        NetworkError, f"model.weights: {path} holds Tensor; save the network's state_dict() in it"
-    ):
-        read_weights(path)
-    torch.save({"net": state(), "epoch": 3}, path)
-    text = (
-        f"model.weights: {path}: net is dict, not a tensor; "
-        "save the network's state_dict() alone, or as `state_dict`"
-    )
-    with refused(NetworkError, text):
-        read_weights(path)
 
 
 # --- weights_digest ----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 import torch
+from lives import CPU, changed
 from small import FACTS, WARM
 from torch import nn
 
@@ -11,18 +12,17 @@ from trainables.config.model import NetworkFacts, Own
 from trainables.config.trial import Compute, Trial
 from trainables.models.build import Autocast, build
 from trainables.models.code import code_digest
+from trainables.models.head import head
 from trainables.models.own import NetworkError
 from trainables.preflight.repetition import Tried, rehearse
 
-CPU = torch.device("cpu")
 SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
 
 
 def trial_of(name: str, **changes: object) -> Trial:
     path = f"user_networks:{name}"
     model = Own(name=path, facts=NetworkFacts(code=code_digest(path)))
-    data = WARM.data.model_copy(update={"facts": SMALL})
-    return WARM.model_copy(update={"model": model, "data": data} | changes)
+    return changed(WARM, **{"model": model, "data": {"facts": SMALL}} | changes)
 
 
 def tried(name: str, **changes: object) -> Tried:
@@ -68,32 +68,19 @@ def test_what_cannot_be_right_is_refused_in_one_line(name, says):
     assert "\n" not in str(raised.value)
 
 
-STATE = {"stateful": True}
+ORDINARY = [
+    *("Net", "numpy_init", "DrawsInForward", "zero_head", "seeded_wiring", "same_weights"),
+    *("Double", "NeedsGradients", "Relu", "SmallPositive", "NoHead", "Cached", "LastSeen"),
+    *("Positions", "Saved"),
+]
+STATEFUL = ["SavedAsCode", "Counting", "Late", "Averaged", "InAClosure"]
 ACCEPTED: dict[str, dict[str, object]] = {
-    "Net": {},
-    "numpy_init": {},
-    "DrawsInForward": {},
-    "zero_head": {},
-    "seeded_wiring": {},
-    "same_weights": {},
-    "Unused": {"head": "network.3"},
-    "Double": {},
-    "NeedsGradients": {},
-    "Relu": {},
-    "SmallPositive": {},
+    **{name: {} for name in ORDINARY},
+    **{name: {"stateful": True} for name in STATEFUL},
     "View": {"contiguous": True},
     "ViewInTraining": {"contiguous": True},
+    "Unused": {"head": "network.3"},
     "HeadFirst": {"head": "classifier"},
-    "NoHead": {},
-    "Cached": {},
-    "LastSeen": {},
-    "Positions": {},
-    "Saved": {},
-    "SavedAsCode": STATE,
-    "Counting": STATE,
-    "Late": STATE,
-    "Averaged": STATE,
-    "InAClosure": STATE,
 }
 
 
@@ -102,54 +89,44 @@ def test_what_can_be_right_is_accepted_with_what_others_must_know(name, facts):
     assert found(name) == facts
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        (
-            "Counting",
-            "has state that its state_dict does not hold (calls, scale): its trials begin",
-        ),
-        ("SavedAsCode", "(it cannot be saved as plain values, UnpicklingError)"),
-        ("InAClosure", "(its outputs differ)"),
-        ("same_weights", "starts from the same weights in every replicate, whatever its seed"),
-    ],
-)
+NOTES = {
+    "Counting": "has state that its state_dict does not hold (calls, scale): its trials begin",
+    "SavedAsCode": "(it cannot be saved as plain values, UnpicklingError)",
+    "InAClosure": "(its outputs differ)",
+    "same_weights": "starts from the same weights in every replicate, whatever its seed",
+}
+
+
+@pytest.mark.parametrize(("name", "says"), NOTES.items(), ids=NOTES)
 def test_the_user_is_told_what_follows(name, says):
     (note,) = tried(name).notes
     assert says in note
 
 
-def test_nothing_is_said_of_an_ordinary_network():
+def test_nothing_is_said_of_an_ordinary_network_and_its_trial_s_id_is_as_it_was():
     for name in ("Net", "View", "numpy_init", "zero_head", "seeded_wiring"):
         assert tried(name).notes == ()
-
-
-def test_facts_of_an_ordinary_network_leave_the_trial_s_id_as_it_was():
-    trial = trial_of("Net")
-    assert tried("Net").trial.trial_id == trial.trial_id
+    assert tried("Net").trial.trial_id == trial_of("Net").trial_id
 
 
 def test_state_and_format_are_in_the_id_and_the_head_where_it_matters():
     for name in ("Counting", "View"):
         assert tried(name).trial.trial_id != trial_of(name).trial_id
     assert tried("HeadFirst").trial.trial_id == trial_of("HeadFirst").trial_id
-    assert WARM.warmup is not None
-    alone = {"warmup": WARM.warmup.model_copy(update={"train": "head"})}
+    alone = {"warmup": {"train": "head"}}
     of_head = tried("HeadFirst", **alone).trial
     assert of_head.trial_id != trial_of("HeadFirst", **alone).trial_id
     assert of_head.control().trial_id == trial_of("HeadFirst").control().trial_id
 
 
 def test_a_head_that_is_trained_alone_must_be_a_layer():
-    assert WARM.warmup is not None
     with pytest.raises(NetworkError, match="none of the Linear and Conv2d layers"):
-        tried("NoHead", warmup=WARM.warmup.model_copy(update={"train": "head"}))
+        tried("NoHead", warmup={"train": "head"})
 
 
 def test_what_is_kept_of_a_warm_up_needs_a_network_without_other_state():
-    assert WARM.warmup is not None
     with pytest.raises(NetworkError, match=r"warmup\.keep: norms needs the untrained network"):
-        tried("Counting", warmup=WARM.warmup.model_copy(update={"keep": "norms"}))
+        tried("Counting", warmup={"keep": "norms"})
 
 
 @pytest.mark.parametrize("compute", [Compute(bfloat16=True), Compute(channels_last=True)])
@@ -171,15 +148,12 @@ def test_the_head_is_found_behind_autocast_too():
     trial = tried("HeadFirst", compute=Compute(bfloat16=True)).trial
     network = build(trial, CPU)
     assert isinstance(network, Autocast)
-    from trainables.models.head import head
-
     assert head(network) is network.network.classifier
 
 
 def test_a_network_that_diverges_in_its_first_step_is_no_fault_of_its_code():
     optimizer = WARM.task.optimizer.model_copy(update={"name": "sgd", "lr": 1e30})
-    task = WARM.task.model_copy(update={"optimizer": optimizer})
-    assert found("Net", task=task) == {}
+    assert found("Net", task={"optimizer": optimizer}) == {}
 
 
 def test_nothing_of_trying_is_left_behind():
@@ -199,14 +173,10 @@ def test_two_of_one_seed_are_alike_whatever_draws_their_weights():
     for name in ("numpy_init", "Net"):
         trial = trial_of(name)
         one, two = (build(t, CPU) for t in (trial, trial.control()))
-        other = build(trial.model_copy(update={"seed": 1}), CPU)
-        assert _same(one, two)
-        assert not _same(one, other)
-
-
-def _same(one: nn.Module, two: nn.Module) -> bool:
-    pairs = zip(one.parameters(), two.parameters(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
+        other = build(changed(trial, seed=1), CPU)
+        weights = [nn.utils.parameters_to_vector(n.parameters()) for n in (one, two, other)]
+        assert torch.equal(weights[0], weights[1])
+        assert not torch.equal(weights[0], weights[2])
 
 
 @pytest.mark.parametrize(
@@ -215,5 +185,4 @@ def _same(one: nn.Module, two: nn.Module) -> bool:
 )
 def test_networks_of_pixels_and_of_tokens_are_tried_alike(name, kind, shape):
     facts = SMALL.model_copy(update={"kind": kind, "shape": shape})
-    data = WARM.data.model_copy(update={"facts": facts})
-    assert found(name, data=data) == {"head": "classifier"}
+    assert found(name, data={"facts": facts}) == {"head": "classifier"}

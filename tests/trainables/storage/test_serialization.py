@@ -67,11 +67,13 @@ def test_extra_state_comes_back_with_its_type(extra):
 
 
 def test_a_view_is_saved_without_what_it_is_a_view_of_however_deep_it_lies():
-    large = torch.zeros(100_000)
+    large = torch.arange(100_000.0)
     state = {"a": ({"b": [large[:2]]},), "c": OrderedDict(d=large[2:4])}
     assert len(pack(state)) < 5_000
-    back = through(state)
+    back = through(state | {"whole": large})
     assert torch.equal(back["a"][0]["b"][0], large[:2])
+    assert torch.equal(back["c"]["d"], large[2:4])
+    assert torch.equal(back["whole"], large)
 
 
 @pytest.mark.parametrize("value", [np.ones(2), object(), int], ids=["array", "object", "class"])

@@ -56,57 +56,12 @@ def test_what_is_put_is_got(key, payload, tmp_path_factory):
     assert Storage(str(storage.root)).get(key) == payload
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [b"", b"\n", b"\n\n", b"warmup-sweep sha256 0\n", bytes(range(256)), os.urandom(5_000_000)],
-    ids=["empty", "newline", "newlines", "header-like", "all bytes", "5 MB"],
-)
-def test_awkward_payloads_come_back(storage, payload):
-    storage.put(KEY, payload)
-    assert storage.get(KEY) == payload
-
-
 def test_a_file_is_one_header_with_the_digest_and_then_the_payload(storage):
     storage.put(KEY, b"payload\nof lines")
     digest = hashlib.sha256(b"payload\nof lines").hexdigest()
     assert file_of(storage).read_bytes() == f"warmup-sweep sha256 {digest}\n".encode() + (
         b"payload\nof lines"
     )
-
-
-def test_the_last_put_counts(storage):
-    storage.put(KEY, b"first, and longer")
-    storage.put(KEY, b"second")
-    assert storage.get(KEY) == b"second"
-    assert keys(storage) == [KEY]
-
-
-def test_keys_are_apart_from_each_other(storage):
-    names = ["records/a", "records/b", "checkpoints/a", "warmups/a/b", "a"]
-    for name in names:
-        storage.put(name, name.encode())
-    assert [storage.get(name) for name in names] == [name.encode() for name in names]
-    storage.delete("records/a")
-    assert [storage.get(name) for name in names] == [None, *(name.encode() for name in names[1:])]
-
-
-def test_an_absent_object_is_none_and_deleting_it_is_fine(storage):
-    assert storage.get(KEY) is None
-    storage.delete(KEY)
-    storage.put("records/other", b"")
-    storage.delete(KEY)
-    assert storage.get(KEY) is None
-
-
-def test_whether_an_object_is_there_is_told_without_reading_it(storage):
-    assert KEY not in storage
-    storage.put(KEY, b"payload")
-    assert KEY in storage
-    assert "records" not in storage  # a folder
-    file_of(storage).write_bytes(b"damaged")
-    assert KEY in storage
-    storage.get(KEY)
-    assert KEY not in storage
 
 
 def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage):
@@ -130,25 +85,6 @@ def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage):
 def test_reading_makes_no_folder(storage):
     storage.get(KEY)
     storage.delete(KEY)
-    assert not storage.root.exists()
-
-
-# Keys
-
-BAD_KEYS = [
-    *("", "/", "/etc/passwd", "..", "../x", "a/../b", "a//b", "a/", "/a", ".", ".hidden", "a.npz"),
-    *("a/./b", "a b", "a\\b", "a\n", "a\0b", "C:x", "~", "ä"),
-    "٣",  # a digit to Python, not to us
-]
-
-
-@pytest.mark.parametrize("key", BAD_KEYS)
-@pytest.mark.parametrize("operation", ["put", "get", "delete", "__contains__"])
-def test_a_key_that_could_leave_the_folder_or_hide_in_it_is_refused(storage, key, operation):
-    arguments = (key, b"payload") if operation == "put" else (key,)
-    with pytest.raises(ValueError, match="storage key") as error:
-        getattr(storage, operation)(*arguments)
-    assert repr(key) in str(error.value)
     assert not storage.root.exists()
 
 
@@ -236,47 +172,6 @@ def test_a_writer_that_is_killed_leaves_a_whole_object(storage):
 
 # Damage
 
-PAYLOAD = bytes(range(200)) * 3
-
-
-def flipped(content: bytes, at: int, bits: int = 1) -> bytes:
-    return content[:at] + bytes([content[at] ^ bits]) + content[at + 1 :]
-
-
-DAMAGED = {
-    "empty file": lambda content: b"",
-    "header cut": lambda content: content[:30],
-    "header alone": lambda content: content.partition(b"\n")[0],
-    "payload gone": lambda content: content.partition(b"\n")[0] + b"\n",
-    "last byte lost": lambda content: content[:-1],
-    "a byte more": lambda content: content + b"\0",
-    "bit of the magic": lambda content: flipped(content, 3),
-    "bit of the digest": lambda content: flipped(content, 40),
-    "bit of the payload": lambda content: flipped(content, 200),
-    "last bit": lambda content: flipped(content, len(content) - 1),
-    "foreign text": lambda content: b"hello\nworld\n",
-    "without the header": lambda content: PAYLOAD,
-    "zeros": lambda content: bytes(len(content)),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_object_is_absent_set_aside_and_said(storage, damage, caplog):
-    storage.put(KEY, PAYLOAD)
-    content = DAMAGED[damage](file_of(storage).read_bytes())
-    file_of(storage).write_bytes(content)
-    with caplog.at_level(logging.WARNING):
-        assert storage.get(KEY) is None
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert str(file_of(storage)) in caplog.text
-    assert (storage.root / "records/.damaged-3f2a").read_bytes() == content
-
-    caplog.clear()
-    assert storage.get(KEY) is None  # absent now, and no longer worth a warning
-    assert not caplog.records
-    storage.put(KEY, b"computed again")
-    assert storage.get(KEY) == b"computed again"
-
 
 @settings(deadline=None, max_examples=200)
 @given(payload=st.binary(max_size=50), data=st.data())
@@ -285,7 +180,8 @@ def test_no_change_of_a_single_byte_goes_unnoticed(payload, data, tmp_path_facto
     storage.put("a", payload)
     content = file_of(storage, "a").read_bytes()
     at, other = data.draw(st.integers(0, len(content) - 1)), data.draw(st.integers(1, 255))
-    file_of(storage, "a").write_bytes(flipped(content, at, other))
+    changed = content[:at] + bytes([content[at] ^ other]) + content[at + 1 :]
+    file_of(storage, "a").write_bytes(changed)
     assert storage.get("a") is None
 
 
@@ -317,7 +213,7 @@ def test_two_that_find_the_same_damage_both_get_none(storage):
             logger.removeHandler(self)
             assert storage.get(KEY) is None
 
-    storage.put(KEY, PAYLOAD)
+    storage.put(KEY, b"payload")
     file_of(storage).write_bytes(b"damaged")
     logger = logging.getLogger("trainables.storage.storage")
     second = SecondReader()

@@ -8,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lives import changed, keys, record
 from small import WARM as SMALL
 from together import Steps, Trained, life, lives, together, train
 from torch import nn
 
-from analysis.results.records import Record, read_record
-from trainables.config.trial import Trial
+from analysis.results.records import Record
 from trainables.models.shared_norm import unshareable
-from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import ALONE, Workers, contiguous
 
-WARM = SMALL.model_copy(update={"probes": ("features", "gradients", "path")})
+WARM = changed(SMALL, probes=("features", "gradients", "path"))
 
 
 class Unused(nn.Module):
@@ -132,9 +131,7 @@ def test_a_batch_normalisation_with_arithmetic_of_its_own_is_named():
     assert unshareable(nn.Sequential(Mine(3))) == "Mine"
 
 
-KEPT = WARM.model_copy(
-    update={"warmup": WARM.warmup.model_copy(update={"keep": "step_size"}), "probes": ()}
-)
+KEPT = changed(WARM, warmup={"keep": "step_size"}, probes=())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,14 +165,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def record_of(trial: Trial, folder: Path) -> Record:
-    payload = Storage(folder).get(record_key(trial.trial_id))
-    assert payload is not None
-    path = folder / "record.npz"
-    path.write_bytes(payload)
-    return read_record(path)
-
-
 def same_record(mine: Record, wanted: Record) -> None:
     for name, logits in wanted.logits.items():
         np.testing.assert_allclose(mine.logits[name], logits, rtol=1e-4, atol=1e-4)
@@ -194,11 +183,11 @@ def same_record(mine: Record, wanted: Record) -> None:
 @pytest.mark.parametrize("how", ["whole", "cut", "handed"])
 def test_a_life_is_that_of_one_worker(lived, alone, how):
     """Warm-up and task; `handed`: begun by two workers, and ended by one."""
-    same_record(record_of(WARM, lived.folder / how), record_of(WARM, alone))
+    same_record(record(WARM, Storage(lived.folder / how)), record(WARM, Storage(alone)))
 
 
 def test_what_is_kept_of_a_warmup_is_that_of_one_worker(lived, alone):
-    same_record(record_of(KEPT, lived.folder / "kept"), record_of(KEPT, alone))
+    same_record(record(KEPT, Storage(lived.folder / "kept")), record(KEPT, Storage(alone)))
 
 
 def test_examples_are_counted_once_and_whole(lived):
@@ -210,9 +199,8 @@ def test_examples_are_counted_once_and_whole(lived):
 
 
 def test_a_life_leaves_its_record_and_its_warmup_and_nothing_else(lived):
-    found = [path for path in (lived.folder / "cut").rglob("*") if path.is_file()]
-    kinds = sorted(path.relative_to(lived.folder / "cut").parts[0] for path in found)
-    assert [kind for kind in kinds if kind != "record.npz"] == ["records", "warmups"]
+    kinds = [key.partition("/")[0] for key in keys(Storage(lived.folder / "cut"))]
+    assert kinds == ["records", "warmups"]
 
 
 def test_dropout_draws_of_each_worker_are_its_own():
