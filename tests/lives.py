@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from small import FACTS, WARM
 
 from analysis.results.records import Record, read_record
+from trainables.config.model import NetworkFacts, Own
 from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
 from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.trial_run import run_trial
+from trainables.models.code import code_digest
 from trainables.storage.keys import record_key, warmup_key
 from trainables.storage.serialization import unpack
 from trainables.storage.storage import Storage
@@ -38,6 +41,14 @@ def changed(trial: Trial, **sections: Any) -> Trial:
         for name, value in sections.items()
     }
     return trial.model_copy(update=new)
+
+
+def of_user(name: str, **sections: Any) -> Trial:
+    """Of a network of `user_networks`, for four classes of images of 6×6."""
+    path = f"user_networks:{name}"
+    model = Own(name=path, facts=NetworkFacts(code=code_digest(path)))
+    facts = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
+    return changed(WARM, **{"model": model, "data": {"facts": facts}} | sections)
 
 
 def live(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.results.records import Record
 from trainables.config.trial import Trial
@@ -43,6 +44,15 @@ def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
     del meta["seconds"], meta["finished_at"], meta["node"]
     arrays.pop("history/seconds", None)
     return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def identical(one: Any, two: Any) -> None:
+    """Tensors, or mappings or sequences of them: of the same types, shapes and values."""
+    torch.testing.assert_close(one, two, rtol=0, atol=0, equal_nan=True)
 
 
 def same_numbers(one: Record, two: Record) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from support import ROOT
@@ -30,12 +31,23 @@ def _one_seed() -> None:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
+def storage(tmp_path) -> Storage:
     return Storage(tmp_path / "storage")
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def little_memory(monkeypatch) -> Callable[[int], None]:
+    """Leaves so many bytes."""
+
+    def leave(available: int) -> None:
+        memory = psutil.virtual_memory()._replace(available=available)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+
+    return leave
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch) -> Iterator[Write]:
     """Write a module into a folder that Python searches; its name begins with `my_`."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)

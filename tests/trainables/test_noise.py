@@ -15,6 +15,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support import seeded
 from torch import Tensor
 
 from trainables.config.noise import DISTRIBUTIONS
@@ -27,10 +28,6 @@ EVERY = [*INDEPENDENT, *IMAGES_ONLY, "constant"]
 ERRORS = 5  # standard errors allowed
 
 Array = NDArray[np.float64]
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def draw(name: str, *shape: int, seed: int = 0, mean: float = 0.0, std: float = 1.0) -> Array:

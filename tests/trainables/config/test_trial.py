@@ -94,14 +94,8 @@ NAMES = {
 }
 # The arm, which the presence of a warm-up says, and fields with tests of their own.
 APART = [
-    "arm",
-    "model.name",
-    "model.weights",
-    "model.facts.head",
-    "data.positions",
-    "warmup.keep",
-    "warmup.optimizer.momentum",
-    "task.optimizer.momentum",
+    *("arm", "model.name", "model.weights", "model.facts.head", "data.positions", "warmup.keep"),
+    *("warmup.optimizer.momentum", "task.optimizer.momentum"),
 ]
 
 
@@ -445,6 +439,19 @@ def test_without_ood_images_their_options_do_not_matter(option):
     assert without.trial_id != TRIAL.trial_id
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ({"data.ood_each_epoch": True}, "there are no such images"),
+        ({"probes": ("odin",)}, "odin needs out-of-distribution images"),
+        ({"probes": ("other_protocol",)}, "other_protocol needs out-of-distribution images"),
+    ],
+)
+def test_what_measures_ood_images_needs_some(option, says):
+    with pytest.raises(ValidationError, match=says):
+        changed(TRIAL, NO_OOD | option)
+
+
 # Warm-up key
 
 
@@ -464,15 +471,8 @@ def test_the_warmup_key_depends_on_model_seed_warmup_shape_and_classes_only(dott
 # Measured key: the images every epoch is measured on, as the network sees them
 
 OF_THE_MEASURED = {
-    "data.ood_each_epoch",
-    "data.validation",
-    "data.test",
-    "data.facts.digest",
-    "data.facts.kind",
-    "data.facts.shape",
-    "data.facts.classes",
-    "data.facts.mean",
-    "data.facts.std",
+    *("data.ood_each_epoch", "data.validation", "data.test"),
+    *(f"data.facts.{name}" for name in ("digest", "kind", "shape", "classes", "mean", "std")),
 }
 # With no constants stated, those of the training subset are used: they follow from its draw.
 OF_THE_SUBSET = {"seed", "data.examples", "data.balanced", "data.subset_seed"}

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from pictures import classes
 from PIL import Image
@@ -142,15 +141,6 @@ def test_a_file_or_folder_that_may_not_be_read_is_named(open_to_all):
 
 
 # --- memory -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def little_memory(monkeypatch):
-    def leave(available):
-        memory = psutil.virtual_memory()._replace(available=available)
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-
-    return leave
 
 
 def test_images_that_do_not_fit_memory_are_refused_and_the_remedy_works(

@@ -21,7 +21,7 @@ from lives import CPU, CutShort, changed, keys, photographs, record, warmed_stat
 from lives import alone as lived_alone
 from lives import live as live_one
 from small import FACTS, WARM
-from support import numbers
+from support import identical, numbers
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
@@ -152,9 +152,7 @@ def without_keys(name: str, value: Tensor) -> Tensor:
 
 
 def equal(one: list[Tensor], two: list[Tensor]) -> None:
-    assert len(one) == len(two)
-    for a, b in zip(one, two, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9, equal_nan=True)
+    torch.testing.assert_close(one, two, rtol=1e-8, atol=1e-9, equal_nan=True)
 
 
 def one_by_one(passes: list[Request]) -> list[Any]:
@@ -196,7 +194,7 @@ def compare(
         wanted = one_by_one(alone_.epochs(batches, trained)) + one_by_one(alone_.looks(splits))
         found = stack.make(stacked.epochs(batches, trained)) + stack.make(stacked.looks(splits))
         equal([o.logits for o in found], [o.logits for o in wanted])
-        assert all(torch.equal(a.labels, b.labels) for a, b in zip(found, wanted, strict=True))
+        identical([o.labels for o in found], [o.labels for o in wanted])
         equal(stacked.state(), alone_.state())
     assert sorted(stacked.ticks) == sorted(alone_.ticks)
 
@@ -330,7 +328,7 @@ class Stacked(list[tuple[int, type]]):
 
 
 @pytest.fixture
-def stacking(monkeypatch: pytest.MonkeyPatch) -> Stacked:
+def stacking(monkeypatch) -> Stacked:
     """Stack on the CPU."""
     made, make, can_be_stacked = Stacked(), Stack.make, fused._can_be_stacked
 
@@ -360,7 +358,7 @@ class Precise(Autocast):
 
 
 @pytest.fixture
-def precise(monkeypatch: pytest.MonkeyPatch) -> None:
+def precise(monkeypatch) -> None:
     def build_precise(*arguments: Any) -> nn.Module:
         return Precise(build(*arguments).double())
 
@@ -394,7 +392,7 @@ def live(
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Trial], Storage]:
+def alone(tmp_path_factory) -> Callable[[Trial], Storage]:
     """A storage in which a trial was lived alone: once in each precision."""
     folder = tmp_path_factory.mktemp("alone")
 
@@ -405,7 +403,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Trial], Storage
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Storage:
+def together(tmp_path_factory) -> Storage:
     """Filled by the first test that lives the group in it, in float64, and read by the others."""
     return Storage(tmp_path_factory.mktemp("together"))
 
@@ -427,9 +425,7 @@ def close(one: Record, two: Record, tolerance: float = 1e-6) -> None:
 
 
 @pytest.fixture
-def as_alone(
-    storage: Storage, alone: Callable[[Trial], Storage]
-) -> Callable[[list[Trial], float], None]:
+def as_alone(storage, alone) -> Callable[[list[Trial], float], None]:
     """Compares what trials have left in the storage with what each leaves alone."""
 
     def compared(trials: list[Trial], tolerance: float = 1e-6) -> None:

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lives import CPU, alone, changed, keys, live, lived
-from small import FACTS, WARM
+from lives import CPU, alone, changed, keys, live, lived, of_user
 from support import ROOT, numbers
 
-from trainables.config.model import NetworkFacts, Own
 from trainables.config.trial import Trial
 from trainables.data.examples import Examples, Source
 from trainables.fused import trials as fused
@@ -25,12 +23,10 @@ from trainables.fused.stack import Stack
 from trainables.fused.trials import run_trials
 from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.models.build import build
-from trainables.models.code import code_digest
 from trainables.preflight.repetition import rehearse
 from trainables.storage.keys import warmup_key
 from trainables.storage.storage import CHECKPOINTS, WARMUPS, Storage
 
-SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
 STEPS = 6 + 9  # of the warm-up and the task
 
 
@@ -49,9 +45,7 @@ def images() -> TrialInputs:
 @cache
 def trial_of(name: str) -> Trial:
     """The trial, looked at as a launch does."""
-    path = f"user_networks:{name}"
-    model = Own(name=path, facts=NetworkFacts(code=code_digest(path)))
-    return rehearse(changed(WARM, model=model, data={"facts": SMALL}), CPU).trial
+    return rehearse(of_user(name), CPU).trial
 
 
 def numbers_alone(trial: Trial, folder: Path) -> dict[str, Any]:
@@ -113,7 +107,7 @@ def test_another_process_comes_to_the_same(tmp_path):
 
 
 @pytest.fixture
-def stacks_made(monkeypatch: pytest.MonkeyPatch) -> list[Stack]:
+def stacks_made(monkeypatch) -> list[Stack]:
     made: list[Stack] = []
     real = Stack.__init__
 

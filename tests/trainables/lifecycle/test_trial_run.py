@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lives import CPU, CutShort, alone, changed, keys, live, lived, photographs, record
 from small import FACTS, WARM
-from support import ROOT, numbers
+from support import ROOT, identical, numbers
 from torch import Tensor, nn
 
 from analysis.metrics.classification import accuracy, negative_log_likelihood
@@ -53,24 +53,24 @@ ENDS = {"warmup": [2, 4, 6], "task": [3, 6, 9]}  # the last step of each epoch
 
 
 @pytest.fixture(params=[WARM, CONTROL], ids=["warmup", "control"])
-def trial(request: pytest.FixtureRequest) -> Trial:
+def trial(request) -> Trial:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Storage]:
+def whole(tmp_path_factory) -> dict[str, Storage]:
     """Where each arm was lived, never cut short, by trial id."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     return {t.trial_id: alone(t, folder) for t in (WARM, CONTROL)}
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(whole: dict[str, Storage]) -> dict[str, dict[str, Any]]:
+def uninterrupted(whole) -> dict[str, dict[str, Any]]:
     return {t.trial_id: numbers(t, whole[t.trial_id]) for t in (WARM, CONTROL)}
 
 
 @pytest.fixture
-def left(trial: Trial, whole: dict[str, Storage]) -> Record:
+def left(trial, whole) -> Record:
     """What the trial has left, never cut short."""
     return record(trial, whole[trial.trial_id])
 
@@ -613,7 +613,7 @@ class Epoch:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[Epoch]:
+def seen(monkeypatch) -> list[Epoch]:
     """Every epoch that is trained, as the training loop is given it."""
     epochs: list[Epoch] = []
     train_epoch = passes.train_epoch
@@ -644,12 +644,10 @@ def test_both_of_a_pair_start_from_the_same_weights_and_see_the_same_mini_batche
     rows = [lived(t, storage).history.iloc[0] for t in (warm, warm.control())]
     of_warmup, of_task, of_control = seen[:3], seen[3:6], seen[6:]
     assert len(of_control) == 3
-    for name, value in of_warmup[0].weights.items():
-        assert torch.equal(value, of_control[0].weights[name]), name
+    identical(of_warmup[0].weights, of_control[0].weights)
     for one, other in zip(of_task, of_control, strict=True):
         assert len(one.inputs) == 3
-        assert all(map(torch.equal, one.inputs, other.inputs))
-        assert all(map(torch.equal, one.labels, other.labels))
+        identical([one.inputs, one.labels], [other.inputs, other.labels])
 
     measured = [f"{s}_{m}" for s in ("validation", "test") for m in ("loss", "accuracy", "ece")]
     assert rows[0][measured].tolist() == rows[1][measured].tolist()
@@ -773,7 +771,7 @@ def test_noise_depends_on_the_seed_and_on_nothing_in_the_data(storage, seen):
 
 
 @pytest.fixture(scope="module")
-def warmed(tmp_path_factory: pytest.TempPathFactory) -> Record:
+def warmed(tmp_path_factory) -> Record:
     trial = changed(
         WARMING,
         model=Mlp(depth=4, width=64),

@@ -146,7 +146,7 @@ def test_it_is_the_same_wherever_the_files_lie_and_whatever_was_imported(write, 
 
 
 @pytest.fixture
-def installed(write: Callable[..., Path]) -> Callable[[str], str]:
+def installed(write) -> Callable[[str], str]:
     """Install a package of two files, with what `direct_url.json` says; the factory's name."""
 
     def install(origin: str) -> str:
@@ -166,7 +166,7 @@ def installed(write: Callable[..., Path]) -> Callable[[str], str]:
 
 
 @pytest.fixture(autouse=True)
-def _path(monkeypatch: pytest.MonkeyPatch) -> None:
+def _path(monkeypatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 

@@ -90,7 +90,7 @@ STEPS = {"warmup": 6, "task": 6}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def own_folder(tmp_path_factory) -> Any:
     """A factory in a file outside the project, where the command would be given."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "families_own.py").write_text(OWN, "utf-8")
@@ -126,7 +126,7 @@ def uninterrupted(family: str, arm: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("families")
 
 

@@ -7,16 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from support import seeded
 from torch import Tensor, nn
 
 from trainables.models.feedback import FeedbackLinear, draw_feedback
 from trainables.models.mlp import mlp
 
 N, WIDTHS = 8, (5, 7, 6, 3)  # examples; inputs, two hidden layers, classes
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def three_layers(kind: type[nn.Linear] = FeedbackLinear) -> nn.Sequential:

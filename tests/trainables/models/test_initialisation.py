@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import pytest
 import torch
+from support import identical, seeded
 from torch import Tensor, nn
 
 from trainables.config.base import Initialisation
@@ -28,10 +29,6 @@ LAYERS = {
 }
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def drawn(network: Network, method: Initialisation = "he", seed: int = 0) -> Network:
     """The network anew; the one given stays as it is."""
     made = copy.deepcopy(network)
@@ -41,10 +38,6 @@ def drawn(network: Network, method: Initialisation = "he", seed: int = 0) -> Net
 
 def state(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def has_law(weights: Tensor, std: float) -> bool:
@@ -113,7 +106,7 @@ def test_attention_s_query_key_value_and_output_are_matrices_of_their_own(method
 def test_pytorch_leaves_everything_as_it_was():
     network = every_kind()
     before = torch.random.get_rng_state()
-    assert same(state(drawn(network, "pytorch")), state(network))
+    identical(state(drawn(network, "pytorch")), state(network))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -139,7 +132,7 @@ def test_normalisation_becomes_the_identity_with_fresh_running_statistics(layer)
     for value in layer.state_dict().values():
         value.fill_(7)
     made = state(drawn(layer))
-    assert same(made, fresh)
+    identical(made, fresh)
     assert made["weight"].tolist() == [1, 1, 1]
     assert made["bias"].tolist() == [0, 0, 0]
     if "running_mean" in made:
@@ -188,7 +181,7 @@ def test_weights_depend_on_the_generator_alone_and_move_no_other(method):
     torch.manual_seed(2)
     again = mlp((3, 8, 8), 10, 3, 16)
     before = torch.random.get_rng_state()
-    assert same(state(first), state(drawn(again, method)))
+    identical(state(first), state(drawn(again, method)))
     other = drawn(first, method, seed=1)
     assert not any(
         torch.equal(one.weight, two.weight)

@@ -9,20 +9,18 @@ import pytest
 import scipy.stats
 import torch
 from fingerprints import network_digest
+from lives import CPU
+from small import FACTS
 from torch import nn
 
 from trainables.config.model import Mlp
-from trainables.config.trial import Data, DataFacts, Trial
+from trainables.config.trial import Data, Trial
 from trainables.models.build import build
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.seeds import generator
 
-CPU = torch.device("cpu")
 ERRORS = 5  # standard errors allowed
-FACTS = DataFacts(
-    digest="0", ood_digest=None, shape=(3, 32, 32), classes=10, mean=(0.5,) * 3, std=(0.25,) * 3
-)
 
 
 def network(depth: int = 6, seed: int = 0, width: int = 256) -> nn.Sequential:
@@ -36,7 +34,7 @@ def linears(made: nn.Module) -> list[nn.Linear]:
 
 
 def trial(**fields: object) -> Trial:
-    return Trial(data=Data(ood=None, facts=FACTS), **fields)
+    return Trial(data=Data(facts=FACTS), **fields)
 
 
 def same(*networks: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torchvision
-from support import refused
+from support import refused, seeded
 from torch import Tensor, nn
 
 from trainables.models.densenet import densenet
@@ -27,10 +27,6 @@ MAKE: dict[str, Callable[[tuple[int, ...], int], nn.Module]] = {
     "densenet121, imagenet": lambda shape, classes: densenet(shape, classes, 121, "imagenet"),
     "vit": vit,
 }
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def images(n: int, shape: tuple[int, ...] = CIFAR) -> Tensor:

@@ -7,21 +7,21 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
 import pytest
-import safetensors.torch
 import scipy.stats
 import torch
 import torchvision
+from safetensors.torch import save_file
 from support import refused
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from trainables.models.head import head, new_head
 from trainables.models.own import NetworkError
-from trainables.models.unet import unet
 from trainables.models.weights import (
     load_weights,
     read_weights,
@@ -74,30 +74,25 @@ def in_record(path: Path, arrays: State) -> None:
     in_npz(path, arrays, "probe/weights/", **other)
 
 
+def parameters(saved: State) -> State:
+    return {n: nn.Parameter(v, requires_grad=v.is_floating_point()) for n, v in saved.items()}
+
+
+def in_torch(given: Callable[[State], object], **options: Any) -> Callable[[Path, State], None]:
+    return lambda path, saved: torch.save(given(saved), path, **options)
+
+
 FORMATS: dict[str, tuple[str, Callable[[Path, State], None]]] = {
-    "pt": ("w.pt", lambda path, saved: torch.save(saved, path)),
-    "pth": ("w.pth", lambda path, saved: torch.save(OrderedDict(saved), path)),
-    "legacy": (
-        "w.pth",
-        lambda path, saved: torch.save(saved, path, _use_new_zipfile_serialization=False),
-    ),
-    "state_dict": ("w.pt", lambda path, saved: torch.save({"state_dict": saved, "epoch": 3}, path)),
-    "model": ("w.pt", lambda path, saved: torch.save({"model": saved, "best": 0.5}, path)),
-    "parameters": (
-        "w.pt",
-        lambda path, saved: torch.save({n: _parameter(v) for n, v in saved.items()}, path),
-    ),
-    "safetensors": (
-        "w.safetensors",
-        lambda path, saved: safetensors.torch.save_file(saved, str(path)),
-    ),
+    "pt": ("w.pt", in_torch(lambda saved: saved)),
+    "pth": ("w.pth", in_torch(OrderedDict)),
+    "legacy": ("w.pth", in_torch(lambda saved: saved, _use_new_zipfile_serialization=False)),
+    "state_dict": ("w.pt", in_torch(lambda saved: {"state_dict": saved, "epoch": 3})),
+    "model": ("w.pt", in_torch(lambda saved: {"model": saved, "best": 0.5})),
+    "parameters": ("w.pt", in_torch(parameters)),
+    "safetensors": ("w.safetensors", lambda path, saved: save_file(saved, str(path))),
     "npz": ("w.npz", in_npz),
     "record": ("record.npz", in_record),
 }
-
-
-def _parameter(value: Tensor) -> Tensor:
-    return nn.Parameter(value, requires_grad=value.is_floating_point())
 
 
 # --- read_weights ------------------------------------------------------------------------------
@@ -223,7 +218,7 @@ def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout():
     shuffled["conv1.weight"] = saved["conv1.weight"].contiguous(memory_format=torch.channels_last)
     shuffled["bn1.bias"] = torch.stack([saved["bn1.bias"], torch.ones(8)], dim=1)[:, 0]
     assert weights_digest(shuffled) == weights_digest(saved)
-    assert weights_digest({n: _parameter(v) for n, v in saved.items()}) == weights_digest(saved)
+    assert weights_digest(parameters(saved)) == weights_digest(saved)
 
 
 @pytest.mark.parametrize(
@@ -301,20 +296,6 @@ def test_weights_of_another_network_are_refused_and_change_nothing(change, said)
 
 
 # --- head and new_head -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("made", "name"),
-    [
-        (network(), "fc"),
-        (torchvision.models.resnet18(), "fc"),
-        (torchvision.models.densenet121(), "classifier"),
-        (unet((3, 8, 8), 5, 4, 2), "head"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_the_head_makes_the_logits(made, name):
-    assert head(made) is getattr(made, name)
 
 
 def test_a_single_layer_is_its_own_head():

@@ -4,29 +4,19 @@ import contextlib
 
 import pytest
 import torch
-from lives import CPU, changed
-from small import FACTS, WARM
+from lives import CPU, changed, of_user
+from small import WARM
 from torch import nn
 
-from trainables.config.model import NetworkFacts, Own
-from trainables.config.trial import Compute, Trial
+from trainables.config.trial import Compute
 from trainables.models.build import Autocast, build
-from trainables.models.code import code_digest
 from trainables.models.head import head
 from trainables.models.own import NetworkError
 from trainables.preflight.repetition import Tried, rehearse
 
-SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
-
-
-def trial_of(name: str, **changes: object) -> Trial:
-    path = f"user_networks:{name}"
-    model = Own(name=path, facts=NetworkFacts(code=code_digest(path)))
-    return changed(WARM, **{"model": model, "data": {"facts": SMALL}} | changes)
-
 
 def tried(name: str, **changes: object) -> Tried:
-    return rehearse(trial_of(name, **changes), CPU)
+    return rehearse(of_user(name, **changes), CPU)
 
 
 def found(name: str, **changes: object) -> dict[str, object]:
@@ -106,17 +96,17 @@ def test_the_user_is_told_what_follows(name, says):
 def test_nothing_is_said_of_an_ordinary_network_and_its_trial_s_id_is_as_it_was():
     for name in ("Net", "View", "numpy_init", "zero_head", "seeded_wiring"):
         assert tried(name).notes == ()
-    assert tried("Net").trial.trial_id == trial_of("Net").trial_id
+    assert tried("Net").trial.trial_id == of_user("Net").trial_id
 
 
 def test_state_and_format_are_in_the_id_and_the_head_where_it_matters():
     for name in ("Counting", "View"):
-        assert tried(name).trial.trial_id != trial_of(name).trial_id
-    assert tried("HeadFirst").trial.trial_id == trial_of("HeadFirst").trial_id
+        assert tried(name).trial.trial_id != of_user(name).trial_id
+    assert tried("HeadFirst").trial.trial_id == of_user("HeadFirst").trial_id
     alone = {"warmup": {"train": "head"}}
     of_head = tried("HeadFirst", **alone).trial
-    assert of_head.trial_id != trial_of("HeadFirst", **alone).trial_id
-    assert of_head.control().trial_id == trial_of("HeadFirst").control().trial_id
+    assert of_head.trial_id != of_user("HeadFirst", **alone).trial_id
+    assert of_head.control().trial_id == of_user("HeadFirst").control().trial_id
 
 
 def test_a_head_that_is_trained_alone_must_be_a_layer():
@@ -140,7 +130,7 @@ def test_the_network_is_built_in_the_format_that_it_can_be_run_in():
     network = build(trial, CPU)
     assert network.conv.weight.is_contiguous()
     network(torch.randn(2, 3, 6, 6)).sum().backward()
-    plain = build(trial_of("View"), CPU)
+    plain = build(of_user("View"), CPU)
     assert plain.conv.weight.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -171,7 +161,7 @@ def test_the_service_s_own_networks_are_as_they_were():
 
 def test_two_of_one_seed_are_alike_whatever_draws_their_weights():
     for name in ("numpy_init", "Net"):
-        trial = trial_of(name)
+        trial = of_user(name)
         one, two = (build(t, CPU) for t in (trial, trial.control()))
         other = build(changed(trial, seed=1), CPU)
         weights = [nn.utils.parameters_to_vector(n.parameters()) for n in (one, two, other)]
@@ -184,5 +174,5 @@ def test_two_of_one_seed_are_alike_whatever_draws_their_weights():
     [("PerPixel", "segmentation", (3, 6, 6)), ("PerToken", "language", (7,))],
 )
 def test_networks_of_pixels_and_of_tokens_are_tried_alike(name, kind, shape):
-    facts = SMALL.model_copy(update={"kind": kind, "shape": shape})
+    facts = of_user(name).facts.model_copy(update={"kind": kind, "shape": shape})
     assert found(name, data={"facts": facts}) == {"head": "classifier"}

@@ -4,13 +4,15 @@ import copy
 
 import numpy as np
 import pytest
+import subjects
 import torch
 import torch.nn.functional as F
 from sklearn.decomposition import PCA
+from subjects import split_of
 from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
-from trainables.data.splits import Split, TaskData
+from trainables.data.splits import Split
 from trainables.probes.directions import Direction, random_directions
 from trainables.probes.landscape import MARGIN, path, plane, slices
 from trainables.probes.subject import Subject
@@ -19,12 +21,6 @@ SHAPE = (2, 5, 5)
 CLASSES = 3
 STEPS = 41
 SIDE = 17
-
-
-def split_of(n: int, seed: int) -> Split:
-    random = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(n, *SHAPE, generator=random)
-    return Split(inputs, torch.randint(CLASSES, (n,), generator=random), SHAPE, None)
 
 
 def network_of(seed: int, scale: float = 1.0) -> nn.Module:
@@ -36,13 +32,12 @@ def network_of(seed: int, scale: float = 1.0) -> nn.Module:
         network[0].weight.mul_(scale)
         network[4].weight.mul_(4.0)
         for batch in range(3):
-            network(split_of(50, 100 + batch).inputs)
+            network(split_of(50, 100 + batch, SHAPE).inputs)
     return network
 
 
-def subject_of(network: nn.Module, train: int = 60, test: int = 50, **fields: object) -> Subject:
-    data = TaskData(split_of(train, 1), split_of(9, 2), split_of(test, 3), None, ((), ()), ((), ()))
-    return Subject(network, data, **{"batch": 8, "seed": 0, "initial": {}} | fields)
+def subject_of(network: nn.Module, **fields: object) -> Subject:
+    return subjects.subject_of(network, SHAPE, **fields)
 
 
 def at(network: nn.Module, *steps: tuple[float, Direction]) -> nn.Module:

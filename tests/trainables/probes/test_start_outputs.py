@@ -5,8 +5,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import subjects
 import torch
 import torch.nn.functional as F
+from subjects import split_of
 from torch import Tensor, nn
 
 from trainables.data.splits import Split, TaskData
@@ -23,18 +25,8 @@ IMAGE = (3, 6, 6)
 CLASSES = 4
 
 
-def split_of(n: int, seed: int, shape: tuple[int, ...] = IMAGE) -> Split:
-    random = torch.Generator().manual_seed(seed)
-    inputs = 2 * torch.randn(n, *shape, generator=random) + 0.5
-    return Split(inputs, torch.randint(CLASSES, (n,), generator=random), shape, None)
-
-
-def subject_of(network: nn.Module, train: int = 60, test: int = 40, **fields: object) -> Subject:
-    shape = fields.pop("shape", IMAGE)
-    parts = (split_of(n, seed, shape) for seed, n in enumerate((train, 20, test, 30)))
-    data = TaskData(*parts, ((), ()), ((), ()))
-    initial = {name: value.clone() for name, value in network.state_dict().items()}
-    return Subject(network, data, **{"batch": 16, "seed": 5, "initial": initial} | fields)
+def subject_of(network: nn.Module, shape: tuple[int, ...] = IMAGE, **fields: object) -> Subject:
+    return subjects.subject_of(network, shape, **{"batch": 16, "classes": CLASSES} | fields)
 
 
 def convolutional(inplace: bool = False) -> nn.Module:
@@ -66,7 +58,7 @@ def test_start_outputs_are_the_logits_in_eval_mode_and_the_inputs_mean_square():
 
 def test_the_mean_square_is_that_of_the_input_as_the_network_takes_it():
     subject = subject_of(convolutional())
-    small = split_of(9, 0, (3, 3, 3))
+    small = split_of(9, 0, (3, 3, 3), CLASSES)
     resized = Split(small.inputs, small.labels, IMAGE, None)
     data = TaskData(resized, subject.data.validation, resized, None, ((), ()), ((), ()))
     arrays = start_outputs(Subject(subject.network, data, 16, 5, {}))

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -28,12 +27,12 @@ def server() -> Iterator[SimpleNamespace]:
 
 
 @pytest.fixture
-def bucket(server: SimpleNamespace) -> Storage:
+def bucket(server) -> Storage:
     return Storage(f"{server.url}/{uuid4().hex}")
 
 
 @pytest.fixture(params=["folder", "bucket"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+def storage(request, tmp_path) -> Storage:
     in_a_folder = request.param == "folder"
     return Storage(tmp_path / "storage") if in_a_folder else request.getfixturevalue("bucket")
 

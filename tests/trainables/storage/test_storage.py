@@ -29,7 +29,7 @@ def file_of(storage: Storage, key: str = KEY) -> Path:
 
 
 @pytest.fixture(params=[None, b"old"])
-def before(request: pytest.FixtureRequest, storage: Storage) -> bytes | None:
+def before(request, storage) -> bytes | None:
     """What is there already."""
     if request.param is not None:
         storage.put(KEY, request.param)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import identical
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassCalibrationError
 
@@ -58,13 +59,6 @@ def batches_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
     return list(zip(split.inputs.split(size), split.labels.split(size), strict=True))
 
 
-def assert_same_state(one: nn.Module, other: nn.Module) -> None:
-    there = other.state_dict()
-    assert one.state_dict().keys() == there.keys()
-    for name, value in one.state_dict().items():
-        assert torch.equal(value, there[name]), name
-
-
 def adam(network: nn.Module) -> torch.optim.Optimizer:
     return make_optimizer(network.parameters(), SETTINGS)
 
@@ -86,7 +80,7 @@ def test_what_steps_say_is_said_before_their_updates_in_training_mode_and_in_ord
     assert torch.equal(said.logits, torch.cat(expected))
     assert torch.equal(said.labels, split.labels)
     assert not said.logits.requires_grad
-    assert_same_state(made, other)
+    identical(made.state_dict(), other.state_dict())
 
 
 def test_every_step_is_told_with_its_examples_after_it_was_made():
@@ -150,9 +144,9 @@ def test_evaluation_uses_running_statistics_and_moves_nothing():
     gradients = [p.grad.clone() for p in made.parameters()]
     split = images(30, seed=2)
     said = evaluate(made, split)
-    assert_same_state(made, before)
+    identical(made.state_dict(), before.state_dict())
     assert torch.equal(torch.random.get_rng_state(), outside)
-    assert all(map(torch.equal, [p.grad for p in made.parameters()], gradients))
+    identical([p.grad for p in made.parameters()], gradients)
     assert not said.logits.requires_grad
 
     before.eval()
