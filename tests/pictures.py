@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,9 +11,10 @@ RNG = np.random.default_rng(0)
 Pixels = dict[Path, np.ndarray]  # uint8 (height, width, 3), by file
 
 
-def image(path: Path, pixels: np.ndarray) -> None:
+def image(path: Path, pixels: np.ndarray | Image.Image, **options: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    made = Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+    made.save(path, **options)
 
 
 def images(folder: Path, count: int = 5, size: tuple[int, int] = (4, 4), start: int = 0) -> Pixels:

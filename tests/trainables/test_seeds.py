@@ -1,5 +1,6 @@
 """Global random states are forked and seeded, whoever's they are, and left as they were."""
 
+import contextlib
 import hashlib
 import random
 
@@ -37,22 +38,18 @@ def test_pytorch_s_draws_are_those_of_a_generator_seeded_by_the_name():
 
 @pytest.mark.parametrize("raises", [False, True])
 def test_all_three_go_on_afterwards_as_if_nothing_had_been(raises):
-    torch.manual_seed(3)
-    np.random.seed(3)
-    random.seed(3)
-    before, wanted = global_positions(), None
-    wanted = draws()
-    torch.manual_seed(3)
-    np.random.seed(3)
-    random.seed(3)
-    try:
-        with global_state(0, "x", CPU), kept_global_state():
-            draws()
-            np.random.seed(9)
-            if raises:
-                raise KeyError
-    except KeyError:
-        pass
+    def seed_all() -> None:
+        for seed in (torch.manual_seed, np.random.seed, random.seed):
+            seed(3)
+
+    seed_all()
+    before, wanted = global_positions(), draws()
+    seed_all()
+    with contextlib.suppress(KeyError), global_state(0, "x", CPU), kept_global_state():
+        draws()
+        np.random.seed(9)
+        if raises:
+            raise KeyError
     assert global_positions() == before
     assert draws() == wanted
 

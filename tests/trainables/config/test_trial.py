@@ -370,6 +370,7 @@ def test_the_id_survives_the_way_through_json():
         ("task.optimizer.lr", "2e-5", 0.00002),
         ("model.depth", 6.0, 6),
         ("data.facts.shape", [3, 32, 32], (3, 32, 32)),
+        ("probes", ("odin", "odin"), ("odin",)),
         ("warmup.noise.mean", -0.0, 0.0),
         ("task.optimizer.weight_decay", -0.0, 0.0),
     ],

@@ -163,17 +163,6 @@ def test_a_folder_named_as_an_image_is_a_folder(tmp_path):
     assert load(f"folder:{tmp_path}").digest == before
 
 
-def test_neither_notes_nor_what_is_left_out_changes_the_digest(tmp_path):
-    classes(tmp_path / "a")
-    classes(tmp_path / "b", 0)
-    for path in (tmp_path / "a").rglob("*.png"):
-        (tmp_path / "b" / path.relative_to(tmp_path / "a")).write_bytes(path.read_bytes())
-    (tmp_path / "b" / "ant" / "a.txt").write_text("")
-    one, two = (load(f"folder:{tmp_path / name}") for name in "ab")
-    assert one.left_out != two.left_out
-    assert one.digest == two.digest
-
-
 # --- what is refused ------------------------------------------------------------------------------
 
 

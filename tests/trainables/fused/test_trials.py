@@ -367,10 +367,7 @@ def precise(monkeypatch) -> None:
 
 
 def live(
-    trials: list[Trial],
-    storage: Storage,
-    cut_after: int | None = None,
-    checkpoint_seconds: float = 0.0,
+    trials: list[Trial], storage: Storage, cut_after: int | None = None
 ) -> dict[str, list[int]]:
     """Live them together, or as many steps of all as `cut_after` says; examples told, by trial."""
     told: dict[str, list[int]] = {}
@@ -384,7 +381,7 @@ def live(
         run_trials(
             trials,
             photographs(),
-            RunContext(storage, CPU, checkpoint_seconds=checkpoint_seconds),
+            RunContext(storage, CPU, checkpoint_seconds=0),
             on_examples,
             lambda trial_id: told.setdefault("left", []).append(trial_id),  # type: ignore[arg-type]
         )
@@ -414,9 +411,8 @@ def close(one: Record, two: Record, tolerance: float = 1e-6) -> None:
     assert list(one.history) == list(two.history)
     assert one.history["phase"].equals(two.history["phase"])
     for name in one.history.columns.drop(["phase", "seconds"]):
-        np.testing.assert_allclose(
-            one.history[name], two.history[name], tolerance, tolerance, err_msg=name
-        )
+        here, there = one.history[name], two.history[name]
+        np.testing.assert_allclose(here, there, tolerance, tolerance, err_msg=name)
     assert one.logits.keys() == two.logits.keys()
     assert one.probes.keys() == two.probes.keys()
     arrays, others = one.logits | one.probes, two.logits | two.probes

@@ -48,8 +48,9 @@ ERRORS = 5  # standard errors allowed
 CONTROL = WARM.control()
 
 # Warm-up: 3 epochs of ⌊50 / 3 / 8⌋ = 2 steps of 8; task: 3 epochs of 21 examples in 8, 8 and 5.
-SIZES = {"warmup": [8] * 6, "task": [8, 8, 5] * 3}  # examples of each step
-ENDS = {"warmup": [2, 4, 6], "task": [3, 6, 9]}  # the last step of each epoch
+WARMUP, TASK = [8] * 6, [8, 8, 5] * 3
+SIZES = {"warmup": WARMUP + TASK, "control": TASK}  # examples of each step, by arm
+ENDS = {"warmup": [0, 2, 4, 6, 9, 12, 15], "control": [0, 3, 6, 9]}  # steps behind each row
 
 
 @pytest.fixture(params=[WARM, CONTROL], ids=["warmup", "control"])
@@ -77,19 +78,6 @@ def left(trial, whole) -> Record:
 
 def phases(trial: Trial) -> list[str]:
     return ["warmup", "task"] if trial.arm == "warmup" else ["task"]
-
-
-def sizes(trial: Trial) -> list[int]:
-    return [size for phase in phases(trial) for size in SIZES[phase]]
-
-
-def epoch_ends(trial: Trial) -> list[int]:
-    """Steps behind the network when untrained and after each epoch of both phases."""
-    ends, before = [0], 0
-    for phase in phases(trial):
-        ends += [before + end for end in ENDS[phase]]
-        before = ends[-1]
-    return ends
 
 
 def whole_life(trial: Trial) -> list[str]:
@@ -132,13 +120,10 @@ def by_hand(trial: Trial) -> dict[str, Tensor]:
 
     if trial.warmup is not None:
         adam = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
-        noise = generator(trial.seed, "noise")
+        random = generator(trial.seed, "noise")
         for _ in range(6):
-            step(
-                adam,
-                torch.randn(8, 3, 32, 32, generator=noise),
-                torch.randint(10, (8,), generator=noise),
-            )
+            noise = torch.randn(8, 3, 32, 32, generator=random)
+            step(adam, noise, torch.randint(10, (8,), generator=random))
 
     subset = draw(source.train, 21, trial.subset_seed, "subset")
     images, labels = inputs(source.train, subset), source.train.labels[subset]
@@ -150,13 +135,12 @@ def by_hand(trial: Trial) -> dict[str, Tensor]:
 
     network.eval()
     validation = draw(source.validation, 12, 0, "validation")
+    outside = inputs(ood.test, draw(ood.test, 9, 0, "ood"), trial.data.ood_normalised)
     with torch.no_grad():
         return {
             "validation": network(inputs(source.validation, validation)),
             "test": network(inputs(source.test, draw(source.test, 15, 0, "test"))),
-            "ood": network(
-                inputs(ood.test, draw(ood.test, 9, 0, "ood"), trial.data.ood_normalised)
-            ),
+            "ood": network(outside),
         }
 
 
@@ -189,8 +173,8 @@ def test_the_history_has_a_row_when_untrained_and_after_every_epoch(trial, left)
     history = left.history
     named = [(phase, epoch) for phase in phases(trial) for epoch in (1, 2, 3)]
     assert list(zip(history["phase"], history["epoch"], strict=True)) == [("untrained", 0), *named]
-    assert history["step"].tolist() == epoch_ends(trial)
-    behind = [sum(sizes(trial)[:end]) for end in epoch_ends(trial)]
+    assert history["step"].tolist() == ENDS[trial.arm]
+    behind = [sum(SIZES[trial.arm][:end]) for end in ENDS[trial.arm]]
     assert history["examples"].tolist() == behind
     assert history["seconds"].is_monotonic_increasing
     assert history["seconds"].iloc[-1] == pytest.approx(left.seconds["total"])
@@ -216,9 +200,8 @@ def test_the_last_row_is_measured_on_the_logits_that_are_kept(left):
 
 
 def test_without_ood_images_none_are_evaluated(storage, whole):
-    without = lived(
-        changed(WARM, data={"ood": None}), storage, TrialInputs(photographs().source, None)
-    )
+    no_ood = TrialInputs(photographs().source)
+    without = lived(changed(WARM, data={"ood": None}), storage, no_ood)
     assert set(without.logits) == {"validation", "test"}
     with_ood = record(WARM, whole[WARM.trial_id])
     assert without.logits["test"].tobytes() == with_ood.logits["test"].tobytes()
@@ -231,7 +214,7 @@ def test_without_ood_images_none_are_evaluated(storage, whole):
 def test_on_examples_is_told_of_every_step(examples, epoch, storage):
     trial = changed(WARM, data={"examples": examples})
     told = live(trial, storage)
-    assert [new for _, new in told] == SIZES["warmup"] + epoch * 3
+    assert [new for _, new in told] == WARMUP + epoch * 3
     assert [done for done, _ in told] == np.cumsum([new for _, new in told]).tolist()
     assert record(trial, storage).history["examples"].iloc[-1] == told[-1][0]
 
@@ -282,9 +265,9 @@ def test_cut_short_at_any_step_it_goes_on_from_its_last_epoch_to_the_same_number
 
     told = live(trial, storage)
     assert numbers(trial, storage) == uninterrupted[trial.trial_id]
-    behind = max(end for end in epoch_ends(trial) if end < nth)
-    assert [new for _, new in told] == sizes(trial)[behind:]
-    assert [done for done, _ in told] == np.cumsum(sizes(trial))[behind:].tolist()
+    behind = max(end for end in ENDS[trial.arm] if end < nth)
+    assert [new for _, new in told] == SIZES[trial.arm][behind:]
+    assert [done for done, _ in told] == np.cumsum(SIZES[trial.arm])[behind:].tolist()
     assert keys(storage) == whole_life(trial)
 
 
@@ -314,9 +297,9 @@ def test_any_sequence_of_cuts_ends_in_the_same_numbers(
 
 
 def test_without_checkpoints_it_starts_again_from_what_it_has(trial, storage, uninterrupted):
-    live(trial, storage, len(sizes(trial)), checkpoint_seconds=math.inf)
+    live(trial, storage, len(SIZES[trial.arm]), checkpoint_seconds=math.inf)
     told = live(trial, storage)
-    assert [new for _, new in told] == SIZES["task"]  # the warm-up was stored when it ended
+    assert [new for _, new in told] == TASK  # the warm-up was stored when it ended
     assert numbers(trial, storage) == uninterrupted[trial.trial_id]
 
 
@@ -477,9 +460,7 @@ def damage(storage: Storage, key: str) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    ("cut_after", "again"), [(3, SIZES["warmup"] + SIZES["task"]), (10, SIZES["task"])]
-)
+@pytest.mark.parametrize(("cut_after", "again"), [(3, WARMUP + TASK), (10, TASK)])
 def test_a_damaged_checkpoint_counts_as_none(cut_after, again, storage, uninterrupted):
     live(WARM, storage, cut_after)
     damage(storage, checkpoint_key(WARM, CPU))
@@ -491,7 +472,7 @@ def test_a_damaged_warmup_is_computed_again_and_repaired(storage, uninterrupted)
     live(SHARING["task"], storage)
     key = warmup_key(WARM, CPU)
     damage(storage, key)
-    assert [new for _, new in live(WARM, storage)] == sizes(WARM)
+    assert [new for _, new in live(WARM, storage)] == SIZES[WARM.arm]
     assert numbers(WARM, storage) == uninterrupted[WARM.trial_id]
     assert storage.get(key) is not None
 
@@ -499,7 +480,7 @@ def test_a_damaged_warmup_is_computed_again_and_repaired(storage, uninterrupted)
 def test_a_damaged_record_is_computed_again(trial, storage, uninterrupted):
     live(trial, storage)
     damage(storage, record_key(trial.trial_id))
-    assert [new for _, new in live(trial, storage)] == SIZES["task"]
+    assert [new for _, new in live(trial, storage)] == TASK
     assert numbers(trial, storage) == uninterrupted[trial.trial_id]
 
 
@@ -560,19 +541,17 @@ def test_divergence_in_a_later_epoch_keeps_the_rows_before_it(storage):
     assert np.isfinite(left.history["train_loss"].iloc[1:]).all()
 
 
-def tiny_source(
-    train: int = 30, test: int = 8, level: int | None = None, side: int = 4, classes: int = 3
-) -> Source:
+def tiny_source(train: int = 30, level: int | None = None, classes: int = 3) -> Source:
     """Grey images of random pixels, or all of one level; no validation images of its own."""
     made = torch.Generator().manual_seed(0)
 
     def images(count: int) -> Examples:
-        pixels = torch.randint(256, (count, 1, side, side), generator=made, dtype=torch.uint8)
+        pixels = torch.randint(256, (count, 1, 4, 4), generator=made, dtype=torch.uint8)
         if level is not None:
             pixels.fill_(level)
         return Examples(pixels, torch.arange(count) % classes)
 
-    return Source("tiny", images(train), None, images(test), tuple("abcdefghij"[:classes]))
+    return Source("tiny", images(train), None, images(8), tuple("abcdefghij"[:classes]))
 
 
 def tiny_trial(std: float = 0.25, mean: float = 0.5, **fields: Any) -> Trial:

@@ -185,9 +185,3 @@ def test_each_probe_s_seconds_are_counted_once(storage, monkeypatch):
     monkeypatch.setattr(life, "PROBES", {name: Probe(slow, END) for name in ("features", "odin")})
     left = lived(probed_trial(probes=("features", "odin")), storage)
     assert left.seconds["probes"] == 2.0
-
-
-def test_probes_are_in_the_id_only_where_there_are_some():
-    assert probed_trial(probes=("odin", "odin")).trial_id == probed_trial(probes=("odin",)).trial_id
-    assert probed_trial(probes=("odin",)).trial_id != probed_trial().trial_id
-    assert probed_trial(probes=("odin",)).warmup_key == probed_trial().warmup_key

@@ -1,9 +1,9 @@
 """Several workers train a network as one does: the same steps, measurements and record, to within
 rounding, whatever the number of workers, and wherever it is cut short."""
 
-import dataclasses
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,15 +132,10 @@ def test_a_batch_normalisation_with_arithmetic_of_its_own_is_named():
 KEPT = changed(WARM, warmup={"keep": "step_size"}, probes=())
 
 
-@dataclasses.dataclass(frozen=True)
-class Lived:
-    folder: Path
-    told: list[list[list[tuple[int, int]]]]  # by worker, of each life
-
-
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory) -> Lived:
-    """Lives of two workers: whole; cut in the warm-up and in the task; then by one worker."""
+def lived(tmp_path_factory) -> SimpleNamespace:
+    """Lives of two workers, whole or cut short and the last one ended by one; `told`: what each
+    worker was told of each life."""
     folder = tmp_path_factory.mktemp("together")
     asked = [
         (WARM, folder / "whole", None, math.inf),
@@ -152,7 +147,7 @@ def lived(tmp_path_factory) -> Lived:
     ]
     told = together(2, lives, *asked)
     life(ALONE, WARM, folder / "handed")
-    return Lived(folder, told)
+    return SimpleNamespace(folder=folder, told=told)
 
 
 @pytest.fixture(scope="module")
