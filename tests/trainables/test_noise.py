@@ -16,7 +16,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support import seeded
-from torch import Tensor
 
 from trainables.config.noise import DISTRIBUTIONS
 from trainables.noise import sample
@@ -38,10 +37,6 @@ def mean_power(images: Array) -> Array:
     """The mean over all leading axes of |FFT|² per pixel: 1 everywhere for white noise of std 1."""
     power = np.abs(np.fft.fft2(images)) ** 2 / (images.shape[-2] * images.shape[-1])
     return np.asarray(power.mean(axis=tuple(range(images.ndim - 2))))
-
-
-def radial_frequency(height: int, width: int) -> Array:
-    return np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
 
 
 def circular_blur(height: int, width: int, sigma: float) -> Array:
@@ -161,10 +156,7 @@ def test_neither_elements_nor_their_sizes_depend_on_a_neighbour(name):
 @pytest.mark.parametrize("u", [0.0, 1 - 2**-24])
 @pytest.mark.parametrize("name", EVERY)
 def test_the_first_and_last_number_torch_can_draw_give_finite_noise(name, u, monkeypatch):
-    def extreme(shape: tuple[int, ...], **_: object) -> Tensor:
-        return torch.full(shape, u)
-
-    monkeypatch.setattr(torch, "rand", extreme)
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, u))
     assert np.isfinite(draw(name, 2, 3, 8, 8)).all()
 
 
@@ -181,7 +173,7 @@ def test_independent_noise_has_a_flat_spectrum(name):
 
 def test_pink_power_falls_as_one_over_the_radial_frequency():
     images = draw("pink", 4000, 2, 32, 24)
-    power, frequency = mean_power(images), radial_frequency(32, 24)
+    power, frequency = mean_power(images), np.hypot(np.fft.fftfreq(32)[:, None], np.fft.fftfreq(24))
     elsewhere = frequency > 0
     slope = np.polyfit(np.log(frequency[elsewhere]), np.log(power[elsewhere]), 1)[0]
     assert slope == pytest.approx(-1, abs=0.01)
@@ -209,10 +201,8 @@ def test_a_field_gathers_exactly_unit_energy_from_the_white_noise_it_is_made_of(
     Pink draws complex noise, two parts a pixel, and makes two fields of it."""
     impulses = parts * 6 * 8
 
-    def each_element_once(shape: tuple[int, ...], **_: object) -> Tensor:
-        return torch.eye(impulses).reshape(shape)
-
-    monkeypatch.setattr(torch, "randn", each_element_once)
+    each_element_once = torch.eye(impulses)
+    monkeypatch.setattr(torch, "randn", lambda shape, **_: each_element_once.reshape(shape))
     responses = draw(name, parts * impulses, 1, 6, 8)
     np.testing.assert_allclose((responses**2).sum(axis=0), parts, rtol=1e-5)
 

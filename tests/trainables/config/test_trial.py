@@ -456,9 +456,10 @@ def test_what_measures_ood_images_needs_some(option, says):
 # Warm-up key
 
 
-def test_a_control_has_no_warmup_key():
+def test_a_control_has_no_warmup_key_and_is_measured_on_its_partner_s_images():
     assert TRIAL.control().warmup_key is None
     assert TRIAL.control().warmup_examples == 0
+    assert TRIAL.control().measured_key == TRIAL.measured_key
 
 
 @pytest.mark.parametrize("dotted", [*DETERMINE, *NAMES])
@@ -491,10 +492,6 @@ def test_the_measured_key_depends_on_the_images_and_the_constants_or_else_the_su
     one = changed(TRIAL, constants)
     other = changed(TRIAL, constants | {dotted: (DETERMINE | NAMES)[dotted]})
     assert (other.measured_key != one.measured_key) is (dotted in of_the_measured)
-
-
-def test_both_members_of_a_pair_are_measured_on_the_same_images():
-    assert TRIAL.control().measured_key == TRIAL.measured_key
 
 
 # Examples

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -340,8 +341,5 @@ def test_truncated_files_of_every_format_are_refused(tmp_path, ending):
 def test_whatever_pillow_raises_is_one_line(tmp_path, monkeypatch, error):
     name, file = folder_with(tmp_path, Image.fromarray(COLOURS).save)
 
-    def broken(*arguments, **options):
-        raise error
-
-    monkeypatch.setattr(Image, "open", broken)
+    monkeypatch.setattr(Image, "open", Mock(side_effect=error))
     one_line(lambda: load(name), str(file), "cannot be decoded as an image", "repair or remove")

@@ -79,11 +79,8 @@ def test_paths_that_lead_nowhere(tmp_path, kind):
 def test_what_is_no_regular_file_is_refused_without_reading_it(tmp_path, kind, wanted):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/stdin"):
-        one_line(
-            lambda path=path: load(f"{kind}:{path}"),
-            "no regular file",
-            f"give the path of {wanted}",
-        )
+        name = f"{kind}:{path}"
+        one_line(lambda name=name: load(name), "no regular file", f"give the path of {wanted}")
     one_line(lambda: load(f"folder:{tmp_path / 'pipe'}"), "no such folder, it is a file")
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -127,10 +128,7 @@ class Bench:
         ]
 
     def looks(self, splits: list[Split]) -> list[Request]:
-        return [
-            Predictions(network, split)
-            for network, split in zip(self.networks, splits, strict=True)
-        ]
+        return list(map(Predictions, self.networks, splits))
 
     def state(self) -> list[Tensor]:
         found = []
@@ -279,8 +277,7 @@ class OwnConstant(Branching):
         self.scale = float(torch.rand(()))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.layer(inputs.flatten(1))
-        return self.scale * logits
+        return self.scale * self.layer(inputs.flatten(1))
 
 
 def averaging() -> nn.Module:
@@ -353,8 +350,7 @@ class Precise(Autocast):
     examples by the end of a life is as large as what a fault would make."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.network(inputs.double())
-        return logits
+        return self.network(inputs.double())
 
 
 @pytest.fixture
@@ -627,9 +623,7 @@ def test_trials_of_two_tasks_are_refused(storage):
 def test_too_little_memory_says_what_to_lower(storage, stacking, monkeypatch):
     monkeypatch.setattr(fused, "_can_be_stacked", lambda *arguments: True)
 
-    def full(stack: Stack, passes: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(Stack, "make", full)
+    full = torch.OutOfMemoryError("CUDA out of memory")
+    monkeypatch.setattr(Stack, "make", Mock(side_effect=full))
     with pytest.raises(MemoryError, match=r"5 networks at once .* lower resources.fuse"):
         live(GROUP, storage)

@@ -146,7 +146,7 @@ def test_it_is_the_same_wherever_the_files_lie_and_whatever_was_imported(write, 
 
 
 @pytest.fixture
-def installed(write) -> Callable[[str], str]:
+def installed(write, monkeypatch) -> Callable[[str], str]:
     """Install a package of two files, with what `direct_url.json` says; the factory's name."""
 
     def install(origin: str) -> str:
@@ -159,15 +159,10 @@ def installed(write) -> Callable[[str], str]:
         write("Metadata-Version: 2.1\nName: my_installed\nVersion: 1.0\n", f"{info}/METADATA")
         if origin:
             write(origin, f"{info}/direct_url.json")
-        sys.path.insert(0, str(init.parents[1]))
+        monkeypatch.syspath_prepend(init.parents[1])
         return "my_installed:make"
 
     return install
-
-
-@pytest.fixture(autouse=True)
-def _path(monkeypatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
 
 def test_a_package_from_an_index_is_known_by_its_name_and_version(installed, write):

@@ -1,7 +1,6 @@
 """The language model: no look ahead, and attention as its formula says."""
 
 import math
-from collections.abc import Callable
 from contextlib import nullcontext
 
 import pytest
@@ -15,17 +14,18 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 VOCABULARY = 11
 CONTEXT = 9
-MODES: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
-    "train": lambda network, tokens: _said(network.train(), tokens),
-    "eval": lambda network, tokens: _said(network.eval(), tokens),
-    "no_grad": lambda network, tokens: _said(network.eval(), tokens, torch.no_grad()),
-    "inference": lambda network, tokens: _said(network.eval(), tokens, torch.inference_mode()),
+MODES = {  # whether it trains, and within what
+    "train": (True, nullcontext),
+    "eval": (False, nullcontext),
+    "no_grad": (False, torch.no_grad),
+    "inference": (False, torch.inference_mode),
 }
 
 
-def _said(network: nn.Module, tokens: Tensor, context: object = None) -> Tensor:
-    with context or nullcontext():  # type: ignore[attr-defined]
-        return network(tokens)
+def outputs(mode: str, network: nn.Module, tokens: Tensor) -> Tensor:
+    training, context = MODES[mode]
+    with context():
+        return network.train(training)(tokens)
 
 
 def network(**settings: float) -> nn.Module:
@@ -49,7 +49,7 @@ def tokens(n: int = 3) -> Tensor:
 def test_later_tokens_do_not_change_earlier_logits(mode, changed):
     made, one, other = network(), tokens(), tokens()
     other[:, changed:] = (other[:, changed:] + 1) % VOCABULARY
-    before, after = (MODES[mode](made, said) for said in (one, other))
+    before, after = (outputs(mode, made, said) for said in (one, other))
     assert torch.equal(before[..., :changed], after[..., :changed])
     assert not torch.isclose(before[..., changed:], after[..., changed:]).all(dim=1).any()
 
@@ -58,7 +58,7 @@ def test_later_tokens_do_not_change_earlier_logits(mode, changed):
 def test_the_order_of_earlier_tokens_changes_later_logits(mode):
     made, one = network(), torch.arange(CONTEXT).expand(1, -1)
     other = one[:, [1, 0, *range(2, CONTEXT)]]
-    before, after = (MODES[mode](made, said) for said in (one, other))
+    before, after = (outputs(mode, made, said) for said in (one, other))
     assert ((before - after).abs().amax(dim=1) > 1e-3).all()
 
 
@@ -119,7 +119,7 @@ def test_a_forward_pass_is_the_formula():
 @pytest.mark.parametrize("mode", MODES)
 def test_without_dropout_every_mode_gives_the_same_numbers(mode, heads):
     made = network(heads=heads)
-    assert torch.equal(MODES[mode](made, tokens()), MODES["train"](made, tokens()))
+    assert torch.equal(outputs(mode, made, tokens()), outputs("train", made, tokens()))
 
 
 @pytest.mark.parametrize("removed", ["dropout", "blocks"])
@@ -130,8 +130,8 @@ def test_dropout_works_on_embeddings_and_in_blocks_in_train_mode_alone(removed):
             module.p = 0.0
         elif isinstance(module, nn.MultiheadAttention):
             module.dropout = 0.0
-    assert not torch.equal(MODES["train"](made, tokens()), MODES["train"](made, tokens()))
-    assert torch.equal(MODES["eval"](made, tokens()), MODES["eval"](made, tokens()))
+    assert not torch.equal(outputs("train", made, tokens()), outputs("train", made, tokens()))
+    assert torch.equal(outputs("eval", made, tokens()), outputs("eval", made, tokens()))
 
 
 def test_embeddings_and_positions_have_gpt_2_s_std():

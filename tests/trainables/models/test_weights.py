@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.error import URLError
 
 import numpy as np
@@ -17,7 +18,7 @@ import scipy.stats
 import torch
 import torchvision
 from safetensors.torch import save_file
-from support import refused
+from support import identical, refused
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
@@ -115,12 +116,7 @@ def test_every_format_gives_back_the_same_bits(tmp_path, kind):
 def test_half_precision_comes_back_too(tmp_path, ending):
     saved = {"a": torch.randn(3).bfloat16(), "b": torch.randn(3).half()}
     FORMATS[ending][1](tmp_path / f"w.{ending}", saved)
-    read = read_weights(tmp_path / f"w.{ending}")
-    assert {name: value.dtype for name, value in read.items()} == {
-        "a": torch.bfloat16,
-        "b": torch.float16,
-    }
-    assert all(torch.equal(value, saved[name]) for name, value in read.items())
+    identical(dict(read_weights(tmp_path / f"w.{ending}")), saved)
 
 
 class Code:
@@ -413,10 +409,7 @@ def test_torchvision_has_no_weights_for_other_networks(name):
     "error", [URLError("no route"), ConnectionResetError(), RuntimeError("invalid hash value")]
 )
 def test_weights_that_cannot_be_fetched(monkeypatch, error):
-    def away() -> object:
-        raise error
-
-    published(monkeypatch, away)
+    published(monkeypatch, Mock(side_effect=error))
     text = (
         f"model.weights: torchvision's for resnet18 cannot be fetched ({type(error).__name__}); "
         "fetch https://download.pytorch.org/models/resnet18-f37072fd.pth on a machine with "

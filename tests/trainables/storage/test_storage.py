@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -57,11 +58,10 @@ def test_what_is_put_is_got(key, payload, tmp_path_factory):
 
 
 def test_a_file_is_one_header_with_the_digest_and_then_the_payload(storage):
-    storage.put(KEY, b"payload\nof lines")
-    digest = hashlib.sha256(b"payload\nof lines").hexdigest()
-    assert file_of(storage).read_bytes() == f"warmup-sweep sha256 {digest}\n".encode() + (
-        b"payload\nof lines"
-    )
+    payload = b"payload\nof lines"
+    storage.put(KEY, payload)
+    header = f"warmup-sweep sha256 {hashlib.sha256(payload).hexdigest()}\n"
+    assert file_of(storage).read_bytes() == header.encode() + payload
 
 
 def test_what_is_there_is_listed_by_kind_with_its_size_and_age(storage):
@@ -113,11 +113,8 @@ def test_a_disk_that_is_full_halfway_leaves_what_was_there(storage, before):
 def test_a_fault_at_the_last_moment_leaves_what_was_there(
     storage, call, fault, before, monkeypatch
 ):
-    def fails(*_: object) -> None:
-        raise fault
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, call, fails)
+        patch.setattr(os, call, Mock(side_effect=fault))
         with pytest.raises(type(fault)):
             storage.put(KEY, b"new")
     assert unchanged(storage, before)

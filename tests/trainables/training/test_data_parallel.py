@@ -85,10 +85,8 @@ def test_steps_in_float64_are_those_of_one_worker(trained, case):
 def test_every_worker_has_all_outputs_in_order(trained, case):
     one, several = trained
     for worker in several:
-        for mine, wanted in [
-            (worker[case].outputs, one[case].outputs),
-            (worker[case].said, one[case].said),
-        ]:
+        for kind in ("outputs", "said"):
+            mine, wanted = (getattr(found[case], kind) for found in (worker, one))
             assert torch.equal(mine.labels, wanted.labels)
             torch.testing.assert_close(mine.logits, wanted.logits, rtol=1e-10, atol=1e-12)
 
