@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.config.base import Kind, Shape
+from trainables.config.base import Kind
 from trainables.config.trial import Data, DataFacts, Trial
 from trainables.data.examples import Examples, Source
 from trainables.data.splits import TaskData, in_channels, prepare
+from trainables.tasks import Shape
 
 CLASSES = 3
 RNG = torch.Generator().manual_seed(0)
@@ -28,8 +29,7 @@ def source(shape: tuple[int, ...] = (3, 6, 6), kind: Kind = "classification") ->
             labels[torch.rand(count, generator=RNG) < 0.5] = 0
         return Examples(inputs, labels)
 
-    names = tuple("abc"[:CLASSES])
-    return Source("made", split(300), split(40), split(60), names, kind)
+    return Source("made", split(300), split(40), split(60), ("a", "b", "c"), kind)
 
 
 def prepared(
