@@ -3,15 +3,18 @@
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.results.records import Record
 from trainables.config.trial import Trial
@@ -45,6 +48,15 @@ def numbers(trial: Trial, storage: Storage) -> dict[str, Any]:
     return meta | {name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()}
 
 
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def identical(one: Any, two: Any) -> None:
+    """Tensors, or mappings or sequences of them: of the same types, shapes and values."""
+    torch.testing.assert_close(one, two, rtol=0, atol=0, equal_nan=True)
+
+
 def same_numbers(one: Record, two: Record) -> None:
     """Bit-identical logits and histories, but for seconds."""
     assert one.logits.keys() == two.logits.keys()
@@ -64,3 +76,8 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def refused(error: type[Exception], text: str) -> AbstractContextManager[Any]:
+    """What is done within raises the error, which says the text and nothing else."""
+    return pytest.raises(error, match=rf"^{re.escape(text)}\Z")

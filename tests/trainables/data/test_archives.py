@@ -1,12 +1,9 @@
 """`npz:PATH`: keys that are known, types of pixels, headers that lie, out-of-distribution data."""
 
-import io
-import os
 import struct
 import zipfile
 
 import numpy as np
-import psutil
 import pytest
 from support import one_line
 
@@ -57,12 +54,6 @@ def test_keys_of_keras_and_medmnist_are_known(tmp_path, pattern_x, pattern_y, va
         assert rows(getattr(source, split)) == X[part].tolist()
         assert getattr(source, split).labels.tolist() == Y[part].tolist()
     assert source.notes == ()
-
-
-def test_labels_are_a_column_as_medmnist_has_them(tmp_path):
-    arrays = keyed("{}_images", "{}_labels", train="train", test="test")
-    columns = {k: v[:, None] if "labels" in k else v for k, v in arrays.items()}
-    assert load(archive(tmp_path, **columns)).test.labels.tolist() == Y[ROWS["test"]].tolist()
 
 
 def test_keys_that_are_not_used_are_said(tmp_path):
@@ -161,26 +152,13 @@ def test_a_header_that_lies_is_refused_before_anything_is_allocated(tmp_path, sh
     one_line(lambda: load(name), "x cannot be read", "numpy.savez")
 
 
-def test_what_would_not_fit_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+def test_what_would_not_fit_memory_is_refused_before_it_is_read(tmp_path, little_memory):
     name = archive(tmp_path, x=X, y=Y)
-    memory = psutil.virtual_memory()._replace(available=X.nbytes)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    little_memory(X.nbytes)
     one_line(lambda: load(name), "of memory and", "are available", "fewer or smaller images")
 
 
-def test_a_member_that_unpacks_to_more_than_memory_is_refused(tmp_path):
-    class Zeros(io.RawIOBase):
-        left = 3 * 10**8
-
-        def readable(self):
-            return True
-
-        def readinto(self, buffer):
-            count = min(len(buffer), self.left)
-            buffer[:count] = bytes(count)
-            self.left -= count
-            return count
-
+def test_a_member_that_unpacks_to_more_than_memory_is_refused(tmp_path, little_memory):
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         with file.open("x.npy", "w") as member:
@@ -188,10 +166,8 @@ def test_a_member_that_unpacks_to_more_than_memory_is_refused(tmp_path):
             member.write(bytes(10**6) * 300)
         file.writestr("y.npy", npy((1,), b"\0"))
     assert path.stat().st_size < 2 * 10**6
-    with pytest.MonkeyPatch.context() as patched:
-        memory = psutil.virtual_memory()._replace(available=10**8)
-        patched.setattr(psutil, "virtual_memory", lambda: memory)
-        one_line(lambda: load(f"npz:{path}"), "0.6 GB of memory and 0.1 GB are available")
+    little_memory(10**8)
+    one_line(lambda: load(f"npz:{path}"), "0.6 GB of memory and 0.1 GB are available")
 
 
 @pytest.mark.parametrize(
@@ -200,11 +176,6 @@ def test_a_member_that_unpacks_to_more_than_memory_is_refused(tmp_path):
 def test_members_that_are_no_plain_arrays_are_refused(tmp_path, content):
     name = zipped(tmp_path, x=content, y=npy((30,), Y.astype("u1").tobytes()))
     one_line(lambda: load(name), "x cannot be read", "numpy.savez")
-
-
-def test_a_pipe_is_no_archive_and_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "a.npz")
-    one_line(lambda: load(f"npz:{tmp_path / 'a.npz'}"), "no regular file", ".npz archive")
 
 
 # --- as out-of-distribution data ----------------------------------------------------------------

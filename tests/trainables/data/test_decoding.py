@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -33,9 +34,9 @@ def by_range(values, largest=65535):
     return np.rint(values.astype(float) * 255 / largest).astype(np.uint8)
 
 
-def folder_with(path, write):
+def folder_with(path, write, ending="png"):
     """A folder of one class whose only image `write` writes; the source's name."""
-    file = path / "test" / "any" / "a.png"
+    file = path / "test" / "any" / f"a.{ending}"
     file.parent.mkdir(parents=True)
     write(file)
     return f"folder:{path}", file
@@ -68,19 +69,14 @@ def tiff(path, values, bits, sample_format=1, photometric=1):
 # --- depth ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", ["png", "tif", "pgm"])
-def test_sixteen_bits_are_scaled_by_their_range(tmp_path, ending):
+@pytest.mark.parametrize(
+    ("ending", "order"), [("png", "<"), ("tif", "<"), ("tif", ">"), ("pgm", "<")]
+)
+def test_sixteen_bits_in_either_order_of_bytes_are_scaled_by_their_range(tmp_path, ending, order):
     path = tmp_path / f"a.{ending}"
-    Image.fromarray(DEEP).save(path)
-    assert (decoded(path) == grey(by_range(DEEP))).all()
-    assert header(path).deep
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bits_in_either_order_of_bytes(tmp_path, order):
-    path = tmp_path / "a.tif"
     Image.fromarray(DEEP.astype(f"{order}u2")).save(path)
     assert (decoded(path) == grey(by_range(DEEP))).all()
+    assert header(path).deep
 
 
 @pytest.mark.parametrize("largest", [1, 100, 255, 1000, 4095, 65535])
@@ -135,22 +131,20 @@ def test_a_range_that_is_not_stated_is_refused(tmp_path, values, bits, sample_fo
     one_line(lambda: load(name), name, str(file), says, "range is not stated", STORE)
 
 
-def test_floats_of_a_portable_float_map_are_refused(tmp_path):
-    image = Image.fromarray(np.ones((3, 4), np.float32))
-    name, file = folder_with(tmp_path, lambda path: image.save(path, "PPM"))
-    one_line(lambda: load(name), str(file), "holds floats", STORE)
+FLOATS = Image.fromarray(np.ones((3, 4), np.float32))
+UNCLEAR = [
+    (FLOATS, "PPM", "holds floats", STORE),
+    (Image.new("LAB", (4, 3)), "TIFF", "colours of the kind LAB", STORE),
+    (Image.fromarray(DEEP % 256), "PNG", "of 16 bits are black", "as images of 8 bits"),
+]
 
 
-def test_lab_colours_are_refused(tmp_path):
-    image = Image.new("LAB", (4, 3))
-    name, file = folder_with(tmp_path, lambda path: image.save(path, "TIFF"))
-    one_line(lambda: load(name), str(file), "colours of the kind LAB", STORE)
-
-
-def test_values_of_eight_bits_in_images_of_sixteen_are_refused(tmp_path):
-    image = Image.fromarray(RNG.integers(0, 256, (6, 5)).astype(np.uint16))
-    name, file = folder_with(tmp_path, lambda path: image.save(path))
-    one_line(lambda: load(name), str(file), "of 16 bits are black", "as images of 8 bits")
+@pytest.mark.parametrize(("image", "kind", "says", "remedy"), UNCLEAR)
+def test_floats_lab_colours_and_sixteen_bits_of_which_eight_are_used_are_refused(
+    tmp_path, image, kind, says, remedy
+):
+    name, file = folder_with(tmp_path, lambda path: image.save(path, kind))
+    one_line(lambda: load(name), str(file), says, remedy)
 
 
 # --- transparency ---------------------------------------------------------------------------------
@@ -264,10 +258,8 @@ def test_a_turn_that_comes_after_the_pixels_is_made_too(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     late = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
-    name, file = folder_with(
-        tmp_path,
-        lambda path: png(path, [row.tobytes() for row in COLOURS], 5, 8, 2, after=late),
-    )
+    rows = [row.tobytes() for row in COLOURS]
+    name, file = folder_with(tmp_path, lambda path: png(path, rows, 5, 8, 2, after=late))
     Image.fromarray(COLOURS).save(file.with_name("b.png"))
     one_line(lambda: load(name), "a.png is 6×5 pixels", "--set data.resize=64")
     small = load(name, side=4).test.inputs
@@ -277,11 +269,10 @@ def test_a_turn_that_comes_after_the_pixels_is_made_too(tmp_path):
 
 
 def test_damaged_exif_data_are_said_and_the_picture_is_as_it_is_stored(tmp_path):
-    file = tmp_path / "test" / "any" / "a.png"
-    file.parent.mkdir(parents=True)
     broken = chunk(b"eXIf", b"no directory of tags")
-    png(file, [row.tobytes() for row in COLOURS], 5, 8, 2, before=broken)
-    source = load(f"folder:{tmp_path}")
+    rows = [row.tobytes() for row in COLOURS]
+    name, _ = folder_with(tmp_path, lambda path: png(path, rows, 5, 8, 2, before=broken))
+    source = load(name)
     assert (source.test.inputs[0].permute(1, 2, 0).numpy() == COLOURS).all()
     (note,) = source.notes
     assert note.startswith("In 1 of 1 files the EXIF data cannot be read")
@@ -292,11 +283,10 @@ def test_damaged_exif_data_are_said_and_the_picture_is_as_it_is_stored(tmp_path)
 
 @pytest.mark.parametrize("ending", ["tif", "png", "webp"])
 def test_the_first_of_several_frames_is_used_and_a_note_says_so(tmp_path, ending):
-    file = tmp_path / "test" / "any" / f"a.{ending}"
-    file.parent.mkdir(parents=True)
     first, second = Image.new("RGB", (5, 6), "red"), Image.new("RGB", (5, 6), "blue")
-    first.save(file, save_all=True, append_images=[second, second], lossless=True)
-    source = load(f"folder:{tmp_path}")
+    options = {"save_all": True, "append_images": [second, second], "lossless": True}
+    name, _ = folder_with(tmp_path, lambda path: first.save(path, **options), ending)
+    source = load(name)
     assert source.test.inputs[0, :, 0, 0].tolist() == [255, 0, 0]
     (note,) = source.notes
     assert note.startswith("In 1 of 1 files there are several pages or frames")
@@ -336,13 +326,12 @@ def test_more_pixels_than_pillow_thinks_safe_are_refused(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "ppm", "bmp", "tif", "webp"])
 def test_truncated_files_of_every_format_are_refused(tmp_path, ending):
-    file = tmp_path / "test" / "any" / f"a.{ending}"
-    file.parent.mkdir(parents=True)
-    Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8)).save(file)
+    image = Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8))
+    name, file = folder_with(tmp_path, image.save, ending)
     content = file.read_bytes()
-    for part in (0, 1, 0.1, 0.5, 0.9):
-        file.write_bytes(content[: int(part * len(content)) if part != 1 else 1])
-        one_line(lambda: load(f"folder:{tmp_path}"), str(file), "cannot be decoded", "repair")
+    for kept in (0, 1, *(int(part * len(content)) for part in (0.1, 0.5, 0.9))):
+        file.write_bytes(content[:kept])
+        one_line(lambda: load(name), str(file), "cannot be decoded", "repair or remove")
 
 
 @pytest.mark.parametrize(
@@ -352,8 +341,5 @@ def test_truncated_files_of_every_format_are_refused(tmp_path, ending):
 def test_whatever_pillow_raises_is_one_line(tmp_path, monkeypatch, error):
     name, file = folder_with(tmp_path, Image.fromarray(COLOURS).save)
 
-    def broken(*arguments, **options):
-        raise error
-
-    monkeypatch.setattr(Image, "open", broken)
+    monkeypatch.setattr(Image, "open", Mock(side_effect=error))
     one_line(lambda: load(name), str(file), "cannot be decoded as an image", "repair or remove")

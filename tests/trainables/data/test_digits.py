@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits
 
 from trainables.data import digits as module
 from trainables.data.digits import digits
-from trainables.data.examples import stated_normalisation
 from trainables.errors import DataError
 
 COUNTS, LABELS = load_digits().images, load_digits().target  # (1797, 8, 8) in 0 … 16, (1797,)
@@ -61,13 +60,6 @@ def test_ten_classes_balanced_as_far_as_there_are_digits(source):
 
 def test_every_test_digit_comes_after_every_training_digit(expected):
     assert expected["train"].max() < expected["test"].min()
-
-
-def test_the_stated_constants_are_those_of_the_training_digits(source):
-    mean, std = stated_normalisation("digits")
-    pixels = source.train.inputs.numpy() / 255.0
-    assert mean == pytest.approx([pixels.mean()], abs=1e-6)
-    assert std == pytest.approx([pixels.std()], abs=1e-6)
 
 
 def test_a_file_that_cannot_be_read_is_named_with_its_remedy(tmp_path, monkeypatch):

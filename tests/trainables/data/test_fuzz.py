@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from pictures import image
 from PIL import Image, ImageFile
 
 from trainables.data.sources import load
@@ -185,9 +186,7 @@ def test_the_watch_sees_a_program_that_is_started():
 
 @pytest.mark.parametrize("kind", ["EPS", "GIF", "ICO", "PDF"])
 def test_formats_that_are_not_on_the_list_are_refused_without_a_program(tmp_path, kind):
-    path = tmp_path / "test/any/a.png"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(encoded(Image.new("RGB", (8, 8), "red"), kind))
+    image(tmp_path / "test/any/a.png", Image.new("RGB", (8, 8), "red"), format=kind)
     with programs_started() as started, pytest.raises(DataError, match=r"a\.png .* it is no BMP"):
         load(f"folder:{tmp_path}")
     assert started == []

@@ -6,25 +6,12 @@ import socket
 
 import numpy as np
 import pytest
+from pictures import classes, images
 from PIL import Image
 from support import one_line
 
 from trainables.data.layout import SPLITS
 from trainables.data.sources import load
-
-RNG = np.random.default_rng(0)
-
-
-def images(folder, count=5, size=(4, 4), start=0):
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(start, start + count):
-        pixels = RNG.integers(0, 256, (size[1], size[0], 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-
-
-def classes(folder, count=5, names=("ant", "bee")):
-    for label in names:
-        images(folder / label, count)
 
 
 def sizes(source):
@@ -131,13 +118,7 @@ def test_other_files_are_left_out_and_counted_by_ending(tmp_path):
     for name in names:
         (deeper / name).write_text("no image")
     source = load(f"folder:{tmp_path}")
-    assert source.left_out == {
-        ".txt": 2,
-        ".gif": 1,
-        "hidden": 2,
-        ".db": 1,
-        "no known ending": 2,
-    }
+    assert source.left_out == {".txt": 2, ".gif": 1, "hidden": 2, ".db": 1, "no known ending": 2}
     assert source.digest == before.digest
 
 
@@ -182,67 +163,53 @@ def test_a_folder_named_as_an_image_is_a_folder(tmp_path):
     assert load(f"folder:{tmp_path}").digest == before
 
 
-def test_neither_notes_nor_what_is_left_out_changes_the_digest(tmp_path):
-    classes(tmp_path / "a")
-    classes(tmp_path / "b", 0)
-    for path in (tmp_path / "a").rglob("*.png"):
-        (tmp_path / "b" / path.relative_to(tmp_path / "a")).write_bytes(path.read_bytes())
-    (tmp_path / "b" / "ant" / "a.txt").write_text("")
-    one, two = (load(f"folder:{tmp_path / name}") for name in "ab")
-    assert one.left_out != two.left_out
-    assert one.digest == two.digest
-
-
 # --- what is refused ------------------------------------------------------------------------------
 
 
-def _under(*folders):
-    def make(root):
-        for folder in folders:
-            images(root / folder)
-
-    return make
-
-
-def _only_text(root):
-    classes(root)
-    (root / "cow").mkdir()
-    (root / "cow" / "a.txt").write_text("")
-
-
+# five images in each folder, none where it ends in /; a file is no image
 REFUSED = [
-    (_under("train", "test"), "train/ holds no class folder, its 5 images lie", "train/<class>/"),
-    (_under("train/a", "train/b", "test"), "test/ holds no class folder, its 5", "test/<class>/"),
-    (_under("cat", "dog", "test"), "'cat' stands beside test/", "if both are classes"),
-    (_under("valid", "invalid"), "'invalid' stands beside valid/", "if both are classes"),
-    (_under("."), "its 5 images lie beside each other", "one per class"),
-    (_under("val/a", "val/b"), "val/ stands alone", "call it test/"),
-    (_under("images", "masks"), "'images' looks like a part of each", "class folders"),
-    (_under("train/a", "train/Labels", "test/a"), "'Labels' looks like a part", "rename it"),
-    (_under("cat", "dog", "dog/masks"), "dog holds the folder 'masks'", "images alone"),
-    (_under("cat", "dog", "eval"), "'eval' looks like a split", "rename the class"),
-    (_under("train/a", "train/test", "test/a"), "'test' looks like a split", "rename"),
-    (_under("training_set/a", "test_set/a"), "test_set, training_set look like", "name them train"),
-    (_under("TrainImages", "ValImages"), "look like splits and not like classes", "name them"),
-    (_under("train2017", "val2017"), "look like splits and not like classes", "name them"),
-    (_under("a/cat", "a/dog", "b/cat", "b/dog"), "a, b all hold the folders cat, dog", "which"),
-    (_under("train/a/l", "train/a/r", "train/b/l", "train/b/r"), "all hold the folders", "which"),
-    (_under("cat/train", "cat/test", "dog/train", "dog/test"), "'cat' holds test/", "splits"),
-    (_under("x/train/a", "x/test/a", "y/train/a", "y/test/a"), "'x' holds test/", "/x, or put"),
-    (_under("train/Cat", "train/dog", "test/cat"), "test/cat and Cat of train/", "same class"),
-    (_under("train/a", "train/b", "val/a", "val/c"), "val/c is no class", "same class names"),
-    (_only_text, "cow holds no image but 1 .txt; accepted", ".png"),
+    ([], "no class folder", "at least 2 folders"),
+    (["ant"], "only the class 'ant'", "at least 2 folders"),
+    (["train/ant", "test/ant"], "only the class 'ant'", "at least 2 folders"),
+    (["ant", "bee", "cow/"], "cow holds no image", ".png"),
+    (["ant", "bee", "cow/a.txt"], "cow holds no image but 1 .txt; accepted", ".png"),
+    (["ant", "bee", "ant/a.png", "bee/a.png"], "a.png cannot be decoded", "repair or remove"),
+    (["train/ant", "train/bee", "test/"], "test/ holds no class folder", "test/<class>/"),
+    (["train", "test"], "train/ holds no class folder, its 5 images lie", "train/<class>/"),
+    (["train/a", "train/b", "test"], "test/ holds no class folder, its 5", "test/<class>/"),
+    (["train/a", "train/b", "extra/a"], "'extra' stands beside train", "rename it"),
+    (["cat", "dog", "test"], "'cat' stands beside test/", "if both are classes"),
+    (["valid", "invalid"], "'invalid' stands beside valid/", "if both are classes"),
+    ([""], "its 5 images lie beside each other", "one per class"),
+    (["val/a", "val/b"], "val/ stands alone", "call it test/"),
+    (["images", "masks"], "'images' looks like a part of each", "class folders"),
+    (["train/a", "train/Labels", "test/a"], "'Labels' looks like a part", "rename it"),
+    (["cat", "dog", "dog/masks"], "dog holds the folder 'masks'", "images alone"),
+    (["cat", "dog", "eval"], "'eval' looks like a split", "rename the class"),
+    (["train/a", "train/test", "test/a"], "'test' looks like a split", "rename"),
+    (["training_set/a", "test_set/a"], "test_set, training_set look like", "name them train"),
+    (["TrainImages", "ValImages"], "look like splits and not like classes", "name them"),
+    (["train2017", "val2017"], "look like splits and not like classes", "name them"),
+    (["a/cat", "a/dog", "b/cat", "b/dog"], "a, b all hold the folders cat, dog", "which"),
+    (["train/a/l", "train/a/r", "train/b/l", "train/b/r"], "all hold the folders", "which"),
+    (["cat/train", "cat/test", "dog/train", "dog/test"], "'cat' holds test/", "splits"),
+    (["x/train/a", "x/test/a", "y/train/a", "y/test/a"], "'x' holds test/", "/x, or put"),
+    (["train/Cat", "train/dog", "test/cat"], "test/cat and Cat of train/", "same class"),
+    (["train/a", "train/b", "val/a", "val/c"], "val/c is no class", "same class names"),
+    (["train/a", "train/b", "test/a", "test/c"], "test/c is no class of train/", "same class"),
 ]
 
 
-def _short(value):
-    """Without a function's address, which is another in every process."""
-    return None if callable(value) else str(value)[:40]
-
-
-@pytest.mark.parametrize(("make", "value", "remedy"), REFUSED, ids=_short)
-def test_what_can_mean_two_things_is_refused(tmp_path, make, value, remedy):
-    make(tmp_path)
+@pytest.mark.parametrize(("paths", "value", "remedy"), REFUSED)
+def test_what_can_mean_two_things_or_nothing_is_refused(tmp_path, paths, value, remedy):
+    for path in paths:
+        if path.endswith("/"):
+            (tmp_path / path).mkdir(parents=True)
+        elif "." in path:
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text("no image")
+        else:
+            images(tmp_path / path)
     one_line(lambda: load(f"folder:{tmp_path}"), f"folder:{tmp_path}: ", value, remedy)
 
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
+from pictures import classes
 from PIL import Image
 from support import one_line
 
@@ -16,15 +16,7 @@ from trainables.data.sources import load
 from trainables.data.texts import SHORTEST
 from trainables.errors import shown
 
-RNG = np.random.default_rng(0)
 LATIN = os.fsdecode(b"caf\xe9")  # not UTF-8
-
-
-def images(folder, count=5, size=(4, 4)):
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        pixels = RNG.integers(0, 256, (size[1], size[0], 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -47,8 +39,7 @@ def test_what_is_shown_is_one_line_of_utf8(text, expected):
 
 @pytest.mark.parametrize("label", [LATIN, "new\nline", "żółw", "[b]", "a" * 200])
 def test_any_name_of_a_class_works(tmp_path, label):
-    for folder in ("ant", label):
-        images(tmp_path / folder)
+    classes(tmp_path, names=("ant", label))
     source = load(f"folder:{tmp_path}")
     assert set(source.class_names) == {"ant", shown(label)}
     assert len(source.test) == 2
@@ -56,12 +47,10 @@ def test_any_name_of_a_class_works(tmp_path, label):
 
 @pytest.mark.parametrize("label", [LATIN, "new\nline"])
 def test_a_damaged_file_of_any_name_is_one_line(tmp_path, label):
-    for folder in ("ant", label):
-        images(tmp_path / folder)
+    classes(tmp_path, names=("ant", label))
     (tmp_path / label / f"{label}.png").write_text("")
-    name = f"folder:{tmp_path}"
     with pytest.raises(ValueError, match="cannot be decoded") as raised:
-        load(name)
+        load(f"folder:{tmp_path}")
     assert len(str(raised.value).encode().splitlines()) == 1
     assert f"{shown(label)}/{shown(label)}.png" in str(raised.value)
 
@@ -86,30 +75,32 @@ def test_paths_that_lead_nowhere(tmp_path, kind):
     one_line(lambda: load(f"{kind}:~nobody_of_this_name/x"), "cannot be read", "give ")
 
 
-@pytest.mark.parametrize("kind", ["npz", "text"])
-def test_what_is_no_regular_file_is_refused_without_reading_it(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "wanted"), [("npz", "an .npz archive"), ("text", "a text")])
+def test_what_is_no_regular_file_is_refused_without_reading_it(tmp_path, kind, wanted):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", "/dev/zero", "/dev/stdin"):
-        one_line(lambda path=path: load(f"{kind}:{path}"), "no regular file", "give the path")
+        name = f"{kind}:{path}"
+        one_line(lambda name=name: load(name), "no regular file", f"give the path of {wanted}")
     one_line(lambda: load(f"folder:{tmp_path / 'pipe'}"), "no such folder, it is a file")
 
 
 # --- permission ---------------------------------------------------------------------------------
 
 
-def said_by_another_user(name):
-    """What loading says where permissions bind, which for root they do not."""
+def said_to_another_user(*names):
+    """A line for each, of what loading says where permissions bind, which for root they do not."""
     script = (
         "import os, sys; from trainables.data.sources import load;"
         "from PIL import Image; Image.init();"
         "os.getuid() or os.setuid(65534);"
         "from trainables.errors import DataError\n"
-        "try: load(sys.argv[1]); print('loaded')\n"
-        "except DataError as error: print(error)"
+        "for name in sys.argv[1:]:\n"
+        "    try: load(name); print('loaded')\n"
+        "    except DataError as error: print(error)"
     )
-    command = [sys.executable, "-c", script, name]
+    command = [sys.executable, "-c", script, *names]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    return ended.stdout
+    return ended.stdout.splitlines()
 
 
 @pytest.fixture
@@ -122,41 +113,37 @@ def open_to_all(tmp_path):
 
 
 def test_a_file_or_folder_that_may_not_be_read_is_named(open_to_all):
-    root = open_to_all / "data"
-    for label in ("ant", "bee"):
-        images(root / label)
-    (open_to_all / "a.txt").write_text("a" * SHORTEST)
-    (open_to_all / "a.npz").write_text("")
-    closed = [root / "ant" / "3.png", root / "bee", open_to_all / "a.txt", open_to_all / "a.npz"]
-    sources = [f"folder:{root}"] * 2 + [f"text:{closed[2]}", f"npz:{closed[3]}"]
-    for path, name in zip(closed, sources, strict=True):
-        before = path.stat().st_mode
+    one, other = open_to_all / "one", open_to_all / "other"
+    for root in (one, other):
+        classes(root)
+    text, archive = open_to_all / "a.txt", open_to_all / "a.npz"
+    text.write_text("a" * SHORTEST)
+    archive.write_text("")
+    closed = {
+        f"folder:{one}": one / "ant" / "3.png",
+        f"folder:{other}": other / "bee",
+        f"text:{text}": text,
+        f"npz:{archive}": archive,
+    }
+    modes = [path.stat().st_mode for path in closed.values()]
+    for path in closed.values():
         path.chmod(0)
-        said = said_by_another_user(name)
-        path.chmod(before)
+    lines = said_to_another_user(*closed)
+    for path, mode in zip(closed.values(), modes, strict=True):
+        path.chmod(mode)
+    for (name, path), said in zip(closed.items(), lines, strict=True):
         assert said.startswith(f"{name}: ")
         assert str(path) in said
         assert "Permission denied" in said
-        assert said.count("\n") == 1
 
 
 # --- memory -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def little_memory(monkeypatch):
-    def leave(available):
-        memory = psutil.virtual_memory()._replace(available=available)
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-
-    return leave
-
-
 def test_images_that_do_not_fit_memory_are_refused_and_the_remedy_works(
     tmp_path, little_memory, monkeypatch
 ):
-    for label in ("ant", "bee"):
-        images(tmp_path / label, 5, (100, 80))
+    classes(tmp_path, size=(100, 80))
     little_memory(10 * 3 * 100 * 80 - 1)
     monkeypatch.setattr(module, "MUCH", 10 * 3 * 100 * 80 - 1)
     name = f"folder:{tmp_path}"
@@ -166,8 +153,7 @@ def test_images_that_do_not_fit_memory_are_refused_and_the_remedy_works(
 
 
 def test_images_of_one_size_are_shrunk_only_where_they_are_large(tmp_path, monkeypatch):
-    for label in ("ant", "bee"):
-        images(tmp_path / label, 5, (100, 80))
+    classes(tmp_path, size=(100, 80))
     name = f"folder:{tmp_path}"
     assert load(name, side=8).shape == (3, 80, 100)
     monkeypatch.setattr(module, "LARGE", 100 * 80 - 1)

@@ -3,16 +3,16 @@
 import os
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import fingerprints
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.datasets as tv
-from PIL import Image
+from fingerprints import SHIPPED, WITH_OOD
+from pictures import classes, image
 from support import one_line
 
 from trainables.config.data_names import ACCEPTED
@@ -24,8 +24,6 @@ X_TRAIN = RNG.integers(0, 256, (12, 6, 5, 3), np.uint8)
 Y_TRAIN = np.arange(12) % 3
 X_TEST = RNG.integers(0, 256, (4, 6, 5, 3), np.uint8)
 Y_TEST = np.array([2, 0, 1, 1])
-WITH_OOD = ("photos", "mosaics", "text", "points")
-SHIPPED = (*WITH_OOD, *(f"{name}_ood" for name in WITH_OOD), "digits", "textures")
 ARRAYS = {"x_train": X_TRAIN, "y_train": Y_TRAIN, "x_test": X_TEST, "y_test": Y_TEST}
 
 
@@ -34,22 +32,6 @@ def archive(folder, **changes):
     arrays = {key: array for key, array in (ARRAYS | changes).items() if array is not None}
     np.savez(folder / "images.npz", **arrays)
     return f"npz:{folder / 'images.npz'}"
-
-
-def image(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def class_folders(folder, images_per_class=10, classes=("ant", "bee")):
-    """PNG files in class folders; {file: pixels}."""
-    written = {}
-    for label in classes:
-        for number in range(images_per_class):
-            path = folder / label / f"{number}.png"
-            written[path] = RNG.integers(0, 256, (6, 5, 3), np.uint8)
-            image(path, written[path])
-    return written
 
 
 def as_stored(images):
@@ -80,6 +62,7 @@ def test_an_archive_comes_back_as_it_was_written(tmp_path):
 def test_labels_may_be_a_column_of_any_integer_type(tmp_path):
     column = archive(tmp_path, y_train=Y_TRAIN.astype(np.uint8)[:, None], y_test=Y_TEST[:, None])
     assert load(column).train.labels.tolist() == Y_TRAIN.tolist()
+    assert load(column).test.labels.tolist() == Y_TEST.tolist()
 
 
 def test_grey_images_have_one_channel(tmp_path):
@@ -93,11 +76,6 @@ def test_an_archive_of_test_images_only_has_an_empty_training_split(tmp_path):
     assert len(source.train) == 0
     assert source.train.inputs.shape == (0, 3, 6, 5)
     assert len(source.test) == 4
-
-
-def test_validation_images_are_used_where_given(tmp_path):
-    source = load(archive(tmp_path, x_validation=X_TEST[:2], y_validation=Y_TEST[:2]))
-    assert (as_stored(source.validation) == X_TEST[:2]).all()
 
 
 def test_a_path_may_start_at_the_home_folder(tmp_path, monkeypatch):
@@ -163,7 +141,7 @@ def test_a_damaged_member_is_named(tmp_path):
 
 
 def test_class_folders_alone_are_split_four_to_one_in_each_class(tmp_path):
-    written = class_folders(tmp_path)
+    written = classes(tmp_path, 10)
     source = load(f"folder:{tmp_path}")
     assert source.class_names == ("ant", "bee")
     assert source.train.labels.bincount().tolist() == [8, 8]
@@ -175,7 +153,7 @@ def test_class_folders_alone_are_split_four_to_one_in_each_class(tmp_path):
 
 
 def test_given_splits_are_kept(tmp_path):
-    written = {s: class_folders(tmp_path / s, 3) for s in ("train", "validation", "test")}
+    written = {s: classes(tmp_path / s, 3) for s in ("train", "validation", "test")}
     source = load(f"folder:{tmp_path}")
     for split, files in written.items():
         images = getattr(source, split)
@@ -184,8 +162,8 @@ def test_given_splits_are_kept(tmp_path):
 
 
 def test_agrees_with_torchvisions_image_folder(tmp_path):
-    class_folders(tmp_path / "train", 3)
-    class_folders(tmp_path / "test", 2)
+    classes(tmp_path / "train", 3, size=(5, 6))
+    classes(tmp_path / "test", 2, size=(5, 6))
     image(tmp_path / "test/bee/deeper/grey.jpg", X_TEST[0, ..., 0])
     (tmp_path / "test/bee/notes.txt").write_text("no image")
     ours = load(f"folder:{tmp_path}").test
@@ -195,14 +173,14 @@ def test_agrees_with_torchvisions_image_folder(tmp_path):
 
 
 def test_a_test_folder_alone_serves_as_ood(tmp_path):
-    class_folders(tmp_path / "test", 3, ["any"])
+    classes(tmp_path / "test", 3, ["any"], size=(5, 6))
     source = load(f"folder:{tmp_path}")
     assert source.train.inputs.shape == (0, 3, 6, 5)
     assert len(source.test) == 3
 
 
 def test_a_folder_gives_the_same_images_wherever_it_lies(tmp_path):
-    class_folders(tmp_path / "here")
+    classes(tmp_path / "here")
     first = load(f"folder:{tmp_path / 'here'}").digest
     (tmp_path / "here").rename(tmp_path / "there")
     assert load(f"folder:{tmp_path / 'there'}").digest == first
@@ -226,102 +204,34 @@ def test_images_of_mixed_sizes_are_resized_on_request(tmp_path):
 
 
 def test_images_of_one_size_stay_as_they_are_whatever_is_asked_for(tmp_path):
-    class_folders(tmp_path)
+    classes(tmp_path)
     assert load(f"folder:{tmp_path}", side=8).digest == load(f"folder:{tmp_path}").digest
     name = archive(tmp_path)
     assert load(name, side=8).digest == load(name).digest
 
 
-def _missing(root):
-    root.rmdir()
+def test_what_is_no_folder_is_named_with_its_remedy(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "gone"):
+        name = f"folder:{root}"
+        one_line(lambda name=name: load(name), f"{name}: ", "no such folder", "a folder per class")
 
 
-def _a_file(root):
-    root.rmdir()
-    root.write_text("")
+def test_a_class_of_one_image_is_named_with_its_remedy(tmp_path):
+    classes(tmp_path)
+    image(tmp_path / "cow/1.png", X_TEST[0])
+    name = f"folder:{tmp_path}"
+    one_line(lambda: load(name), f"{name}: ", "'cow' holds one image", "2 or more")
 
 
-def _one_class(root):
-    class_folders(root, classes=["ant"])
-
-
-def _one_training_class(root):
-    class_folders(root / "train", classes=["ant"])
-    class_folders(root / "test", classes=["ant"])
-
-
-def _empty_class(root):
-    class_folders(root)
-    (root / "cow").mkdir()
-
-
-def _one_image(root):
-    class_folders(root)
-    image(root / "cow/1.png", X_TEST[0])
-
-
-def _no_test(root):
-    class_folders(root / "train")
-    (root / "test").mkdir()
-
-
-def _other_split(root):
-    class_folders(root / "train")
-    class_folders(root / "extra")
-
-
-def _unknown_class(root):
-    class_folders(root / "train")
-    class_folders(root / "test", classes=["ant", "cow"])
-
-
-def _other_size(root):
-    class_folders(root / "train")
-    class_folders(root / "test")
-    image(root / "train/bee/large.png", X_TRAIN[0].repeat(2, axis=0))
-
-
-def _not_an_image(root):
-    class_folders(root)
-    for label in ("ant", "bee"):
-        (root / label / "text.png").write_text("no image")
-
-
-def _cut_short(root):
-    for path in class_folders(root / "train") | class_folders(root / "test"):
-        if path.name == "3.png":
-            path.write_bytes(path.read_bytes()[:80])
-
-
-BAD_FOLDERS = [
-    (_missing, "no such folder", "a folder per class"),
-    (_a_file, "no such folder", "a folder per class"),
-    (lambda root: None, "no class folder", "at least 2 folders"),
-    (_one_class, "only the class 'ant'", "at least 2 folders"),
-    (_one_training_class, "only the class 'ant'", "at least 2 folders"),
-    (_empty_class, "cow holds no image", ".png"),
-    (_one_image, "'cow' holds one image", "2 or more"),
-    (_no_test, "test/ holds no class folder", "test/<class>/"),
-    (_other_split, "'extra' stands beside train", "rename it"),
-    (_unknown_class, "test/cow is no class of train/", "same class names"),
-    (
-        _other_size,
-        "large.png is 5×12 pixels and the first test image 5×6",
-        "--set data.resize=64, or resize all images to one size",
-    ),
-    (_not_an_image, "text.png cannot be decoded", "repair or remove"),
-    (_cut_short, "3.png cannot be decoded", "repair or remove"),
-]
-
-
-@pytest.mark.parametrize(
-    ("make", "value", "remedy"), BAD_FOLDERS, ids=[row[1][:40] for row in BAD_FOLDERS]
-)
-def test_a_bad_folder_is_named_with_its_remedy(tmp_path, make, value, remedy):
-    root = tmp_path / "images"
-    root.mkdir()
-    make(root)
-    one_line(lambda: load(f"folder:{root}"), f"folder:{root}: ", value, remedy)
+def test_an_image_of_another_size_is_named_with_its_remedy(tmp_path):
+    for split in ("train", "test"):
+        classes(tmp_path / split, size=(5, 6))
+    image(tmp_path / "train/bee/large.png", X_TRAIN[0].repeat(2, axis=0))
+    name = f"folder:{tmp_path}"
+    says = "large.png is 5×12 pixels and the first test image 5×6"
+    remedy = "--set data.resize=64, or resize all images to one size"
+    one_line(lambda: load(name), f"{name}: ", says, remedy)
 
 
 # --- names --------------------------------------------------------------------------
@@ -368,15 +278,9 @@ def test_the_digest_does_not_depend_on_the_name_or_on_memory_layout():
     assert small("a").digest == small("b").digest == small(test=laid_out).digest
 
 
-def test_what_ships_has_the_same_digest_in_another_process():
-    script = (
-        "import sys; from trainables.data.sources import load;"
-        "print(*(load(name).digest for name in sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", script, *SHIPPED]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert said == [load(name).digest for name in SHIPPED]
-    assert len(set(said)) == len(SHIPPED)
+def test_what_ships_has_the_same_digest_in_another_process(elsewhere):
+    assert elsewhere["sources"] == fingerprints.sources()
+    assert len(set(elsewhere["sources"].values())) == len(SHIPPED)
     assert set(SHIPPED) <= set(ACCEPTED)
 
 
@@ -411,6 +315,23 @@ def test_published_constants_are_one_a_channel(name, mean_of_means, channels):
     assert len(mean) == len(std) == channels
     assert np.mean(mean) == pytest.approx(mean_of_means, abs=5e-4)
     assert all(0.15 < value < 0.4 for value in std)
+
+
+@pytest.mark.parametrize("name", ["photos", "textures", "mosaics", "digits"])
+def test_constants_of_what_ships_are_those_of_its_training_images(name):
+    mean, std = stated_normalisation(name)
+    pixels = load(name).train.inputs.numpy() / 255.0
+    assert mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-6)
+    assert std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", WITH_OOD)
+def test_what_ships_as_out_of_distribution_is_there_to_test_on_alone(name):
+    ood = load(f"{name}_ood")
+    assert ood.validation is None
+    for kind in ("inputs", "labels"):
+        held, none = (getattr(split, kind) for split in (ood.test, ood.train))
+        assert (none.shape, none.dtype) == ((0, *held.shape[1:]), held.dtype)
 
 
 def test_no_examples_are_of_the_same_types_and_shapes():

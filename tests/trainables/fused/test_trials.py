@@ -10,50 +10,42 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lives import CPU, CutShort, changed, keys, photographs, record, warmed_state
+from lives import alone as lived_alone
+from lives import live as live_one
 from small import FACTS, WARM
-from support import numbers
+from support import identical, numbers
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
-from analysis.results.records import Record, read_record
+from analysis.results.records import Record
 from trainables.config.model import ViT
-from trainables.config.trial import (
-    Augmentation,
-    Compute,
-    Noise,
-    Optimizer,
-    Trial,
-)
-from trainables.data.examples import Source
-from trainables.data.photos import photos, photos_ood
+from trainables.config.trial import Augmentation, Compute, Noise, Optimizer, Trial
 from trainables.data.splits import Split
 from trainables.fused import trials as fused
 from trainables.fused.stack import Stack, stackable
 from trainables.fused.trials import run_trials
 from trainables.lifecycle import trial_run as life
-from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.context import RunContext
 from trainables.lifecycle.requests import Epoch, Predictions, Request
-from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import Autocast, build
 from trainables.models.mlp import mlp
 from trainables.models.transformer import transformer
 from trainables.models.unet import unet
 from trainables.models.vit import vit
 from trainables.storage.keys import checkpoint_key, record_key, warmup_key
-from trainables.storage.serialization import pack, unpack
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
 from trainables.training.optimizers import make_optimizer
 
-CPU = torch.device("cpu")
 CLASSES = 5
 SIDE = 8
 
@@ -63,12 +55,12 @@ SIDE = 8
 
 def narrow_resnet() -> nn.Module:
     """ResNet-10 of torchvision's blocks, 4 to 32 channels wide."""
-    from torchvision.models.resnet import BasicBlock, ResNet
-
-    network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=CLASSES)
-    network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-    network.maxpool = nn.Identity()
-    return network
+    layers = [nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU()]
+    layers.append(BasicBlock(4, 4))
+    for width in (4, 8, 16):
+        shortcut = nn.Conv2d(width, 2 * width, 1, stride=2, bias=False), nn.BatchNorm2d(2 * width)
+        layers.append(BasicBlock(width, 2 * width, 2, nn.Sequential(*shortcut)))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, CLASSES))
 
 
 IMAGE = (3, SIDE, SIDE)
@@ -136,10 +128,7 @@ class Bench:
         ]
 
     def looks(self, splits: list[Split]) -> list[Request]:
-        return [
-            Predictions(network, split)
-            for network, split in zip(self.networks, splits, strict=True)
-        ]
+        return list(map(Predictions, self.networks, splits))
 
     def state(self) -> list[Tensor]:
         found = []
@@ -161,13 +150,24 @@ def without_keys(name: str, value: Tensor) -> Tensor:
 
 
 def equal(one: list[Tensor], two: list[Tensor]) -> None:
-    assert len(one) == len(two)
-    for a, b in zip(one, two, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-9, equal_nan=True)
+    torch.testing.assert_close(one, two, rtol=1e-8, atol=1e-9, equal_nan=True)
 
 
 def one_by_one(passes: list[Request]) -> list[Any]:
     return [wanted.alone() for wanted in passes]
+
+
+def random_batches(count: int, steps: int) -> list[list[tuple[Tensor, Tensor]]]:
+    """Mini-batches of four for each of so many MLPs."""
+    random = torch.Generator().manual_seed(7)
+    return [[batch("mlp", 4, random) for _ in range(steps)] for _ in range(count)]
+
+
+def train_both(alone: Bench, stacked: Bench, steps: int = 3) -> None:
+    """The same steps of all networks, one by one and in a stack."""
+    batches = random_batches(len(alone.networks), steps)
+    one_by_one(alone.epochs(batches, True))
+    Stack(stacked.networks).make(stacked.epochs(batches, True))
 
 
 def split_of(name: str, examples: int, random: torch.Generator) -> Split:
@@ -192,14 +192,14 @@ def compare(
         wanted = one_by_one(alone_.epochs(batches, trained)) + one_by_one(alone_.looks(splits))
         found = stack.make(stacked.epochs(batches, trained)) + stack.make(stacked.looks(splits))
         equal([o.logits for o in found], [o.logits for o in wanted])
-        assert all(torch.equal(a.labels, b.labels) for a, b in zip(found, wanted, strict=True))
+        identical([o.labels for o in found], [o.labels for o in wanted])
         equal(stacked.state(), alone_.state())
     assert sorted(stacked.ticks) == sorted(alone_.ticks)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_steps_in_a_stack_are_those_of_each_network_alone(name: str, optimizer: str) -> None:
+def test_steps_in_a_stack_are_those_of_each_network_alone(name, optimizer):
     compare(name, 3, [4, 4, 3], OPTIMIZERS[optimizer])
 
 
@@ -209,38 +209,32 @@ def test_steps_in_a_stack_are_those_of_each_network_alone(name: str, optimizer: 
     st.sampled_from(sorted(OPTIMIZERS)),
 )
 @settings(deadline=None, max_examples=25)
-def test_however_many_networks_and_steps(count: int, sizes: list[int], optimizer: str) -> None:
+def test_however_many_networks_and_steps(count, sizes, optimizer):
     compare("mlp", count, sizes, OPTIMIZERS[optimizer])
 
 
 @pytest.mark.parametrize("name", ["mlp", "resnet"])
-def test_without_an_optimizer_only_the_statistics_move(name: str) -> None:
+def test_without_an_optimizer_only_the_statistics_move(name):
     compare(name, 2, [4, 4], OPTIMIZERS["adam"], trained=False)
 
 
-def test_a_network_that_overflows_leaves_the_others_as_they_are() -> None:
+def test_a_network_that_overflows_leaves_the_others_as_they_are():
     alone_ = Bench.of("mlp", 3, OPTIMIZERS["adam"])
     with torch.no_grad():
         next(alone_.networks[1].parameters()).fill_(math.inf)
     stacked = alone_.copied()
-    random = torch.Generator().manual_seed(7)
-    batches = [[batch("mlp", 4, random) for _ in range(3)] for _ in range(3)]
-    one_by_one(alone_.epochs(batches, True))
-    Stack(stacked.networks).make(stacked.epochs(batches, True))
+    train_both(alone_, stacked)
     assert not all(v.isfinite().all() for v in stacked.networks[1].state_dict().values())
     for k in (0, 2):
-        equal(
-            list(stacked.networks[k].state_dict().values()),
-            list(alone_.networks[k].state_dict().values()),
-        )
+        ours, theirs = (list(b.networks[k].state_dict().values()) for b in (stacked, alone_))
+        equal(ours, theirs)
 
 
-def test_a_network_goes_on_alone_and_comes_back_into_a_stack() -> None:
+def test_a_network_goes_on_alone_and_comes_back_into_a_stack():
     alone_ = Bench.of("mlp", 3, OPTIMIZERS["adam"])
     stacked = alone_.copied()
-    random = torch.Generator().manual_seed(7)
     for members in ([0, 1, 2], [1], [0, 2], [0, 1, 2]):
-        batches = [[batch("mlp", 4, random) for _ in range(2)] for _ in range(3)]
+        batches = random_batches(3, 2)
         one_by_one([alone_.epochs(batches, True)[k] for k in members])
         passes = [stacked.epochs(batches, True)[k] for k in members]
         if len(members) == 1:
@@ -250,7 +244,7 @@ def test_a_network_goes_on_alone_and_comes_back_into_a_stack() -> None:
     equal(stacked.state(), alone_.state())
 
 
-def test_only_the_trained_part_of_networks_moves() -> None:
+def test_only_the_trained_part_of_networks_moves():
     alone_ = Bench.of("mlp", 2, OPTIMIZERS["adam"])
     for network in alone_.networks:
         for parameter in list(network.parameters())[:-2]:
@@ -258,9 +252,7 @@ def test_only_the_trained_part_of_networks_moves() -> None:
     heads = [list(network.parameters())[-2:] for network in alone_.networks]
     alone_.optimizers = [make_optimizer(head, OPTIMIZERS["adam"]) for head in heads]
     stacked = alone_.copied()
-    batches = [[batch("mlp", 4, torch.Generator().manual_seed(k))] * 3 for k in range(2)]
-    one_by_one(alone_.epochs(batches, True))
-    Stack(stacked.networks).make(stacked.epochs(batches, True))
+    train_both(alone_, stacked)
     equal(stacked.state(), alone_.state())
 
 
@@ -285,8 +277,7 @@ class OwnConstant(Branching):
         self.scale = float(torch.rand(()))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.layer(inputs.flatten(1))
-        return self.scale * logits
+        return self.scale * self.layer(inputs.flatten(1))
 
 
 def averaging() -> nn.Module:
@@ -294,40 +285,27 @@ def averaging() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(192, 6), nn.BatchNorm1d(6, momentum=None))
 
 
-@pytest.mark.parametrize(
-    ("make", "can"),
-    [(make, True) for make in NETWORKS.values()]
-    + [
-        (lambda: vit(IMAGE, CLASSES, 2, 8, 2, 12, dropout=0.01), False),
-        (lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, CLASSES)), False),
-        (Branching, False),
-        (OwnConstant, False),
-        (averaging, False),
-    ],
-    ids=[*NETWORKS, "vit with dropout", "dropout", "branching", "own constant", "averaging"],
-)
-def test_what_cannot_be_stacked_is_found_out(make: Callable[[], nn.Module], can: bool) -> None:
+NOT_STACKED: dict[str, Callable[[], nn.Module]] = {
+    "vit with dropout": lambda: vit(IMAGE, CLASSES, 2, 8, 2, 12, dropout=0.01),
+    "dropout": lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(192, CLASSES)),
+    "branching": Branching,
+    "own constant": OwnConstant,
+    "averaging": averaging,
+}
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, *NOT_STACKED])
+def test_what_cannot_be_stacked_is_found_out(name):
     networks = []
     for seed in range(2):
         torch.manual_seed(seed)
-        networks.append(make().double())
-    name = {transformer: "transformer"}.get(make, "")  # type: ignore[call-overload]
-    name = next((n for n, made in NETWORKS.items() if made is make), name)
+        networks.append((NETWORKS | NOT_STACKED)[name]().double())
     random = torch.Generator().manual_seed(0)
     batches = [batch(name, 4, random) for _ in networks]
-    assert stackable(networks, batches, CPU) is can
+    assert stackable(networks, batches, CPU) is (name in NETWORKS)
 
 
 # Whole lives
-
-
-def changed(trial: Trial, **sections: Any) -> Trial:
-    """With fields of sections changed, or sections put in."""
-    new = {
-        name: getattr(trial, name).model_copy(update=value) if isinstance(value, dict) else value
-        for name, value in sections.items()
-    }
-    return trial.model_copy(update=new)
 
 
 def of_seed(seed: int, trial: Trial = WARM) -> Trial:
@@ -338,36 +316,33 @@ PINK = changed(WARM, warmup={"noise": Noise(distribution="pink")})
 GROUP = [of_seed(0), of_seed(0).control(), of_seed(1), of_seed(1).control(), of_seed(1, PINK)]
 
 
-@cache
-def photographs() -> tuple[Source, Source]:
-    return photos(), photos_ood()
+class Stacked(list[tuple[int, type]]):
+    """What each stack made: of how many networks which kind of pass."""
+
+    @property
+    def epochs(self) -> list[int]:
+        return [n for n, kind in self if kind is Epoch]
 
 
 @pytest.fixture
-def stacking(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, type]]:
-    """Stack on the CPU; what each stack made: of how many networks which kind of pass."""
-    made: list[tuple[int, type]] = []
-    make = Stack.make
+def stacking(monkeypatch) -> Stacked:
+    """Stack on the CPU."""
+    made, make, can_be_stacked = Stacked(), Stack.make, fused._can_be_stacked
 
     def spied(stack: Stack, passes: Any) -> Any:
         made.append((len(passes), type(passes[0])))
         return make(stack, passes)
 
-    monkeypatch.setattr(fused, "STACKED_ON", ("cpu",))
-    monkeypatch.setattr(fused, "_can_be_stacked", _unseen(fused._can_be_stacked, made))
-    monkeypatch.setattr(Stack, "make", spied)
-    return made
-
-
-def _unseen(trying: Callable[..., bool], made: list[Any]) -> Callable[..., bool]:
-    """The trial of a stack is not counted."""
-
-    def tried(*arguments: Any) -> bool:
-        said = trying(*arguments)
+    def unseen(*arguments: Any) -> bool:
+        """What is tried beforehand is not counted."""
+        said = can_be_stacked(*arguments)
         made.clear()
         return said
 
-    return tried
+    monkeypatch.setattr(fused, "STACKED_ON", ("cpu",))
+    monkeypatch.setattr(fused, "_can_be_stacked", unseen)
+    monkeypatch.setattr(Stack, "make", spied)
+    return made
 
 
 class Precise(Autocast):
@@ -375,12 +350,11 @@ class Precise(Autocast):
     examples by the end of a life is as large as what a fault would make."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        logits: Tensor = self.network(inputs.double())
-        return logits
+        return self.network(inputs.double())
 
 
 @pytest.fixture
-def precise(monkeypatch: pytest.MonkeyPatch) -> None:
+def precise(monkeypatch) -> None:
     def build_precise(*arguments: Any) -> nn.Module:
         return Precise(build(*arguments).double())
 
@@ -388,15 +362,8 @@ def precise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused, "build", build_precise)
 
 
-class CutShort(BaseException):
-    """As KeyboardInterrupt and SystemExit are: nothing that code would catch by accident."""
-
-
 def live(
-    trials: list[Trial],
-    storage: Storage,
-    cut_after: int | None = None,
-    checkpoint_seconds: float = 0.0,
+    trials: list[Trial], storage: Storage, cut_after: int | None = None
 ) -> dict[str, list[int]]:
     """Live them together, or as many steps of all as `cut_after` says; examples told, by trial."""
     told: dict[str, list[int]] = {}
@@ -409,23 +376,29 @@ def live(
     with contextlib.suppress(CutShort):
         run_trials(
             trials,
-            TrialInputs(*photographs()),
-            RunContext(storage, CPU, checkpoint_seconds=checkpoint_seconds),
+            photographs(),
+            RunContext(storage, CPU, checkpoint_seconds=0),
             on_examples,
             lambda trial_id: told.setdefault("left", []).append(trial_id),  # type: ignore[arg-type]
         )
     return told
 
 
-def alone(trial: Trial, folder: Path) -> Storage:
-    storage = Storage(folder / trial.trial_id)
-    context = RunContext(storage, CPU, checkpoint_seconds=math.inf)
-    run_trial(trial, TrialInputs(*photographs()), context)
-    return storage
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Callable[[Trial], Storage]:
+    """A storage in which a trial was lived alone: once in each precision."""
+    folder = tmp_path_factory.mktemp("alone")
+
+    def lived(trial: Trial) -> Storage:
+        return lived_alone(trial, folder / ("float32" if life.build is build else "float64"))
+
+    return lived
 
 
-def record(trial: Trial, storage: Storage) -> Record:
-    return read_record(storage.get(record_key(trial.trial_id)) or b"")
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> Storage:
+    """Filled by the first test that lives the group in it, in float64, and read by the others."""
+    return Storage(tmp_path_factory.mktemp("together"))
 
 
 def close(one: Record, two: Record, tolerance: float = 1e-6) -> None:
@@ -434,66 +407,58 @@ def close(one: Record, two: Record, tolerance: float = 1e-6) -> None:
     assert list(one.history) == list(two.history)
     assert one.history["phase"].equals(two.history["phase"])
     for name in one.history.columns.drop(["phase", "seconds"]):
-        np.testing.assert_allclose(
-            one.history[name], two.history[name], tolerance, tolerance, err_msg=name
-        )
+        here, there = one.history[name], two.history[name]
+        np.testing.assert_allclose(here, there, tolerance, tolerance, err_msg=name)
     assert one.logits.keys() == two.logits.keys()
-    for split, logits in one.logits.items():
-        np.testing.assert_allclose(
-            logits, two.logits[split], rtol=tolerance, atol=tolerance, err_msg=split
-        )
     assert one.probes.keys() == two.probes.keys()
-    for name, array in one.probes.items():
-        np.testing.assert_allclose(
-            array, two.probes[name], rtol=tolerance, atol=tolerance, err_msg=name
-        )
-
-
-def keys(storage: Storage) -> list[str]:
-    return sorted(str(p.relative_to(storage.root)) for p in storage.root.rglob("*") if p.is_file())
+    arrays, others = one.logits | one.probes, two.logits | two.probes
+    for name, array in arrays.items():
+        np.testing.assert_allclose(array, others[name], tolerance, tolerance, err_msg=name)
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage(tmp_path / "storage")
+def as_alone(storage, alone) -> Callable[[list[Trial], float], None]:
+    """Compares what trials have left in the storage with what each leaves alone."""
+
+    def compared(trials: list[Trial], tolerance: float = 1e-6) -> None:
+        for trial in trials:
+            close(record(trial, storage), record(trial, alone(trial)), tolerance)
+
+    return compared
 
 
 def test_each_leaves_the_record_and_warm_up_that_it_leaves_alone(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    storage, alone, as_alone, stacking, precise
+):
     told = live(GROUP, storage)
+    as_alone(GROUP)
     everything: set[str] = set()
     for trial in GROUP:
-        own = alone(trial, tmp_path)
-        close(record(trial, storage), record(trial, own))
+        own = alone(trial)
         everything |= set(keys(own))
         if trial.warmup:
-            key = warmup_key(trial, CPU)
-            there, here = (unpack(s.get(key) or b"", CPU)["network"] for s in (own, storage))
-            for name, value in there.items():
-                torch.testing.assert_close(here[name], value, rtol=1e-6, atol=1e-7)
+            there, here = (warmed_state(trial, s) for s in (own, storage))
+            torch.testing.assert_close(dict(here), dict(there), rtol=1e-6, atol=1e-7)
             # no more bytes than those of one network
+            key = warmup_key(trial, CPU)
             assert len(storage.get(key) or b"") < 1.05 * len(own.get(key) or b"")
     assert keys(storage) == sorted(everything)  # and no checkpoint
     assert {t.trial_id for t in GROUP} == set(told["left"])
     for trial in GROUP:
         assert told[trial.trial_id] == [8] * 6 * bool(trial.warmup) + [8, 8, 5] * 3
     # three warm up together, and then all five go through the task
-    assert [n for n, kind in stacking if kind is Epoch] == [3, 3, 3, 5, 5, 5]
+    assert stacking.epochs == [3, 3, 3, 5, 5, 5]
 
 
-def test_in_float32_the_logits_are_close(
-    storage: Storage, tmp_path: Path, stacking: list[Any]
-) -> None:
+def test_in_float32_the_logits_are_close(storage, as_alone, stacking):
     """After as many steps as rounding does not outgrow."""
     short = changed(WARM, task={"epochs": 1}, warmup={"examples": 24})
     trials = [short, short.control(), of_seed(3, short)]
     live(trials, storage)
-    for trial in trials:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)), tolerance=1e-3)
+    as_alone(trials, tolerance=1e-3)
 
 
-def test_the_seconds_of_all_are_those_of_the_group(storage: Storage, stacking: list[Any]) -> None:
+def test_the_seconds_of_all_are_those_of_the_group(storage, stacking):
     started = time.perf_counter()
     live(GROUP, storage)
     took = time.perf_counter() - started
@@ -502,84 +467,59 @@ def test_the_seconds_of_all_are_those_of_the_group(storage: Storage, stacking: l
     assert all((("warmup" in own) == bool(t.warmup)) for own, t in zip(spent, GROUP, strict=True))
 
 
-def test_without_a_gpu_they_are_lived_one_after_another_to_the_bit(
-    storage: Storage, tmp_path: Path
-) -> None:
+def test_without_a_gpu_they_are_lived_one_after_another_to_the_bit(storage, alone):
     live(GROUP, storage)
     for trial in GROUP:
-        assert numbers(trial, storage) == numbers(trial, alone(trial, tmp_path))
+        assert numbers(trial, storage) == numbers(trial, alone(trial))
 
 
 @pytest.mark.parametrize("cut_after", [1, 8, 19, 27, 33, 47, 62])
 def test_cut_short_they_end_as_if_they_had_not_been(
-    cut_after: int, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    cut_after, storage, together, stacking, precise
+):
     live(GROUP, storage, cut_after)
     assert len(keys(storage)) or cut_after < 18
     live(GROUP, storage)
-    live(GROUP, Storage(tmp_path / "whole"))
+    live(GROUP, together)
     for trial in GROUP:
-        close(record(trial, storage), record(trial, Storage(tmp_path / "whole")))
-    assert not [key for key in keys(storage) if key.startswith("checkpoints")]
+        close(record(trial, storage), record(trial, together))
+    assert not keys(storage, "checkpoints")
 
 
 def test_what_was_begun_together_one_can_finish_alone(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    storage, tmp_path, as_alone, stacking, precise
+):
     live(GROUP, storage, 18 + 5 * 4)  # the first epoch of the task is behind them
+    own = Storage(tmp_path / "own")
     for trial in GROUP:
-        size = len(storage.get(checkpoint_key(trial, CPU)) or pytest.fail("no checkpoint"))
-        steps: list[int] = []
-        inputs, context = TrialInputs(*photographs()), RunContext(storage, CPU)
-        run_trial(trial, inputs, context, lambda _, new, s=steps: s.append(new))
-        assert steps == [8, 8, 5] * 2
-        own = alone(trial, tmp_path)
-        close(record(trial, storage), record(trial, own))
-        live_alone_until_checkpoint(trial, Storage(tmp_path / "size" / trial.trial_id))
-        whole = Storage(tmp_path / "size" / trial.trial_id).get(checkpoint_key(trial, CPU))
-        assert size < 1.05 * len(whole or b"")
+        live_one(trial, own, cut_after=behind_a_checkpoint(trial))
+        size, alone = (len(s.get(checkpoint_key(trial, CPU))) for s in (storage, own))
+        assert size < 1.05 * alone
+        assert [new for _, new in live_one(trial, storage)] == [8, 8, 5] * 2
+    as_alone(GROUP)
 
 
-def live_alone_until_checkpoint(trial: Trial, storage: Storage) -> None:
-    """A checkpoint after the first epoch of the task."""
-    behind = 6 * bool(trial.warmup) + 4
-    steps: list[int] = []
-
-    def count(_: int, new: int) -> None:
-        steps.append(new)
-        if len(steps) == behind:
-            raise CutShort
-
-    with contextlib.suppress(CutShort):
-        context = RunContext(storage, CPU, checkpoint_seconds=0)
-        run_trial(trial, TrialInputs(*photographs()), context, count)
+def behind_a_checkpoint(trial: Trial) -> int:
+    """Steps after which there is one of the first epoch of the task."""
+    return 6 * bool(trial.warmup) + 4
 
 
-def test_what_was_begun_alone_goes_on_together(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
-    live_alone_until_checkpoint(GROUP[0], storage)
+def test_what_was_begun_alone_goes_on_together(storage, as_alone, stacking, precise):
+    live_one(GROUP[0], storage, cut_after=behind_a_checkpoint(GROUP[0]))
     told = live(GROUP, storage)
     assert told[GROUP[0].trial_id] == [8, 8, 5] * 2
-    for trial in GROUP:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
+    as_alone(GROUP)
     # two warm up; then three controls and they have an epoch to make up for
-    assert [n for n, kind in stacking if kind is Epoch] == [2, 2, 2, 4, 5, 5]
+    assert stacking.epochs == [2, 2, 2, 4, 5, 5]
 
 
-def test_one_that_diverges_ends_so_and_the_others_go_on(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_one_that_diverges_ends_so_and_the_others_go_on(storage, as_alone, stacking, precise):
     wild = changed(of_seed(2), warmup={"noise": Noise(std=1e38)})
     trials = [of_seed(0), wild, of_seed(1)]
     live(trials, storage)
-    assert [record(trial, storage).status for trial in trials] == [
-        "finished",
-        "diverged",
-        "finished",
-    ]
-    for trial in trials:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
+    statuses = [record(trial, storage).status for trial in trials]
+    assert statuses == ["finished", "diverged", "finished"]
+    as_alone(trials)
     assert (2, Epoch) in stacking
 
 
@@ -594,65 +534,56 @@ class Refusing(Storage):
         super().put(key, payload)
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("stacked", [True, False])
 def test_one_that_fails_leaves_the_others_their_records_and_comes_again_alone(
-    together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precise: None
-) -> None:
-    if together:
+    stacked, tmp_path, alone, monkeypatch, precise
+):
+    if stacked:
         monkeypatch.setattr(fused, "STACKED_ON", ("cpu",))
     storage = Refusing(tmp_path / "storage")
     storage.refused = record_key(GROUP[1].trial_id)
     with pytest.raises(OSError, match="no space left"):
         live(GROUP, storage)
-    left = {key for key in keys(storage) if key.startswith("records")}
-    assert left == {record_key(t.trial_id) for t in GROUP if t is not GROUP[1]}
+    others = sorted(record_key(trial.trial_id) for trial in GROUP if trial is not GROUP[1])
+    assert keys(storage, "records") == others
     storage.refused = ""
     told = live(GROUP, storage)
     assert set(told) == {GROUP[1].trial_id, "left"}
     assert set(told["left"]) == {trial.trial_id for trial in GROUP}
-    close(record(GROUP[1], storage), record(GROUP[1], alone(GROUP[1], tmp_path)))
+    close(record(GROUP[1], storage), record(GROUP[1], alone(GROUP[1])))
 
 
-def test_trials_with_one_warm_up_make_it_once(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_trials_with_one_warm_up_make_it_once(storage, as_alone, stacking, precise):
     kept = [changed(WARM, warmup={"keep": keep}) for keep in (None, "norms", "step_size")]
     trials = [*kept, WARM.control()]
     told = live(trials, storage)
     assert told[trials[0].trial_id][:6] == [8] * 6
     assert all(told[trial.trial_id] == [8, 8, 5] * 3 for trial in trials[1:])
-    for trial in trials:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
+    as_alone(trials)
     # one learns at a rate of its own, by itself
-    assert [n for n, kind in stacking if kind is Epoch] == [3, 3, 3]
+    assert stacking.epochs == [3, 3, 3]
 
 
-def test_a_learning_rate_of_its_own_is_kept_in_a_checkpoint(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_a_learning_rate_of_its_own_is_kept_in_a_checkpoint(storage, as_alone, stacking, precise):
     trials = [changed(WARM, warmup={"keep": "step_size"}), of_seed(1), of_seed(2)]
     live(trials, storage, cut_after=18 + 2 * 9 + 1)  # two epochs of the task are behind them
     stacking.clear()
     live(trials, storage)
-    for trial in trials:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
-    assert [n for n, kind in stacking if kind is Epoch] == [2]  # the other is by itself
+    as_alone(trials)
+    assert stacking.epochs == [2]  # the other is by itself
 
 
 @pytest.mark.parametrize("train", ["head", "statistics"])
-def test_a_warm_up_of_a_part_of_the_network(
-    train: str, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+def test_a_warm_up_of_a_part_of_the_network(train, storage, as_alone, stacking, precise):
     trials = [changed(trial, warmup={"train": train}) for trial in (of_seed(0), of_seed(1))]
     live(trials, storage)
-    for trial in trials:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
-    assert [n for n, kind in stacking if kind is Epoch] == [2] * 6
+    as_alone(trials)
+    assert stacking.epochs == [2] * 6
 
 
 def test_normalisation_augmentation_schedule_and_probes_are_each_trial_s_own(
-    storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    storage, as_alone, stacking, precise
+):
     facts = FACTS.model_copy(update={"mean": None, "std": None})  # of each subset
     one = changed(
         WARM,
@@ -662,9 +593,8 @@ def test_normalisation_augmentation_schedule_and_probes_are_each_trial_s_own(
     )
     trials = [one, of_seed(1, one), one.control()]
     live(trials, storage)
-    for trial in trials:
-        close(record(trial, storage), record(trial, alone(trial, tmp_path)))
-    assert [n for n, kind in stacking if kind is Epoch] == [2] * 3 + [3] * 3
+    as_alone(trials)
+    assert stacking.epochs == [2] * 3 + [3] * 3
 
 
 @pytest.mark.parametrize(
@@ -676,39 +606,24 @@ def test_normalisation_augmentation_schedule_and_probes_are_each_trial_s_own(
     ids=["dropout", "channels last"],
 )
 def test_what_cannot_be_stacked_is_lived_one_after_another_to_the_bit(
-    one: Trial, storage: Storage, tmp_path: Path, stacking: list[Any], precise: None
-) -> None:
+    one, storage, alone, stacking, precise
+):
     trials = [one, of_seed(1, one), one.control()]
     live(trials, storage)
     assert not stacking
     for trial in trials:
-        assert numbers(trial, storage) == numbers(trial, alone(trial, tmp_path))
+        assert numbers(trial, storage) == numbers(trial, alone(trial))
 
 
-def test_trials_of_two_tasks_are_refused(storage: Storage) -> None:
+def test_trials_of_two_tasks_are_refused(storage):
     with pytest.raises(ValueError, match="of one task"):
         live([WARM, changed(WARM, task={"epochs": 4})], storage)
 
 
-def test_too_little_memory_says_what_to_lower(
-    storage: Storage, stacking: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_memory_says_what_to_lower(storage, stacking, monkeypatch):
     monkeypatch.setattr(fused, "_can_be_stacked", lambda *arguments: True)
 
-    def full(stack: Stack, passes: Any) -> Any:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(Stack, "make", full)
+    full = torch.OutOfMemoryError("CUDA out of memory")
+    monkeypatch.setattr(Stack, "make", Mock(side_effect=full))
     with pytest.raises(MemoryError, match=r"5 networks at once .* lower resources.fuse"):
         live(GROUP, storage)
-
-
-def test_a_view_is_packed_without_the_rest_of_what_it_is_a_view_of() -> None:
-    large = torch.arange(100_000.0)
-    state = {"network": {"a": large[:10]}, "list": [{"b": large.view(10, -1)[1]}], "whole": large}
-    packed = pack({"network": state["network"]})
-    assert len(packed) < 5000
-    back = unpack(pack(state), CPU)
-    assert torch.equal(back["network"]["a"], large[:10])
-    assert torch.equal(back["list"][0]["b"], large[10_000:20_000])
-    assert torch.equal(back["whole"], large)

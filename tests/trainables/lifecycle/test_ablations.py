@@ -1,41 +1,33 @@
 """What is kept of a warmed-up network: one property of it, and nothing else."""
 
 import copy
-from functools import cache
 from typing import Any
 
 import pytest
+import small
 import torch
 import torch.nn.functional as F
+from lives import CPU, changed, photographs
+from support import identical
 from torch import Tensor, nn
 
 from trainables.config.model import Mlp
-from trainables.config.trial import Compute, Data, DataFacts, Optimizer, Task, Trial, Warmup
-from trainables.data.examples import Source, stated_normalisation
-from trainables.data.photos import photos
+from trainables.config.trial import Compute, Data, Optimizer, Trial
 from trainables.data.splits import TaskData, prepare
 from trainables.lifecycle.ablations import ablate, first_step
 from trainables.models.build import build
 from trainables.training.loop import evaluate
 
-CPU = torch.device("cpu")
-MEAN, STD = stated_normalisation("photos") or pytest.fail("photos state their constants")
-FACTS = DataFacts(
-    digest="photos", ood_digest=None, shape=(3, 32, 32), classes=10, mean=MEAN, std=STD
-)
-
-
-@cache
-def photographs() -> Source:
-    return photos()
+FACTS = small.FACTS.model_copy(update={"ood_digest": None})
 
 
 def trial_of(kept: Any, optimizer: Optimizer | None = None, **changes: Any) -> Trial:
-    return Trial(
+    return changed(
+        small.WARM,
         model=Mlp(depth=3, width=12),
         data=Data(ood=None, examples=40, validation=5, test=20, facts=FACTS),
-        warmup=Warmup(examples=64, epochs=1, batch=32, keep=kept),
-        task=Task(epochs=2, batch=16, optimizer=optimizer or Optimizer(lr=1e-3)),
+        warmup={"examples": 64, "epochs": 1, "batch": 32, "keep": kept},
+        task={"epochs": 2, "batch": 16, "optimizer": optimizer or Optimizer(lr=1e-3)},
         **changes,
     )
 
@@ -51,7 +43,7 @@ def warmed(trial: Trial) -> tuple[nn.Module, dict[str, Tensor], TaskData]:
         adam.zero_grad()
         F.cross_entropy(network(inputs), torch.randint(10, (32,), generator=random)).backward()
         adam.step()
-    return network, before, prepare(trial, photographs(), None, CPU)
+    return network, before, prepare(trial, photographs().source, None, CPU)
 
 
 def kept(kind: Any, **changes: Any) -> tuple[nn.Module, nn.Module, dict[str, Tensor], float]:
@@ -65,8 +57,7 @@ def kept(kind: Any, **changes: Any) -> tuple[nn.Module, nn.Module, dict[str, Ten
 def test_where_nothing_is_named_all_of_the_network_is_kept():
     network, after, _, factor = kept(None)
     assert factor == 1.0
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, after.state_dict()[name]), name
+    identical(network.state_dict(), after.state_dict())
 
 
 @pytest.mark.parametrize("kind", ["shuffled", "norms", "logit_variance", "step_size"])
@@ -91,7 +82,7 @@ def test_shuffled_weights_are_the_warmed_up_ones_at_other_places():
 def test_shuffled_weights_lie_elsewhere_for_another_seed():
     one, other, again = (kept("shuffled", seed=s)[0].state_dict() for s in (0, 1, 0))
     assert not any(torch.equal(v, other[n]) for n, v in one.items() if v.ndim > 1)
-    assert all(torch.equal(v, again[n]) for n, v in one.items())
+    identical(one, again)
 
 
 def test_weights_of_equal_norm_point_where_the_untrained_ones_do():
@@ -106,7 +97,7 @@ def test_weights_of_equal_norm_point_where_the_untrained_ones_do():
 
 def test_logits_vary_as_in_the_warmed_up_network_and_rank_as_in_the_untrained():
     network, after, before, _ = kept("logit_variance")
-    data = prepare(trial_of(None), photographs(), None, CPU)
+    data = prepare(trial_of(None), photographs().source, None, CPU)
     untrained = build(trial_of(None), CPU)
     untrained.load_state_dict(before)
     here, there, first = (evaluate(n, data.train).logits for n in (network, after, untrained))
@@ -123,7 +114,7 @@ def test_logits_vary_as_in_the_warmed_up_network_and_rank_as_in_the_untrained():
 def test_with_the_scaled_learning_rate_the_first_steps_are_equally_large(optimizer):
     trial = trial_of("step_size", optimizer)
     network, after, _, factor = kept("step_size", optimizer=optimizer)
-    data = prepare(trial, photographs(), None, CPU)
+    data = prepare(trial, photographs().source, None, CPU)
     scaled = optimizer.model_copy(update={"lr": optimizer.lr * factor})
     at_scaled = first_step(network, data, trial_of("step_size", scaled))
     assert at_scaled == pytest.approx(first_step(after, data, trial), rel=0.02)
@@ -135,7 +126,7 @@ def test_a_first_step_is_the_change_of_the_logits_by_hand():
     network, _, data = warmed(trial)
     before = copy.deepcopy(network.state_dict())
     found = first_step(network, data, trial)
-    assert all(torch.equal(v, before[n]) for n, v in network.state_dict().items())
+    identical(network.state_dict(), before)
     inputs, labels = data.train.inputs[:16], data.train.labels[:16]
     network.train()
     logits = network(inputs)
@@ -156,9 +147,3 @@ def test_what_is_kept_is_no_part_of_the_warm_up_s_key_and_part_of_the_trial_s_id
     plain, shuffled = trial_of(None), trial_of("shuffled")
     assert plain.warmup_key == shuffled.warmup_key
     assert plain.trial_id != shuffled.trial_id
-
-
-def test_an_unknown_property_is_refused_in_one_line():
-    with pytest.raises(ValueError, match="keep") as refused:
-        Warmup(keep="colour")
-    assert "shuffled" in str(refused.value)

@@ -2,84 +2,54 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+import small
 import torch
+from lives import CPU, changed, keys, live, lived, photographs, warmed_state
 from small import FACTS
-from support import numbers
-from torch import Tensor
+from support import identical, numbers
+from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import softmax
-from analysis.results.records import Record, read_record
-from trainables.config.model import Mlp
 from trainables.config.probes import ALONG, END, START, Probe
-from trainables.config.trial import Data, Optimizer, Task, Trial, Warmup
-from trainables.data.examples import Source
-from trainables.data.photos import photos, photos_ood
-from trainables.data.splits import of_classes, prepare
+from trainables.config.trial import Optimizer, Trial
+from trainables.data.splits import TaskData, of_classes, prepare
 from trainables.lifecycle import trial_run as life
 from trainables.lifecycle.ablations import ablate
-from trainables.lifecycle.context import RunContext, TrialInputs
-from trainables.lifecycle.trial_run import run_trial
 from trainables.models.build import build
 from trainables.probes import schedule
 from trainables.probes.schedule import epochs_of
 from trainables.probes.subject import Subject
 from trainables.seeds import generator
-from trainables.storage.keys import warmup_key
-from trainables.storage.serialization import unpack
+from trainables.storage.keys import record_key, warmup_key
 from trainables.storage.storage import Storage
 from trainables.training.loop import evaluate
 
-CPU = torch.device("cpu")
-WARM = Trial(
-    model=Mlp(depth=3, width=8),
-    data=Data(examples=21, validation=12, test=15, ood_examples=9, facts=FACTS),
-    warmup=Warmup(examples=48, epochs=3, batch=8, optimizer=Optimizer(lr=1e-2)),
-    task=Task(epochs=8, batch=8, optimizer=Optimizer(lr=1e-3)),
+WARM = changed(
+    small.WARM,
+    warmup={"examples": 48, "optimizer": Optimizer(lr=1e-2)},
+    task={"epochs": 8, "optimizer": Optimizer(lr=1e-3)},
 )
-ARMS = pytest.mark.parametrize("trial", [WARM, WARM.control()], ids=["warmup", "control"])
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return Storage(tmp_path / "storage")
+@pytest.fixture(params=[WARM, WARM.control()], ids=["warmup", "control"])
+def trial(request) -> Trial:
+    return request.param
 
 
-@cache
-def photographs() -> tuple[Source, Source]:
-    return photos(), photos_ood()
+def data_of(trial: Trial) -> TaskData:
+    return prepare(trial, photographs().source, photographs().ood, CPU)
 
 
-class CutShort(BaseException):
-    """As KeyboardInterrupt is: nothing that code would catch by accident."""
-
-
-def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> Record | None:
-    """The trial's record; None where it is cut short after so many steps."""
-    told = []
-
-    def on_examples(done: int, new: int) -> None:
-        told.append(done)
-        if len(told) == cut_after:
-            raise CutShort
-
-    try:
-        context = RunContext(storage, CPU, checkpoint_seconds=0)
-        key = run_trial(trial, TrialInputs(*photographs()), context, on_examples)
-    except CutShort:
-        return None
-    return read_record(storage.get(key) or b"")
-
-
-def changed(trial: Trial, section: str, **fields: Any) -> Trial:
-    part = getattr(trial, section).model_copy(update=fields)
-    return trial.model_copy(update={section: part})
+def at_start(trial: Trial, storage: Storage) -> nn.Module:
+    """The network as the trial's task would begin with it."""
+    network = build(trial, CPU)
+    if trial.warmup is not None:
+        network.load_state_dict(warmed_state(trial, storage))
+    return network
 
 
 def head(subject: Subject) -> dict[str, Tensor]:
@@ -88,12 +58,8 @@ def head(subject: Subject) -> dict[str, Tensor]:
     return {"weight": last, "path": torch.tensor(len(subject.path))}
 
 
-def head_of(state: dict[str, Tensor]) -> np.ndarray:
-    return [value for value in state.values() if value.ndim == 2][-1].numpy()
-
-
 @pytest.fixture
-def probing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def probing(monkeypatch) -> Callable[..., None]:
     """Puts the probe above in place of the real ones."""
 
     def put(**probes: tuple[float, ...]) -> None:
@@ -114,83 +80,65 @@ def test_along_the_task_is_its_start_a_quarter_half_and_end_each_once(epochs, ex
     assert epochs_of(ALONG, epochs) == expected
 
 
-@ARMS
 def test_at_the_start_a_control_is_untrained_and_its_partner_warmed_up(trial, storage, probing):
     probing(layers=START)
-    probed = live(trial.model_copy(update={"probes": ("layers",)}), storage)
-    assert probed is not None
-    if trial.warmup is None:
-        expected = head_of(build(trial, CPU).state_dict())
-    else:
-        expected = head_of(unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)["network"])
-    assert np.array_equal(probed.probes["layers/weight"], expected)
+    probed = lived(changed(trial, probes=("layers",)), storage)
+    *_, weight, _ = at_start(trial, storage).state_dict().values()
+    assert np.array_equal(probed.probes["layers/weight"], weight)
 
 
-@ARMS
 def test_probes_along_the_task_see_the_network_of_each_moment(trial, storage, probing):
     probing(curvature=ALONG, weights=END)
-    probed = live(trial.model_copy(update={"probes": ("curvature", "weights")}), storage)
-    assert probed is not None
+    probed = lived(changed(trial, probes=("curvature", "weights")), storage)
     assert probed.probes["curvature/epoch"].tolist() == [0, 2, 4, 8]
     along = probed.probes["curvature/weight"]
     assert along.shape == (4, 10, 8)
     assert np.array_equal(along[-1], probed.probes["weights/weight"])
     # a trial that ends where another is probed: the same network, to the bit
-    halfway = changed(trial, "task", epochs=4).model_copy(update={"probes": ("weights",)})
-    ended = live(halfway, storage)
-    assert ended is not None
+    ended = lived(changed(trial, task={"epochs": 4}, probes=("weights",)), storage)
     assert np.array_equal(along[2], ended.probes["weights/weight"])
     assert not np.array_equal(along[2], along[3])
 
 
-@ARMS
 def test_the_path_is_kept_only_where_a_probe_asks_for_it(trial, storage, probing):
     probing(path=END, weights=END)
-    both = live(trial.model_copy(update={"probes": ("path", "weights")}), storage)
-    alone = live(trial.model_copy(update={"probes": ("weights",)}), storage)
-    assert both is not None
-    assert alone is not None
+    both = lived(changed(trial, probes=("path", "weights")), storage)
+    alone = lived(changed(trial, probes=("weights",)), storage)
     assert int(both.probes["path/path"]) == 1 + 8
     assert int(alone.probes["weights/path"]) == 0
 
 
-@ARMS
 @pytest.mark.parametrize("cut_after", [5, 9, 17, 23])
 def test_a_probed_life_that_is_cut_short_ends_in_the_same_record(
     trial, cut_after, tmp_path, probing
 ):
     probing(curvature=ALONG, layers=START, path=END)
-    trial = trial.model_copy(update={"probes": ("curvature", "layers", "path")})
+    trial = changed(trial, probes=("curvature", "layers", "path"))
     whole, cut = Storage(tmp_path / "whole"), Storage(tmp_path / "cut")
     live(trial, whole)
-    assert live(trial, cut, cut_after) is None
+    live(trial, cut, cut_after)
+    assert record_key(trial.trial_id) not in cut
     live(trial, cut)
     assert numbers(trial, cut) == numbers(trial, whole)
 
 
-def test_probing_changes_no_other_number(storage, tmp_path):
-    probes = ("curvature", "gradients", "layers", "path", "plane", "slices", "start_outputs")
-    probed, plain = live(WARM.model_copy(update={"probes": probes}), storage), live(WARM, storage)
-    assert probed is not None
-    assert plain is not None
+def test_probing_changes_no_other_number(storage):
+    probes = ("curvature", "features", "gradients", "layers", "odin", "path", "plane", "slices")
+    probes += ("start_outputs",)
+    probed, plain = lived(changed(WARM, probes=probes), storage), lived(WARM, storage)
     assert {name.split("/")[0] for name in probed.probes} == set(probes)
-    assert probed.logits["test"].tobytes() == plain.logits["test"].tobytes()
+    assert plain.probes == {}
+    np.testing.assert_equal(probed.logits, plain.logits)
     assert probed.history["test_loss"].equals(plain.history["test_loss"])
 
 
 # No task
 
 
-@ARMS
 def test_without_task_epochs_the_record_is_of_the_network_as_it_would_start(trial, storage):
-    trial = changed(trial, "task", epochs=0)
-    left = live(trial, storage)
-    assert left is not None
-    network = build(trial, CPU)
-    if trial.warmup is not None:
-        state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)
-        network.load_state_dict(state["network"])
-    data = prepare(trial, *photographs(), CPU)
+    trial = changed(trial, task={"epochs": 0})
+    left = lived(trial, storage)
+    network, data = at_start(trial, storage), data_of(trial)
     for name in ("validation", "test", "ood"):
         expected = evaluate(network, getattr(data, name)).logits.numpy()
         assert np.array_equal(left.logits[name], expected), name
@@ -199,7 +147,7 @@ def test_without_task_epochs_the_record_is_of_the_network_as_it_would_start(tria
 
 
 def test_another_trial_s_warm_up_gives_the_same_record_without_task_epochs(tmp_path):
-    trial = changed(WARM, "task", epochs=0)
+    trial = changed(WARM, task={"epochs": 0})
     own, shared = Storage(tmp_path / "own"), Storage(tmp_path / "shared")
     live(trial, own)
     live(WARM, shared)
@@ -211,9 +159,9 @@ def test_another_trial_s_warm_up_gives_the_same_record_without_task_epochs(tmp_p
 
 
 def test_a_warm_up_of_statistics_moves_them_and_no_weight(storage):
-    trial = changed(changed(WARM, "warmup", train="statistics"), "task", epochs=0)
+    trial = changed(WARM, warmup={"train": "statistics"}, task={"epochs": 0})
     live(trial, storage)
-    state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)["network"]
+    state = warmed_state(trial, storage)
     network = build(trial, CPU).train()
     noise = generator(trial.seed, "noise")
     with torch.no_grad():  # by hand: the noise of every step passes through
@@ -221,8 +169,8 @@ def test_a_warm_up_of_statistics_moves_them_and_no_weight(storage):
             network(torch.randn(8, 3, 32, 32, generator=noise))
             torch.randint(10, (8,), generator=noise)
     untrained = build(trial, CPU).state_dict()
-    for name, value in network.state_dict().items():
-        assert torch.equal(state[name], value), name
+    identical(state, network.state_dict())
+    for name in state:
         moved = "running" in name or "batches" in name
         assert torch.equal(state[name], untrained[name]) is not moved, name
 
@@ -232,37 +180,31 @@ def test_a_warm_up_of_statistics_moves_them_and_no_weight(storage):
 
 @pytest.mark.parametrize("kind", ["shuffled", "step_size"])
 def test_starts_that_keep_a_part_share_the_warm_up_and_can_be_cut_short(kind, tmp_path):
-    trial = changed(WARM, "warmup", keep=kind)
+    trial = changed(WARM, warmup={"keep": kind})
     whole, cut = Storage(tmp_path / "whole"), Storage(tmp_path / "cut")
     live(WARM, whole)
     live(trial, whole)
-    warmups = [path for path in (whole.root / "warmups").rglob("*") if path.is_file()]
-    assert len(warmups) == 1
-    assert live(trial, cut, cut_after=17) is None  # in the task
+    assert len(keys(whole, "warmups")) == 1
+    live(trial, cut, cut_after=17)  # in the task
+    assert record_key(trial.trial_id) not in cut
     live(trial, cut)
     assert numbers(trial, cut) == numbers(trial, whole)
     assert numbers(trial, whole)["test/logits"] != numbers(WARM, whole)["test/logits"]
 
 
 def test_the_task_after_a_kept_step_size_is_the_control_s_at_another_learning_rate(storage):
-    trial = changed(WARM, "warmup", keep="step_size")
-    left = live(trial, storage)
-    network = build(trial, CPU)
-    untrained = {name: value.clone() for name, value in network.state_dict().items()}
-    state = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)
-    network.load_state_dict(state["network"])
-    scale = ablate(network, untrained, prepare(trial, *photographs(), CPU), trial)
+    trial = changed(WARM, warmup={"keep": "step_size"})
+    left = lived(trial, storage)
+    untrained = build(trial, CPU).state_dict()
+    scale = ablate(at_start(trial, storage), untrained, data_of(trial), trial)
     slower = Optimizer(lr=scale * trial.task.optimizer.lr)
-    control = live(changed(trial.control(), "task", optimizer=slower), storage)
-    assert left is not None
-    assert control is not None
+    control = lived(changed(trial.control(), task={"optimizer": slower}), storage)
     assert abs(scale - 1) > 0.1
     assert np.array_equal(left.logits["test"], control.logits["test"])
 
 
 def test_the_start_of_what_is_kept_is_measured_between_warm_up_and_task(storage):
-    left = live(changed(WARM, "warmup", keep="norms"), storage)
-    assert left is not None
+    left = lived(changed(WARM, warmup={"keep": "norms"}), storage)
     phases = left.history["phase"].tolist()
     assert phases == ["untrained", *["warmup"] * 3, "kept", *["task"] * 8]
     by_phase = left.history.groupby("phase")["test_loss"].first()
@@ -273,15 +215,13 @@ def test_the_start_of_what_is_kept_is_measured_between_warm_up_and_task(storage)
 # Out-of-distribution examples along the way
 
 
-@ARMS
 def test_ood_examples_are_measured_after_every_epoch_where_asked(trial, storage):
-    left = live(changed(trial, "data", ood_each_epoch=True), storage)
-    assert left is not None
+    left = lived(changed(trial, data={"ood_each_epoch": True}), storage)
     measured = left.history[["ood_confidence", "ood_accuracy", "ood_ece"]]
     assert not measured.isna().any().any()
     assert "ood_loss" not in left.history
     confidence = softmax(left.logits["ood"]).max(axis=1)
-    labels = prepare(trial, *photographs(), CPU).ood.labels.numpy()
+    labels = data_of(trial).ood.labels.numpy()
     correct = left.logits["ood"].argmax(axis=1) == labels
     assert measured["ood_confidence"].iloc[-1] == confidence.mean()
     assert measured["ood_accuracy"].iloc[-1] == correct.mean()
@@ -289,33 +229,25 @@ def test_ood_examples_are_measured_after_every_epoch_where_asked(trial, storage)
 
 
 def test_a_warm_up_measured_on_ood_examples_is_not_one_without(storage):
-    with_ood = changed(WARM, "data", ood_each_epoch=True)
+    with_ood = changed(WARM, data={"ood_each_epoch": True})
     assert warmup_key(with_ood, CPU) != warmup_key(WARM, CPU)
     assert with_ood.warmup_key == WARM.warmup_key
     live(WARM, storage)
-    left = live(with_ood, storage)
-    assert left is not None
-    assert not left.history["ood_confidence"].isna().any()
-
-
-def test_measuring_ood_examples_needs_some():
-    with pytest.raises(ValueError, match="there are no such images"):
-        Trial(data=Data(ood=None, ood_each_epoch=True))
+    assert not lived(with_ood, storage).history["ood_confidence"].isna().any()
 
 
 # Some classes
 
 
 def test_of_some_classes_only_their_examples_are_left():
-    source = photographs()[0]
+    source = photographs().source
     few = of_classes(source, 3)
     assert few.classes == 3
     assert few.class_names == source.class_names[:3]
     for split in ("train", "validation", "test"):
         whole, part = getattr(source, split), getattr(few, split)
         kept = whole.labels < 3
-        assert torch.equal(part.labels, whole.labels[kept])
-        assert torch.equal(part.inputs, whole.inputs[kept])
+        identical([part.inputs, part.labels], [whole.inputs[kept], whole.labels[kept]])
     assert of_classes(source, None) is source
     assert of_classes(source, source.classes) is source
     unsplit = of_classes(replace(source, validation=None), 3)
@@ -324,9 +256,8 @@ def test_of_some_classes_only_their_examples_are_left():
 
 def test_a_trial_of_some_classes_sees_no_other(storage):
     facts = FACTS.model_copy(update={"classes": 3})
-    trial = changed(WARM, "data", classes=3, facts=facts)
-    left = live(trial, storage)
-    assert left is not None
+    trial = changed(WARM, data={"classes": 3, "facts": facts})
+    left = lived(trial, storage)
     assert left.logits["test"].shape == (15, 3)
     assert set(left.labels["test"]) <= {0, 1, 2}
     assert trial.trial_id != WARM.trial_id

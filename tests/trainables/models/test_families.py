@@ -4,7 +4,6 @@ Each family is lived on a few examples: real images at 8×8 pixels, real text, w
 go with it (dropout, augmentation, frozen backbone, mixed precision).
 """
 
-import contextlib
 import hashlib
 import json
 import math
@@ -18,17 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lives import CPU, changed, live, warmed_state
 from support import ROOT, numbers
 
 from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
 from sweep.plan.fields import parse_trial
 from trainables.config.trial import Trial
-from trainables.lifecycle.context import Inputs, RunContext
-from trainables.lifecycle.trial_run import run_trial
+from trainables.lifecycle.context import Inputs
+from trainables.models.build import build
 from trainables.storage.storage import Storage
 
-CPU = torch.device("cpu")
 OWN = """
 from torch import nn
 
@@ -86,12 +85,12 @@ COMMON = {
 }
 EVERY = pytest.mark.parametrize("family", FAMILIES)
 QUICK = [family for family in FAMILIES if family not in ("resnet18", "densenet121")]
-# 3 epochs of 2 steps each, for of 13 examples in mini-batches of 6 the last one is left out
-STEPS = {"warmup": 6, "task": 6}
+# both phases: 3 epochs of 2 steps, for of 13 examples in mini-batches of 6 one is left out
+STEPS = 6
 
 
 @pytest.fixture(autouse=True, scope="module")
-def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def own_folder(tmp_path_factory) -> Any:
     """A factory in a file outside the project, where the command would be given."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "families_own.py").write_text(OWN, "utf-8")
@@ -112,62 +111,46 @@ def warmed(family: str, **changes: Any) -> Trial:
     return networks.resolve(sources.resolve(parse_trial({**given, **fields})))
 
 
-def live(trial: Trial, storage: Storage, cut_after: int | None = None) -> int:
+def steps(trial: Trial, storage: Storage, cut_after: int | None = None) -> int:
     """Run the trial, or so many steps of it; the steps that were made."""
-    steps = 0
-
-    def on_examples(done: int, new: int) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == cut_after:
-            raise KeyboardInterrupt
-
     sources, _ = looked_at()
-    context = RunContext(storage, CPU, checkpoint_seconds=0)
-    with contextlib.suppress(KeyboardInterrupt):
-        run_trial(trial, Inputs(sources.loaded, {}).of(trial), context, on_examples)
-    return steps
+    return len(live(trial, storage, cut_after, inputs=Inputs(sources.loaded, {}).of(trial)))
 
 
 @cache
 def uninterrupted(family: str, arm: str, folder: Path) -> dict[str, Any]:
     trial = warmed(family) if arm == "warmup" else warmed(family).control()
     storage = Storage(folder / family.replace(" ", "") / arm)
-    assert live(trial, storage) == (12 if arm == "warmup" else 6)
+    assert steps(trial, storage) == (2 * STEPS if arm == "warmup" else STEPS)
     return numbers(trial, storage)
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("families")
 
 
 @EVERY
-def test_cut_short_again_and_again_it_ends_in_the_same_bits(
-    family: str, folder: Path, tmp_path: Path
-) -> None:
-    trial, storage = warmed(family), Storage(tmp_path)
+def test_cut_short_again_and_again_it_ends_in_the_same_bits(family, folder, storage):
+    trial = warmed(family)
     # in the warm-up's last epoch; in the task's first, the warm-up being stored; in its second
     for cut_after, behind in ((5, 4), (4, 6), (3, 8)):
         torch.manual_seed(behind)  # what the global state holds does not matter
-        assert live(trial, storage, cut_after) == cut_after
-    assert live(trial, storage) == 12 - behind
+        assert steps(trial, storage, cut_after) == cut_after
+    assert steps(trial, storage) == 12 - behind
     assert numbers(trial, storage) == uninterrupted(family, "warmup", folder)
 
 
 @pytest.mark.parametrize("family", QUICK)
-def test_a_warmup_that_another_trial_has_left_gives_the_same_bits(
-    family: str, folder: Path, tmp_path: Path
-) -> None:
-    trial, storage = warmed(family), Storage(tmp_path)
-    other = trial.model_copy(update={"task": trial.task.model_copy(update={"epochs": 1})})
-    live(other, storage)
-    assert live(trial, storage) == STEPS["task"]
+def test_a_warmup_that_another_trial_has_left_gives_the_same_bits(family, folder, storage):
+    trial = warmed(family)
+    steps(changed(trial, task={"epochs": 1}), storage)
+    assert steps(trial, storage) == STEPS
     assert numbers(trial, storage) == uninterrupted(family, "warmup", folder)
 
 
 @EVERY
-def test_the_members_of_a_pair_begin_alike_and_end_apart(family: str, folder: Path) -> None:
+def test_the_members_of_a_pair_begin_alike_and_end_apart(family, folder):
     with_, without = (uninterrupted(family, arm, folder) for arm in ("warmup", "control"))
     for metric in ("loss", "accuracy", "confidence", "ece"):
         rows = [
@@ -183,16 +166,16 @@ def test_the_members_of_a_pair_begin_alike_and_end_apart(family: str, folder: Pa
 
 
 @pytest.mark.parametrize("family", QUICK)
-def test_every_seed_begins_elsewhere(family: str, folder: Path, tmp_path: Path) -> None:
-    other, storage = warmed(family, seed=1).control(), Storage(tmp_path)
-    live(other, storage)
+def test_every_seed_begins_elsewhere(family, folder, storage):
+    other = warmed(family, seed=1).control()
+    steps(other, storage)
     one, another = uninterrupted(family, "control", folder), numbers(other, storage)
     assert one["trial_id"] != another["trial_id"]
     assert one["test/labels"] == another["test/labels"]
     assert one["history/test_loss"] != another["history/test_loss"]
 
 
-def test_another_process_gives_the_same_bits(folder: Path, own_folder: Path) -> None:
+def test_another_process_gives_the_same_bits(folder, own_folder):
     said = subprocess.run(
         [sys.executable, __file__, str(own_folder), str(folder / "elsewhere")],
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT}"},
@@ -208,9 +191,7 @@ def digest(numbers: dict[str, Any]) -> str:
 
 
 @EVERY
-def test_a_record_holds_one_prediction_for_each_target_that_is_measured(
-    family: str, folder: Path
-) -> None:
+def test_a_record_holds_one_prediction_for_each_target_that_is_measured(family, folder):
     left, facts = uninterrupted(family, "warmup", folder), warmed(family).facts
     many = 1 if facts.kind == "classification" else 4
     assert left["test/logits"][1] == (10 * many, facts.classes)
@@ -218,25 +199,13 @@ def test_a_record_holds_one_prediction_for_each_target_that_is_measured(
     assert left["ood/logits"][1] == (9 * many, facts.classes)
 
 
-def test_the_backbone_is_frozen_in_a_head_s_warmup_but_its_statistics_move(
-    tmp_path: Path,
-) -> None:
-    from trainables.models.build import build
-    from trainables.storage.keys import warmup_key
-    from trainables.storage.serialization import unpack
-
-    trial, storage = warmed("head alone"), Storage(tmp_path)
-    live(trial, storage)
-    before = build(trial, CPU).state_dict()
-    after = unpack(storage.get(warmup_key(trial, CPU)) or b"", CPU)["network"]
+def test_the_backbone_is_frozen_in_a_head_s_warmup_but_its_statistics_move(storage):
+    trial = warmed("head alone")
+    steps(trial, storage)
+    before, after = build(trial, CPU).state_dict(), warmed_state(trial, storage)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert moved == {
-        "6.weight",
-        "6.bias",
-        "1.running_mean",
-        "1.running_var",
-        "1.num_batches_tracked",
-    }
+    statistics = {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
+    assert moved == {"6.weight", "6.bias", *statistics}
 
 
 if __name__ == "__main__":  # in the other process

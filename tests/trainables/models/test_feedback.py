@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from support import seeded
 from torch import Tensor, nn
 
 from trainables.models.feedback import FeedbackLinear, draw_feedback
@@ -15,13 +16,9 @@ from trainables.models.mlp import mlp
 N, WIDTHS = 8, (5, 7, 6, 3)  # examples; inputs, two hidden layers, classes
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def three_layers() -> nn.Sequential:
+def three_layers(kind: type[nn.Linear] = FeedbackLinear) -> nn.Sequential:
     torch.manual_seed(0)
-    one, two, three = (FeedbackLinear(*widths) for widths in itertools.pairwise(WIDTHS))
+    one, two, three = (kind(*widths) for widths in itertools.pairwise(WIDTHS))
     return nn.Sequential(one, nn.ReLU(), two, nn.ReLU(), three).double()
 
 
@@ -45,7 +42,7 @@ def layers_of(network: nn.Module) -> list[FeedbackLinear]:
 # Training mode
 
 
-def test_gradients_are_the_definition_s() -> None:
+def test_gradients_are_the_definition_s():
     """Error δ₃ = (softmax − one-hot) / n; δ₂ = δ₃ B₃ ∘ 1[h₂ > 0], δ₁ = δ₂ B₂ ∘ 1[h₁ > 0]; for the
     weights δᵀ h, for the biases Σ δ, for the inputs δ₁ B₁."""
     network, (inputs, labels) = three_layers(), data()
@@ -66,12 +63,11 @@ def test_gradients_are_the_definition_s() -> None:
         np.testing.assert_allclose(found.numpy(), right, rtol=0, atol=1e-14)
 
 
-def test_with_its_own_weights_for_feedback_it_is_backpropagation() -> None:
+def test_with_its_own_weights_for_feedback_it_is_backpropagation():
     network = three_layers()
     for layer in layers_of(network):
         layer.feedback.copy_(layer.weight.detach())
-    one, two, three = (nn.Linear(*widths) for widths in itertools.pairwise(WIDTHS))
-    ordinary = nn.Sequential(one, nn.ReLU(), two, nn.ReLU(), three).double()
+    ordinary = three_layers(nn.Linear)
     ordinary.load_state_dict(
         {name: value for name, value in network.state_dict().items() if "feedback" not in name}
     )
@@ -80,14 +76,14 @@ def test_with_its_own_weights_for_feedback_it_is_backpropagation() -> None:
         torch.testing.assert_close(found, right, rtol=0, atol=1e-12)
 
 
-def test_outputs_are_those_of_a_linear_layer() -> None:
+def test_outputs_are_those_of_a_linear_layer():
     layer, (inputs, _) = FeedbackLinear(5, 4).double(), data()
     expected = inputs @ layer.weight.T + layer.bias
     torch.testing.assert_close(layer.train()(inputs), expected)
     torch.testing.assert_close(layer.eval()(inputs), expected)
 
 
-def test_gradients_of_a_pass_in_bfloat16_are_float32_and_the_same_but_for_rounding() -> None:
+def test_gradients_of_a_pass_in_bfloat16_are_float32_and_the_same_but_for_rounding():
     network, (inputs, labels) = three_layers().float(), data()
     full = gradients(network, inputs.float(), labels)
     inputs = inputs.float().requires_grad_()
@@ -100,7 +96,7 @@ def test_gradients_of_a_pass_in_bfloat16_are_float32_and_the_same_but_for_roundi
         torch.testing.assert_close(found, right, rtol=0.1, atol=0.01)
 
 
-def test_weights_come_into_line_with_the_feedback() -> None:
+def test_weights_come_into_line_with_the_feedback():
     """Lillicrap et al.'s Fig. 1, smaller: learning a linear map, the hidden layer's error by
     feedback turns towards the true one, from about 90° to well below 45°."""
     torch.manual_seed(0)
@@ -134,10 +130,12 @@ def test_weights_come_into_line_with_the_feedback() -> None:
 # Eval mode
 
 
-def test_in_eval_mode_gradients_are_true() -> None:
+def test_in_eval_mode_gradients_are_true_and_in_training_mode_they_are_not():
     """By central differences of every input element."""
-    network, (inputs, labels) = three_layers().eval(), data()
-    found = gradients(network, inputs, labels)[-1]
+    network, (inputs, labels) = three_layers(), data()
+    trained = gradients(network.train(), inputs, labels)[-1]
+    found = gradients(network.eval(), inputs, labels)[-1]
+    assert (trained - found).abs().max() > 0.01
     step = 1e-6
     for place in np.ndindex(*inputs.shape):
         ahead, behind = inputs.clone(), inputs.clone()
@@ -149,23 +147,17 @@ def test_in_eval_mode_gradients_are_true() -> None:
         assert found[place].item() == pytest.approx(rise.item() / (2 * step), abs=1e-8)
 
 
-def test_in_training_mode_they_are_not() -> None:
-    network = three_layers()
-    trained = gradients(network.train(), *data())[-1]
-    assert (trained - gradients(network.eval(), *data())[-1]).abs().max() > 0.01
-
-
 # The feedback weights
 
 
-def test_feedback_is_kept_with_the_network_and_is_no_parameter() -> None:
+def test_feedback_is_kept_with_the_network_and_is_no_parameter():
     network = mlp((5,), 3, depth=2, width=4, feedback_alignment=True)
     assert {"1.feedback", "4.feedback"} < network.state_dict().keys()
     assert not any("feedback" in name for name, _ in network.named_parameters())
     assert not any(layer.feedback.requires_grad for layer in layers_of(network))
 
 
-def test_feedback_does_not_change_in_training() -> None:
+def test_feedback_does_not_change_in_training():
     network, (inputs, labels) = three_layers(), data()
     start = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=0.1)
@@ -178,7 +170,7 @@ def test_feedback_does_not_change_in_training() -> None:
         assert not torch.equal(layer.weight, before.weight)
 
 
-def test_every_layer_of_the_mlp_has_feedback_and_the_same_parameters_otherwise() -> None:
+def test_every_layer_of_the_mlp_has_feedback_and_the_same_parameters_otherwise():
     plain, aligned = (mlp((12,), 3, 4, 8, feedback_alignment=on) for on in (False, True))
     assert [type(layer) for layer in aligned] == [
         FeedbackLinear if type(layer) is nn.Linear else type(layer) for layer in plain
@@ -188,7 +180,7 @@ def test_every_layer_of_the_mlp_has_feedback_and_the_same_parameters_otherwise()
     ]
 
 
-def test_feedback_has_the_weights_law_and_comes_from_the_generator_layer_by_layer() -> None:
+def test_feedback_has_the_weights_law_and_comes_from_the_generator_layer_by_layer():
     network = mlp((300,), 10, depth=3, width=200, feedback_alignment=True)
     others = {name: value.clone() for name, value in network.named_parameters()}
     global_state = torch.random.get_rng_state()
@@ -202,7 +194,7 @@ def test_feedback_has_the_weights_law_and_comes_from_the_generator_layer_by_laye
     assert torch.equal(torch.random.get_rng_state(), global_state)
 
 
-def test_a_layer_has_feedback_of_that_law_from_the_start() -> None:
+def test_a_layer_has_feedback_of_that_law_from_the_start():
     feedback = FeedbackLinear(400, 300).feedback
     assert feedback.shape == (300, 400)
     assert feedback.std().item() == pytest.approx(math.sqrt(2 / 400), rel=5 / math.sqrt(2 * 120000))

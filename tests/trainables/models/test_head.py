@@ -61,11 +61,11 @@ def found(network: nn.Module, inputs: Tensor | None = None) -> str | None:
     ],
     ids=["as they are", "scaled", "in another order", "averaged", "in a row"],
 )
-def test_it_is_found_by_what_it_gives(network: nn.Module, name: str) -> None:
+def test_it_is_found_by_what_it_gives(network, name):
     assert found(network) == name
 
 
-def test_of_two_with_as_many_outputs_it_is_the_one_whose_outputs_are_the_logits() -> None:
+def test_of_two_with_as_many_outputs_it_is_the_one_whose_outputs_are_the_logits():
     class Two(Says):
         def __init__(self) -> None:
             super().__init__()
@@ -80,7 +80,7 @@ def test_of_two_with_as_many_outputs_it_is_the_one_whose_outputs_are_the_logits(
     assert found(Two()) == "classifier"
 
 
-def test_there_is_none_where_no_layer_makes_them() -> None:
+def test_there_is_none_where_no_layer_makes_them():
     assert found(nn.Sequential(nn.Flatten(), nn.Linear(192, 7), nn.Softplus(), Cut())) is None
     assert found(nn.Sequential(nn.Flatten(), Cut())) is None
 
@@ -102,14 +102,12 @@ FAMILIES: dict[str, tuple[Callable[[], nn.Module], Tensor | None]] = {
 
 
 @pytest.mark.parametrize(("make", "inputs"), FAMILIES.values(), ids=FAMILIES)
-def test_of_the_service_s_own_it_is_the_one_that_is_registered_last(
-    make: Callable[[], nn.Module], inputs: Tensor | None
-) -> None:
+def test_of_the_service_s_own_it_is_the_one_that_is_registered_last(make, inputs):
     network = make()
     assert found(network, inputs) == named_head(network)[0]
 
 
-def test_one_that_is_marked_is_the_head() -> None:
+def test_one_that_is_marked_is_the_head():
     network = Says()
     assert head(network) is network.body
     mark_head(network, "classifier")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import pytest
 import torch
+from support import identical, seeded
 from torch import Tensor, nn
 
 from trainables.config.base import Initialisation
@@ -28,10 +29,6 @@ LAYERS = {
 }
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def drawn(network: Network, method: Initialisation = "he", seed: int = 0) -> Network:
     """The network anew; the one given stays as it is."""
     made = copy.deepcopy(network)
@@ -41,10 +38,6 @@ def drawn(network: Network, method: Initialisation = "he", seed: int = 0) -> Net
 
 def state(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def has_law(weights: Tensor, std: float) -> bool:
@@ -72,20 +65,15 @@ def every_kind() -> nn.Sequential:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_he_s_variance_is_2_over_fan_in(name: str) -> None:
-    layer, fan_in, _ = LAYERS[name]
-    assert has_law(drawn(layer, "he").weight, math.sqrt(2 / fan_in))
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_xavier_s_variance_is_2_over_the_sum_of_both_fans(name: str) -> None:
+def test_he_s_variance_is_2_over_fan_in_and_xavier_s_2_over_the_sum_of_both_fans(name):
     layer, fan_in, fan_out = LAYERS[name]
+    assert has_law(drawn(layer, "he").weight, math.sqrt(2 / fan_in))
     assert has_law(drawn(layer, "xavier").weight, math.sqrt(2 / (fan_in + fan_out)))
 
 
 @pytest.mark.parametrize("name", ["linear", "1×1 convolution", "transposed"])
 @torch.no_grad()
-def test_he_s_law_keeps_the_variance_through_a_relu(name: str) -> None:
+def test_he_s_law_keeps_the_variance_through_a_relu(name):
     """What it is made for: relu of unit normals in, unit variance out."""
     layer, fan_in, _ = LAYERS[name]
     sides = () if isinstance(layer, nn.Linear) else (4, 4)
@@ -95,7 +83,7 @@ def test_he_s_law_keeps_the_variance_through_a_relu(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_orthogonal_rows_or_columns_are_orthonormal(name: str) -> None:
+def test_orthogonal_rows_or_columns_are_orthonormal(name):
     weight = drawn(LAYERS[name][0], "orthogonal").weight.detach().double().flatten(1)
     rows, columns = weight.shape
     gram = weight @ weight.T if rows <= columns else weight.T @ weight
@@ -105,9 +93,7 @@ def test_orthogonal_rows_or_columns_are_orthonormal(name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "variance"), [("he", 2 / 200), ("xavier", 2 / (200 + 200)), ("orthogonal", 1 / 200)]
 )
-def test_attention_s_query_key_value_and_output_are_matrices_of_their_own(
-    method: Initialisation, variance: float
-) -> None:
+def test_attention_s_query_key_value_and_output_are_matrices_of_their_own(method, variance):
     attention = drawn(nn.MultiheadAttention(200, 4), method)
     query, key, value = attention.in_proj_weight.detach().split(200)
     for matrix in (query, key, value, attention.out_proj.weight.detach()):
@@ -117,16 +103,18 @@ def test_attention_s_query_key_value_and_output_are_matrices_of_their_own(
     assert not torch.equal(query, key)
 
 
-def test_pytorch_leaves_everything_as_it_was() -> None:
+def test_pytorch_leaves_everything_as_it_was():
     network = every_kind()
-    assert same(state(drawn(network, "pytorch")), state(network))
+    before = torch.random.get_rng_state()
+    identical(state(drawn(network, "pytorch")), state(network))
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 # What else a network holds
 
 
 @pytest.mark.parametrize("method", DRAWN)
-def test_every_bias_of_a_weight_matrix_is_zero(method: Initialisation) -> None:
+def test_every_bias_of_a_weight_matrix_is_zero(method):
     network = every_kind()
     for parameter in network.parameters():
         nn.init.constant_(parameter, 3)
@@ -139,12 +127,12 @@ def test_every_bias_of_a_weight_matrix_is_zero(method: Initialisation) -> None:
 @pytest.mark.parametrize(
     "layer", [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.LayerNorm(3), nn.GroupNorm(3, 3)]
 )
-def test_normalisation_becomes_the_identity_with_fresh_running_statistics(layer: nn.Module) -> None:
+def test_normalisation_becomes_the_identity_with_fresh_running_statistics(layer):
     fresh = state(layer)
     for value in layer.state_dict().values():
         value.fill_(7)
     made = state(drawn(layer))
-    assert same(made, fresh)
+    identical(made, fresh)
     assert made["weight"].tolist() == [1, 1, 1]
     assert made["bias"].tolist() == [0, 0, 0]
     if "running_mean" in made:
@@ -154,7 +142,7 @@ def test_normalisation_becomes_the_identity_with_fresh_running_statistics(layer:
 
 
 @pytest.mark.parametrize("method", DRAWN)
-def test_embeddings_class_tokens_and_positions_stay(method: Initialisation) -> None:
+def test_embeddings_class_tokens_and_positions_stay(method):
     network = nn.ModuleList([vit((3, 8, 8), 2, 1, 8, 2, 16), nn.Embedding(5, 4)])
     nn.init.normal_(network.get_parameter("0.class_token"))
     before, after = state(network), state(drawn(network, method))
@@ -166,9 +154,12 @@ def test_embeddings_class_tokens_and_positions_stay(method: Initialisation) -> N
 # Randomness
 
 
-def test_weights_are_drawn_in_the_order_of_the_modules_and_each_once() -> None:
+def test_weights_are_drawn_in_the_order_of_the_modules_and_each_once():
     """By hand: the same bits from the same generator."""
-    made = drawn(every_kind(), seed=4)
+    network = every_kind()
+    before = torch.random.get_rng_state()
+    made = drawn(network, seed=4)
+    assert torch.equal(torch.random.get_rng_state(), before)
     by_hand = seeded(4)
 
     def normal(fan_in: int, *shape: int) -> Tensor:
@@ -184,22 +175,17 @@ def test_weights_are_drawn_in_the_order_of_the_modules_and_each_once() -> None:
 
 
 @pytest.mark.parametrize("method", DRAWN)
-def test_weights_depend_on_the_generator_alone(method: Initialisation) -> None:
+def test_weights_depend_on_the_generator_alone_and_move_no_other(method):
     torch.manual_seed(1)
     first = drawn(mlp((3, 8, 8), 10, 3, 16), method)
     torch.manual_seed(2)
-    assert same(state(first), state(drawn(mlp((3, 8, 8), 10, 3, 16), method)))
+    again = mlp((3, 8, 8), 10, 3, 16)
+    before = torch.random.get_rng_state()
+    identical(state(first), state(drawn(again, method)))
     other = drawn(first, method, seed=1)
     assert not any(
         torch.equal(one.weight, two.weight)
         for one, two in zip(first, other, strict=True)
         if isinstance(one, nn.Linear)
     )
-
-
-@pytest.mark.parametrize("method", [*DRAWN, "pytorch"])
-def test_torch_s_global_random_state_is_not_moved(method: Initialisation) -> None:
-    network = every_kind()
-    before = torch.random.get_rng_state()
-    initialise(network, method, seeded())
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -15,8 +15,6 @@ from trainables.models.feedback import FeedbackLinear
 from trainables.models.linear import LARGE, Linear, linear, mkl_is_slow, speed_up
 from trainables.models.mlp import mlp
 
-torch.set_num_threads(1)
-
 # rounding of a sum of k products of standard normals, with room
 TOLERANCE = {"rtol": 1e-5, "atol": 2e-4}
 
@@ -50,9 +48,7 @@ def calls(work: object) -> int:
     bias=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_values_and_gradients_are_those_of_pytorch_in_float64(
-    rows: int, columns: int, outputs: int, bias: bool, seed: int
-) -> None:
+def test_values_and_gradients_are_those_of_pytorch_in_float64(rows, columns, outputs, bias, seed):
     given = [drawn(rows, columns, seed=seed), drawn(outputs, columns, seed=seed + 1)]
     given += [drawn(outputs, seed=seed + 2)] if bias else []
     weigh = drawn(rows, outputs, seed=seed + 3)  # so that the gradients are of something
@@ -70,7 +66,7 @@ def test_values_and_gradients_are_those_of_pytorch_in_float64(
 
 @large
 @pytest.mark.parametrize("shape", [(256, 512), (4, 64, 512), (2, 2, 64, 512)])
-def test_a_batch_of_any_shape_is_a_batch(shape: tuple[int, ...]) -> None:
+def test_a_batch_of_any_shape_is_a_batch(shape):
     inputs, weight = drawn(*shape), drawn(64, 512, seed=1)
     found = linear(inputs, weight)
     assert calls(lambda: linear(inputs, weight)) == 1
@@ -78,7 +74,7 @@ def test_a_batch_of_any_shape_is_a_batch(shape: tuple[int, ...]) -> None:
 
 
 @large
-def test_transposed_and_expanded_matrices_give_the_same_product() -> None:
+def test_transposed_and_expanded_matrices_give_the_same_product():
     inputs, weight = drawn(512, 128).t(), drawn(512, 256, seed=1).t()
     torch.testing.assert_close(linear(inputs, weight), inputs @ weight.t(), **TOLERANCE)
     leaf = weight.detach().clone().requires_grad_()
@@ -87,7 +83,7 @@ def test_transposed_and_expanded_matrices_give_the_same_product() -> None:
 
 
 @large
-def test_second_derivatives_are_those_of_pytorch() -> None:
+def test_second_derivatives_are_those_of_pytorch():
     network = mlp((3, 16, 16), 10, depth=3, width=64)
     inputs, labels = drawn(64, 3, 16, 16), torch.arange(64) % 10
 
@@ -107,7 +103,7 @@ def test_second_derivatives_are_those_of_pytorch() -> None:
 
 
 @large
-def test_networks_side_by_side_compute_what_each_computes_alone() -> None:
+def test_networks_side_by_side_compute_what_each_computes_alone():
     inputs, weights, biases = drawn(3, 64, 512), drawn(3, 64, 512, seed=1), drawn(3, 64, seed=2)
     together = torch.vmap(linear)(inputs, weights, biases)
     shared = torch.vmap(linear, in_dims=(None, 0, None))(inputs[0], weights, biases[0])
@@ -126,7 +122,7 @@ def test_networks_side_by_side_compute_what_each_computes_alone() -> None:
 
 
 @large
-def test_small_products_other_types_and_autocast_are_left_to_pytorch() -> None:
+def test_small_products_other_types_and_autocast_are_left_to_pytorch():
     side = round(LARGE ** (1 / 3))
     big, small = drawn(side + 2, side + 2), drawn(side - 2, side - 2)
     assert calls(lambda: linear(big, big)) == 1
@@ -138,7 +134,7 @@ def test_small_products_other_types_and_autocast_are_left_to_pytorch() -> None:
 
 
 @pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this PyTorch has no MKL")
-def test_mkl_is_asked_wherever_it_uses_the_whole_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mkl_is_asked_wherever_it_uses_the_whole_processor(monkeypatch):
     assert mkl_is_slow("AVX512", "AuthenticAMD")
     assert not mkl_is_slow("AVX512", "GenuineIntel")
     assert not mkl_is_slow("AVX2", "AuthenticAMD")
@@ -148,7 +144,7 @@ def test_mkl_is_asked_wherever_it_uses_the_whole_processor(monkeypatch: pytest.M
     assert torch.equal(linear(big, big), F.linear(big, big))
 
 
-def test_a_network_is_sped_up_where_its_layers_are_plain() -> None:
+def test_a_network_is_sped_up_where_its_layers_are_plain():
     network = nn.Sequential(nn.Linear(4, 4), nn.MultiheadAttention(4, 2), FeedbackLinear(4, 4))
     names = list(network.state_dict())
     attention = network[1].out_proj
@@ -161,7 +157,7 @@ def test_a_network_is_sped_up_where_its_layers_are_plain() -> None:
 
 
 @large
-def test_a_compiled_network_still_compiles() -> None:
+def test_a_compiled_network_still_compiles():
     network = nn.Sequential(nn.Linear(512, 64))
     speed_up(network)
     inputs = drawn(256, 512)

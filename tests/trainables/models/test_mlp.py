@@ -1,31 +1,26 @@
 """The MLP against the paper's sizes and He's law; its weights depend on the seed alone."""
 
-import hashlib
 import itertools
 import math
-import subprocess
-import sys
 
+import fingerprints
 import numpy as np
 import pytest
 import scipy.stats
 import torch
-from support import ROOT
+from fingerprints import network_digest
+from lives import CPU
+from small import FACTS
 from torch import nn
 
 from trainables.config.model import Mlp
-from trainables.config.trial import Data, DataFacts, Trial
+from trainables.config.trial import Data, Trial
 from trainables.models.build import build
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.seeds import generator
 
-CPU = torch.device("cpu")
-DEPTHS = [2, 3, 4, 5, 6]
 ERRORS = 5  # standard errors allowed
-FACTS = DataFacts(
-    digest="0", ood_digest=None, shape=(3, 32, 32), classes=10, mean=(0.5,) * 3, std=(0.25,) * 3
-)
 
 
 def network(depth: int = 6, seed: int = 0, width: int = 256) -> nn.Sequential:
@@ -39,19 +34,11 @@ def linears(made: nn.Module) -> list[nn.Linear]:
 
 
 def trial(**fields: object) -> Trial:
-    return Trial(data=Data(ood=None, facts=FACTS), **fields)
+    return Trial(data=Data(facts=FACTS), **fields)
 
 
-def fingerprint(made: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in made.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    return fingerprint(one) == fingerprint(other)
+def same(*networks: nn.Module) -> bool:
+    return len({network_digest(network) for network in networks}) == 1
 
 
 # Architecture
@@ -61,14 +48,12 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     ("depth", "parameters"),
     [(2, 789_770), (3, 856_074), (4, 922_378), (5, 988_682), (6, 1_054_986)],
 )
-def test_the_paper_s_networks_have_the_paper_s_parameters(depth: int, parameters: int) -> None:
+def test_the_paper_s_networks_have_the_paper_s_parameters(depth, parameters):
     assert sum(parameter.numel() for parameter in network(depth).parameters()) == parameters
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alone(
-    depth: int,
-) -> None:
+@pytest.mark.parametrize("depth", [2, 3, 4, 5, 6])
+def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alone(depth):
     block = [nn.Linear, nn.ReLU, nn.BatchNorm1d]
     expected = [nn.Flatten, *block * (depth - 1), nn.Linear]
     assert [type(layer) for layer in network(depth)] == expected
@@ -76,13 +61,13 @@ def test_hidden_blocks_are_linear_relu_batchnorm_and_the_last_linear_stands_alon
     assert widths == list(itertools.pairwise([3072, *[256] * (depth - 1), 10]))
 
 
-def test_the_toy_model_of_the_paper_is_the_same_builder() -> None:
+def test_the_toy_model_of_the_paper_is_the_same_builder():
     toy = mlp((2,), 2, depth=3, width=10)
     assert [tuple(layer.weight.shape) for layer in linears(toy)] == [(10, 2), (10, 10), (2, 10)]
     assert toy(torch.zeros(4, 2)).shape == (4, 2)
 
 
-def test_a_forward_pass_is_the_formula() -> None:
+def test_a_forward_pass_is_the_formula():
     """By hand in float64: h ← BN(max(0, W h + b)) with batch statistics, and no BN at the end."""
     made = network(4, width=16).train()
     inputs = torch.randn(32, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -98,7 +83,7 @@ def test_a_forward_pass_is_the_formula() -> None:
 
 
 @pytest.mark.parametrize("layer", range(6))
-def test_weights_follow_he_s_normal_law(layer: int) -> None:
+def test_weights_follow_he_s_normal_law(layer):
     weights = linears(network(6))[layer].weight.detach().double().numpy()
     sigma = math.sqrt(2 / weights.shape[1])
     assert abs(weights.mean()) < ERRORS * sigma / math.sqrt(weights.size)
@@ -106,91 +91,27 @@ def test_weights_follow_he_s_normal_law(layer: int) -> None:
     assert scipy.stats.kstest(weights.ravel() / sigma, "norm").pvalue > 0.01
 
 
-def test_layers_are_drawn_independently_of_each_other() -> None:
-    hidden = np.stack([layer.weight.detach().numpy().ravel() for layer in linears(network(6))[1:5]])
-    correlation = np.corrcoef(hidden) - np.eye(4)
-    assert np.abs(correlation).max() < ERRORS / math.sqrt(hidden.shape[1])
-
-
-def test_weights_are_drawn_layer_by_layer_from_the_seed_s_generator() -> None:
-    by_hand = generator(3, "weights")
-    for layer in linears(network(seed=3)):
-        law = torch.empty(layer.out_features, layer.in_features)
-        law.normal_(0.0, math.sqrt(2.0 / layer.in_features), generator=by_hand)
-        assert torch.equal(layer.weight, law)
-
-
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_biases_are_zero_and_batch_normalisation_starts_as_the_identity(depth: int) -> None:
-    made = network(depth)
-    assert all((layer.bias == 0).all() for layer in linears(made))
-    for norm in (layer for layer in made if isinstance(layer, nn.BatchNorm1d)):
-        assert (norm.weight == 1).all()
-        assert (norm.running_var == 1).all()
-        assert (norm.bias == 0).all()
-        assert (norm.running_mean == 0).all()
-
-
 # Randomness
 
 
-def test_torch_s_global_random_state_is_not_moved() -> None:
-    before = torch.random.get_rng_state()
-    build(trial(), CPU)
-    assert torch.equal(torch.random.get_rng_state(), before)
-
-
-def test_torch_s_global_random_state_is_not_read() -> None:
-    torch.manual_seed(1)
-    first = build(trial(), CPU)
-    torch.manual_seed(2)
-    assert same(first, build(trial(), CPU))
-
-
-def test_both_members_of_a_pair_have_the_same_weights() -> None:
-    warm = trial(seed=3)
-    assert same(build(warm, CPU), build(warm.control(), CPU))
-
-
-def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on() -> None:
+def test_the_seed_is_all_of_the_trial_that_the_weights_depend_on():
     one, other = trial(seed=3), trial(seed=3, warmup={"examples": 9999, "noise": {"std": 2}})
-    assert same(build(one, CPU), build(other, CPU))
-    assert same(build(one, CPU), network(depth=6, seed=3))
+    members = (build(t, CPU) for t in (one, one.control(), other))
+    assert same(*members, network(depth=6, seed=3))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 2**40])
-def test_another_seed_gives_other_weights_in_every_layer(seed: int) -> None:
+def test_another_seed_gives_other_weights_in_every_layer(seed):
     for one, other in zip(linears(network(seed=0)), linears(network(seed=seed)), strict=True):
         size = one.weight.numel()
         correlation = np.corrcoef(one.weight.detach().ravel(), other.weight.detach().ravel())[0, 1]
         assert abs(correlation) < ERRORS / math.sqrt(size)
 
 
-def test_a_model_section_sets_depth_and_width() -> None:
+def test_a_model_section_sets_depth_and_width():
     made = build(trial(model=Mlp(depth=3, width=20)), CPU)
     assert [layer.out_features for layer in linears(made)] == [20, 20, 10]
 
 
-FINGERPRINTS = """
-import hashlib, torch
-from trainables.models.initialisation import initialise
-from trainables.models.mlp import mlp
-from trainables.seeds import generator
-torch.manual_seed(99)
-for depth in (6, 2):
-    network = mlp((3, 32, 32), 10, depth, 256)
-    initialise(network, "he", generator(5, "weights"))
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.numpy().tobytes())
-    print(depth, digest.hexdigest())
-"""
-
-
-def test_another_process_draws_the_same_weights() -> None:
-    there = subprocess.run(
-        [sys.executable, "-c", FINGERPRINTS], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    here = {str(depth): fingerprint(network(depth, seed=5)) for depth in (2, 6)}
-    assert dict(line.split() for line in there.stdout.splitlines()) == here
+def test_another_process_draws_the_same_weights(elsewhere):
+    assert elsewhere["weights"] == fingerprints.weights()

@@ -1,19 +1,12 @@
 """The U-Net against its formula, written out in plain tensor operations."""
 
-import re
-
 import pytest
 import torch
 import torch.nn.functional as F
+from support import refused
 from torch import Tensor, nn
 
 from trainables.models.unet import unet
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
 
 
 def images(channels: int = 3, height: int = 16, width: int = 16, n: int = 2) -> Tensor:
@@ -24,24 +17,24 @@ def images(channels: int = 3, height: int = 16, width: int = 16, n: int = 2) -> 
 @pytest.mark.parametrize(
     ("depth", "height", "width"), [(1, 7, 5), (2, 6, 10), (3, 16, 16), (3, 4, 12), (5, 16, 32)]
 )
-def test_every_pixel_gets_a_logit_for_every_class(depth: int, height: int, width: int) -> None:
+def test_every_pixel_gets_a_logit_for_every_class(depth, height, width):
     made = unet((3, height, width), 5, 4, depth)
     assert made(images(3, height, width)).shape == (2, 5, height, width)
 
 
-def test_images_may_be_of_another_size_than_stated() -> None:
+def test_images_may_be_of_another_size_than_stated():
     made = unet((3, 16, 16), 5, 4, 3)
     assert made(images(3, 8, 20)).shape == (2, 5, 8, 20)
 
 
-def test_each_resolution_has_twice_the_channels_of_the_one_above() -> None:
+def test_each_resolution_has_twice_the_channels_of_the_one_above():
     made = unet((3, 16, 16), 5, 6, 3)
     norms = [layer.num_features for layer in made.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert sorted(norms) == [6] * 4 + [12] * 4 + [24] * 2  # two on either way, two at the bottom
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_a_forward_pass_is_the_formula(training: bool) -> None:
+def test_a_forward_pass_is_the_formula(training):
     made = unet((3, 16, 16), 5, 4, 3).train(training)
     layers = [layer for layer in made.modules() if isinstance(layer, nn.Conv2d)]
     big = iter([layer for layer in layers if layer.kernel_size == (3, 3)])
@@ -79,13 +72,13 @@ def test_a_forward_pass_is_the_formula(training: bool) -> None:
     torch.testing.assert_close(made(images()), narrow(hidden, head), atol=1e-4, rtol=1e-4)
 
 
-def test_every_parameter_learns() -> None:
+def test_every_parameter_learns():
     made = unet((3, 16, 16), 5, 4, 3)
     made(images()).square().mean().backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in made.parameters())
 
 
-def test_it_learns_to_tell_bright_pixels_from_dark_ones() -> None:
+def test_it_learns_to_tell_bright_pixels_from_dark_ones():
     made = unet((1, 8, 8), 2, 4, 2)
     inputs, fresh = images(1, 8, 8, n=192).split(128)
     labels = (inputs[:, 0] > 0).long()
@@ -102,13 +95,11 @@ def test_it_learns_to_tell_bright_pixels_from_dark_ones() -> None:
     ("depth", "sides", "divisor", "possible"),
     [(3, (30, 30), 4, 2), (2, (8, 7), 2, 1), (5, (24, 32), 16, 4), (4, (12, 40), 8, 3)],
 )
-def test_sides_that_cannot_be_halved_are_refused(
-    depth: int, sides: tuple[int, int], divisor: int, possible: int
-) -> None:
+def test_sides_that_cannot_be_halved_are_refused(depth, sides, divisor, possible):
     text = (
         f"model.depth: {depth} resolutions need images whose sides {divisor} divides, not "
         f"{sides[0]}×{sides[1]}; give a depth of at most {possible}, or images of another size"
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+    with refused(ValueError, text):
         unet((3, *sides), 5, 4, depth)
     unet((3, *sides), 5, 4, possible)

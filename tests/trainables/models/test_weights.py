@@ -1,5 +1,6 @@
 """Trained weights: the same bits from every format; the network is theirs but for its head."""
 
+import copy
 import io
 import math
 import pickle
@@ -7,20 +8,22 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 from urllib.error import URLError
 
 import numpy as np
 import pytest
-import safetensors.torch
 import scipy.stats
 import torch
 import torchvision
+from safetensors.torch import save_file
+from support import identical, refused
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from trainables.models.head import head, new_head
 from trainables.models.own import NetworkError
-from trainables.models.unet import unet
 from trainables.models.weights import (
     load_weights,
     read_weights,
@@ -29,12 +32,6 @@ from trainables.models.weights import (
 )
 
 State = dict[str, Tensor]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
 
 
 def network(classes: int = 3, width: int = 8) -> nn.Sequential:
@@ -79,43 +76,32 @@ def in_record(path: Path, arrays: State) -> None:
     in_npz(path, arrays, "probe/weights/", **other)
 
 
+def parameters(saved: State) -> State:
+    return {n: nn.Parameter(v, requires_grad=v.is_floating_point()) for n, v in saved.items()}
+
+
+def in_torch(given: Callable[[State], object], **options: Any) -> Callable[[Path, State], None]:
+    return lambda path, saved: torch.save(given(saved), path, **options)
+
+
 FORMATS: dict[str, tuple[str, Callable[[Path, State], None]]] = {
-    "pt": ("w.pt", lambda path, saved: torch.save(saved, path)),
-    "pth": ("w.pth", lambda path, saved: torch.save(OrderedDict(saved), path)),
-    "legacy": (
-        "w.pth",
-        lambda path, saved: torch.save(saved, path, _use_new_zipfile_serialization=False),
-    ),
-    "state_dict": ("w.pt", lambda path, saved: torch.save({"state_dict": saved, "epoch": 3}, path)),
-    "model": ("w.pt", lambda path, saved: torch.save({"model": saved, "best": 0.5}, path)),
-    "parameters": (
-        "w.pt",
-        lambda path, saved: torch.save({n: _parameter(v) for n, v in saved.items()}, path),
-    ),
-    "safetensors": (
-        "w.safetensors",
-        lambda path, saved: safetensors.torch.save_file(saved, str(path)),
-    ),
+    "pt": ("w.pt", in_torch(lambda saved: saved)),
+    "pth": ("w.pth", in_torch(OrderedDict)),
+    "legacy": ("w.pth", in_torch(lambda saved: saved, _use_new_zipfile_serialization=False)),
+    "state_dict": ("w.pt", in_torch(lambda saved: {"state_dict": saved, "epoch": 3})),
+    "model": ("w.pt", in_torch(lambda saved: {"model": saved, "best": 0.5})),
+    "parameters": ("w.pt", in_torch(parameters)),
+    "safetensors": ("w.safetensors", lambda path, saved: save_file(saved, str(path))),
     "npz": ("w.npz", in_npz),
     "record": ("record.npz", in_record),
 }
-
-
-def _parameter(value: Tensor) -> Tensor:
-    return nn.Parameter(value, requires_grad=value.is_floating_point())
-
-
-def refused(action: Callable[[], object], text: str) -> None:
-    with pytest.raises(NetworkError) as raised:
-        action()
-    assert str(raised.value) == text
 
 
 # --- read_weights ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_gives_back_the_same_bits(tmp_path: Path, kind: str) -> None:
+def test_every_format_gives_back_the_same_bits(tmp_path, kind):
     name, write = FORMATS[kind]
     saved = state()
     saved["conv1.weight"].view(-1)[:3] = torch.tensor([float("nan"), -0.0, float("inf")])
@@ -127,15 +113,10 @@ def test_every_format_gives_back_the_same_bits(tmp_path: Path, kind: str) -> Non
 
 
 @pytest.mark.parametrize("ending", ["pt", "safetensors"])
-def test_half_precision_comes_back_too(tmp_path: Path, ending: str) -> None:
+def test_half_precision_comes_back_too(tmp_path, ending):
     saved = {"a": torch.randn(3).bfloat16(), "b": torch.randn(3).half()}
     FORMATS[ending][1](tmp_path / f"w.{ending}", saved)
-    read = read_weights(tmp_path / f"w.{ending}")
-    assert {name: value.dtype for name, value in read.items()} == {
-        "a": torch.bfloat16,
-        "b": torch.float16,
-    }
-    assert all(torch.equal(value, saved[name]) for name, value in read.items())
+    identical(dict(read_weights(tmp_path / f"w.{ending}")), saved)
 
 
 class Code:
@@ -150,7 +131,7 @@ class Code:
 
 @pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.npz", "w.safetensors"])
 @pytest.mark.parametrize("how", ["torch", "pickle", "numpy"])
-def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path, name: str, how: str) -> None:
+def test_code_in_a_file_is_refused_and_never_run(tmp_path, name, how):
     path, trace = tmp_path / name, tmp_path / "ran"
     with path.open("wb") as file:
         match how:
@@ -171,7 +152,7 @@ def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path, name: str, how:
 
 @pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.npz", "w.safetensors"])
 @pytest.mark.parametrize("damage", ["empty", "text", "half", "array"])
-def test_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_file(tmp_path, name, damage):
     path = tmp_path / name
     next(write for file, write in FORMATS.values() if file == name)(path, state())
     whole = path.read_bytes()
@@ -185,56 +166,55 @@ def test_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_missing_file_and_an_unknown_ending(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.pt", tmp_path / "folder.npz"):
-        (tmp_path / "folder.npz").mkdir(exist_ok=True)
-        refused(
-            lambda path=path: read_weights(path),
-            f"model.weights: {path}: no such file; give the path of one",
-        )
-    refused(
-        lambda: read_weights(Path("w.ckpt")),
-        "model.weights: w.ckpt is of no known kind; give a file that ends in "
-        ".pt, .pth, .safetensors, .npz",
-    )
+NO_WEIGHTS = (
+    " holds no weights; save the network's state_dict() in it, or run the trial of a record with "
+    "the probe `weights`"
+)
+NOT_A_TENSOR = (
+    ": net is dict, not a tensor; save the network's state_dict() alone, or as `state_dict`"
+)
+# what is written, in which format, and what is said of the file
+UNUSABLE = {
+    **{
+        f"no weights, {kind}": ({}, kind, NO_WEIGHTS)
+        for kind in ("pt", "state_dict", "safetensors", "npz", "record")
+    },
+    "a tensor": (torch.zeros(3), "pt", " holds Tensor; save the network's state_dict() in it"),
+    "deeper": ({"net": state(), "epoch": 3}, "pt", NOT_A_TENSOR),
+}
 
 
-@pytest.mark.parametrize("kind", ["pt", "state_dict", "safetensors", "npz", "record"])
-def test_a_file_without_weights(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("saved", "kind", "says"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_file_without_weights_or_of_something_else(tmp_path, saved, kind, says):
     name, write = FORMATS[kind]
-    write(tmp_path / name, {})
-    refused(
-        lambda: read_weights(tmp_path / name),
-        f"model.weights: {tmp_path / name} holds no weights; save the network's state_dict() in "
-        "it, or run the trial of a record with the probe `weights`",
-    )
+    write(tmp_path / name, saved)
+    with refused(NetworkError, f"model.weights: {tmp_path / name}{says}"):
+        read_weights(tmp_path / name)
 
 
-def test_a_file_of_something_else(tmp_path: Path) -> None:
-    path = tmp_path / "w.pt"
-    torch.save(torch.zeros(3), path)
-    refused(
-        lambda: read_weights(path),
-        f"model.weights: {path} holds Tensor; save the network's state_dict() in it",
+def test_a_missing_file_and_an_unknown_ending(tmp_path):
+    (tmp_path / "folder.npz").mkdir()
+    for path in (tmp_path / "absent.pt", tmp_path / "folder.npz"):
+        with refused(NetworkError, f"model.weights: {path}: no such file; give the path of one"):
+            read_weights(path)
+    text = (
+        "model.weights: w.ckpt is of no known kind; give a file that ends in "
+        ".pt, .pth, .safetensors, .npz"
     )
-    torch.save({"net": state(), "epoch": 3}, path)
-    refused(
-        lambda: read_weights(path),
-        f"model.weights: {path}: net is dict, not a tensor; "
-        "save the network's state_dict() alone, or as `state_dict`",
-    )
+    with refused(NetworkError, text):
+        read_weights(Path("w.ckpt"))
 
 
 # --- weights_digest ----------------------------------------------------------------------------
 
 
-def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout() -> None:
+def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout():
     saved = state()
     shuffled = dict(reversed(saved.items()))
     shuffled["conv1.weight"] = saved["conv1.weight"].contiguous(memory_format=torch.channels_last)
     shuffled["bn1.bias"] = torch.stack([saved["bn1.bias"], torch.ones(8)], dim=1)[:, 0]
     assert weights_digest(shuffled) == weights_digest(saved)
-    assert weights_digest({n: _parameter(v) for n, v in saved.items()}) == weights_digest(saved)
+    assert weights_digest(parameters(saved)) == weights_digest(saved)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +230,7 @@ def test_the_digest_is_that_of_the_weights_and_not_of_their_order_or_layout() ->
     ],
     ids=["value", "type", "transposed", "shape", "name", "fewer", "more"],
 )
-def test_the_digest_changes_with(change: Callable[[State], object]) -> None:
+def test_the_digest_changes_with(change):
     saved = state()
     before = weights_digest(saved)
     change(saved)
@@ -261,7 +241,7 @@ def test_the_digest_changes_with(change: Callable[[State], object]) -> None:
 
 
 @pytest.mark.parametrize("classes", [3, 1000])
-def test_all_but_the_head_comes_from_the_weights(classes: int) -> None:
+def test_all_but_the_head_comes_from_the_weights(classes):
     saved, made = dict(network(classes).state_dict()), network(3)
     old_head = made.fc.weight.clone()
     load_weights(made, saved, "w.pt")
@@ -271,7 +251,7 @@ def test_all_but_the_head_comes_from_the_weights(classes: int) -> None:
     assert torch.equal(made.fc.weight, old_head)
 
 
-def test_weights_may_lack_the_head_and_the_counters_or_have_more_of_them() -> None:
+def test_weights_may_lack_the_head_and_the_counters_or_have_more_of_them():
     made, saved = network(), state()
     for name in ("fc.weight", "fc.bias", "bn1.num_batches_tracked"):
         del saved[name]
@@ -283,64 +263,41 @@ def test_weights_may_lack_the_head_and_the_counters_or_have_more_of_them() -> No
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (
-            lambda saved: saved.update({"conv1.weight": torch.zeros(8, 3, 7, 7)}),
-            "conv1.weight is (8, 3, 7, 7) there and (8, 3, 3, 3) in the network",
-        ),
-        (lambda saved: saved.pop("bn1.bias"), "bn1.bias is absent there and (8,) in the network"),
-        (
-            lambda saved: saved.pop("bn1.running_mean"),
-            "bn1.running_mean is absent there and (8,) in the network",
-        ),
-        (
-            lambda saved: saved.update({"fc2.bias": torch.zeros(5)}),
-            "fc2.bias is (5,) there and absent in the network",
-        ),
+        ({"conv1.weight": torch.zeros(8, 3, 7, 7)}, "(8, 3, 7, 7) there and (8, 3, 3, 3)"),
+        ({"bn1.bias": None}, "absent there and (8,)"),
+        ({"bn1.running_mean": None}, "absent there and (8,)"),
+        ({"fc2.bias": torch.zeros(5)}, "(5,) there and absent"),
     ],
 )
-def test_weights_of_another_network_are_refused_and_change_nothing(
-    change: Callable[[State], object], said: str
-) -> None:
-    made, saved = network(), state()
-    change(saved)
-    before = {name: value.clone() for name, value in made.state_dict().items()}
-    refused(
-        lambda: load_weights(made, saved, "w.pt"),
-        f"model.weights: w.pt: {said}; "
-        "give weights of this network, or the network the settings they were trained with",
+def test_weights_of_another_network_are_refused_and_change_nothing(change, said):
+    made, (name,) = network(), change
+    before = copy.deepcopy(dict(made.state_dict()))
+    saved = {n: value for n, value in (state() | change).items() if value is not None}
+    text = (
+        f"model.weights: w.pt: {name} is {said} in the network; "
+        "give weights of this network, or the network the settings they were trained with"
     )
+    with refused(NetworkError, text):
+        load_weights(made, saved, "w.pt")
     assert same(dict(made.state_dict()), before)
 
 
 # --- head and new_head -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("made", "name"),
-    [
-        (network(), "fc"),
-        (torchvision.models.resnet18(), "fc"),
-        (torchvision.models.densenet121(), "classifier"),
-        (unet((3, 8, 8), 5, 4, 2), "head"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_the_head_makes_the_logits(made: nn.Module, name: str) -> None:
-    assert head(made) is getattr(made, name)
-
-
-def test_a_single_layer_is_its_own_head() -> None:
+def test_a_single_layer_is_its_own_head():
     layer = nn.Linear(4, 3)
     assert head(layer) is layer
     load_weights(layer, {"weight": torch.zeros(9, 9)}, "w.pt")
 
 
-def test_a_network_without_a_head() -> None:
-    refused(
-        lambda: head(nn.Sequential(nn.Flatten())),
+def test_a_network_without_a_head():
+    text = (
         "model.weights: Sequential has no Linear or Conv2d layer to be its head; "
-        "leave the weights out",
+        "leave the weights out"
     )
+    with refused(NetworkError, text):
+        head(nn.Sequential(nn.Flatten()))
 
 
 @pytest.mark.parametrize(
@@ -352,9 +309,7 @@ def test_a_network_without_a_head() -> None:
     ],
     ids=["linear", "1×1", "3×3"],
 )
-def test_a_new_head_is_kaiming_normal_in_fan_out_and_nothing_else_changes(
-    layer: nn.Linear | nn.Conv2d, fan_out: int
-) -> None:
+def test_a_new_head_is_kaiming_normal_in_fan_out_and_nothing_else_changes(layer, fan_out):
     made = nn.Sequential(nn.Linear(5, 5), layer)
     before = made[0].weight.clone()
     new_head(made, torch.Generator().manual_seed(1))
@@ -366,7 +321,7 @@ def test_a_new_head_is_kaiming_normal_in_fan_out_and_nothing_else_changes(
     assert torch.equal(made[0].weight, before)
 
 
-def test_a_new_head_depends_on_its_generator_alone() -> None:
+def test_a_new_head_depends_on_its_generator_alone():
     drawn = []
     for seed, generated in ((1, 5), (2, 5), (2, 6)):
         torch.manual_seed(seed)
@@ -397,7 +352,7 @@ def published(monkeypatch: pytest.MonkeyPatch, give: Callable[[], object]) -> li
     return asked
 
 
-def test_torchvision_s_resnet18_starts_from_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchvision_s_resnet18_starts_from_its_weights(monkeypatch):
     theirs = torchvision.models.resnet18()
     asked = published(monkeypatch, theirs.state_dict)
     made = torchvision.models.resnet18(num_classes=10)
@@ -417,9 +372,7 @@ def as_published(saved: State) -> State:
     }
 
 
-def test_densenet_s_published_names_are_today_s(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_densenet_s_published_names_are_today_s(monkeypatch, tmp_path):
     theirs = torchvision.models.densenet121()
     old = as_published(dict(theirs.state_dict()))
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
@@ -440,33 +393,27 @@ def test_densenet_s_published_names_are_today_s(
         *(f"densenet{n}" for n in (121, 161, 169, 201)),
     ],
 )
-def test_torchvision_has_weights_for_every_resnet_and_densenet(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_torchvision_has_weights_for_every_resnet_and_densenet(monkeypatch, name):
     asked = published(monkeypatch, lambda: {"a": nn.Parameter(torch.zeros(1))})
     assert not torchvision_weights(name)["a"].requires_grad
     assert f"/{name}-" in asked[0]
 
 
 @pytest.mark.parametrize("name", ["mlp", "vit", "my_net:make"])
-def test_torchvision_has_no_weights_for_other_networks(name: str) -> None:
-    refused(
-        lambda: torchvision_weights(name),
-        f"model.weights: torchvision has none for {name}; give a file",
-    )
+def test_torchvision_has_no_weights_for_other_networks(name):
+    with refused(NetworkError, f"model.weights: torchvision has none for {name}; give a file"):
+        torchvision_weights(name)
 
 
 @pytest.mark.parametrize(
     "error", [URLError("no route"), ConnectionResetError(), RuntimeError("invalid hash value")]
 )
-def test_weights_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def away() -> object:
-        raise error
-
-    published(monkeypatch, away)
-    refused(
-        lambda: torchvision_weights("resnet18"),
+def test_weights_that_cannot_be_fetched(monkeypatch, error):
+    published(monkeypatch, Mock(side_effect=error))
+    text = (
         f"model.weights: torchvision's for resnet18 cannot be fetched ({type(error).__name__}); "
         "fetch https://download.pytorch.org/models/resnet18-f37072fd.pth on a machine with "
-        "internet and give the file",
+        "internet and give the file"
     )
+    with refused(NetworkError, text):
+        torchvision_weights("resnet18")

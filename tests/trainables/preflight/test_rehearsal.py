@@ -4,29 +4,19 @@ import contextlib
 
 import pytest
 import torch
-from small import FACTS, WARM
+from lives import CPU, changed, of_user
+from small import WARM
 from torch import nn
 
-from trainables.config.model import NetworkFacts, Own
-from trainables.config.trial import Compute, Trial
+from trainables.config.trial import Compute
 from trainables.models.build import Autocast, build
-from trainables.models.code import code_digest
+from trainables.models.head import head
 from trainables.models.own import NetworkError
 from trainables.preflight.repetition import Tried, rehearse
 
-CPU = torch.device("cpu")
-SMALL = FACTS.model_copy(update={"shape": (3, 6, 6), "classes": 4})
-
-
-def trial_of(name: str, **changes: object) -> Trial:
-    path = f"user_networks:{name}"
-    model = Own(name=path, facts=NetworkFacts(code=code_digest(path)))
-    data = WARM.data.model_copy(update={"facts": SMALL})
-    return WARM.model_copy(update={"model": model, "data": data} | changes)
-
 
 def tried(name: str, **changes: object) -> Tried:
-    return rehearse(trial_of(name, **changes), CPU)
+    return rehearse(of_user(name, **changes), CPU)
 
 
 def found(name: str, **changes: object) -> dict[str, object]:
@@ -61,130 +51,102 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("name", "says"), REFUSED.items(), ids=REFUSED)
-def test_what_cannot_be_right_is_refused_in_one_line(name: str, says: str) -> None:
+def test_what_cannot_be_right_is_refused_in_one_line(name, says):
     with pytest.raises(NetworkError) as raised:
         tried(name)
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-STATE = {"stateful": True}
+ORDINARY = [
+    *("Net", "numpy_init", "DrawsInForward", "zero_head", "seeded_wiring", "same_weights"),
+    *("Double", "NeedsGradients", "Relu", "SmallPositive", "NoHead", "Cached", "LastSeen"),
+    *("Positions", "Saved"),
+]
+STATEFUL = ["SavedAsCode", "Counting", "Late", "Averaged", "InAClosure"]
 ACCEPTED: dict[str, dict[str, object]] = {
-    "Net": {},
-    "numpy_init": {},
-    "DrawsInForward": {},
-    "zero_head": {},
-    "seeded_wiring": {},
-    "same_weights": {},
-    "Unused": {"head": "network.3"},
-    "Double": {},
-    "NeedsGradients": {},
-    "Relu": {},
-    "SmallPositive": {},
+    **{name: {} for name in ORDINARY},
+    **{name: {"stateful": True} for name in STATEFUL},
     "View": {"contiguous": True},
     "ViewInTraining": {"contiguous": True},
+    "Unused": {"head": "network.3"},
     "HeadFirst": {"head": "classifier"},
-    "NoHead": {},
-    "Cached": {},
-    "LastSeen": {},
-    "Positions": {},
-    "Saved": {},
-    "SavedAsCode": STATE,
-    "Counting": STATE,
-    "Late": STATE,
-    "Averaged": STATE,
-    "InAClosure": STATE,
 }
 
 
 @pytest.mark.parametrize(("name", "facts"), ACCEPTED.items(), ids=ACCEPTED)
-def test_what_can_be_right_is_accepted_with_what_others_must_know(
-    name: str, facts: dict[str, object]
-) -> None:
+def test_what_can_be_right_is_accepted_with_what_others_must_know(name, facts):
     assert found(name) == facts
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        (
-            "Counting",
-            "has state that its state_dict does not hold (calls, scale): its trials begin",
-        ),
-        ("SavedAsCode", "(it cannot be saved as plain values, UnpicklingError)"),
-        ("InAClosure", "(its outputs differ)"),
-        ("same_weights", "starts from the same weights in every replicate, whatever its seed"),
-    ],
-)
-def test_the_user_is_told_what_follows(name: str, says: str) -> None:
+NOTES = {
+    "Counting": "has state that its state_dict does not hold (calls, scale): its trials begin",
+    "SavedAsCode": "(it cannot be saved as plain values, UnpicklingError)",
+    "InAClosure": "(its outputs differ)",
+    "same_weights": "starts from the same weights in every replicate, whatever its seed",
+}
+
+
+@pytest.mark.parametrize(("name", "says"), NOTES.items(), ids=NOTES)
+def test_the_user_is_told_what_follows(name, says):
     (note,) = tried(name).notes
     assert says in note
 
 
-def test_nothing_is_said_of_an_ordinary_network() -> None:
+def test_nothing_is_said_of_an_ordinary_network_and_its_trial_s_id_is_as_it_was():
     for name in ("Net", "View", "numpy_init", "zero_head", "seeded_wiring"):
         assert tried(name).notes == ()
+    assert tried("Net").trial.trial_id == of_user("Net").trial_id
 
 
-def test_facts_of_an_ordinary_network_leave_the_trial_s_id_as_it_was() -> None:
-    trial = trial_of("Net")
-    assert tried("Net").trial.trial_id == trial.trial_id
-
-
-def test_state_and_format_are_in_the_id_and_the_head_where_it_matters() -> None:
+def test_state_and_format_are_in_the_id_and_the_head_where_it_matters():
     for name in ("Counting", "View"):
-        assert tried(name).trial.trial_id != trial_of(name).trial_id
-    assert tried("HeadFirst").trial.trial_id == trial_of("HeadFirst").trial_id
-    assert WARM.warmup is not None
-    alone = {"warmup": WARM.warmup.model_copy(update={"train": "head"})}
+        assert tried(name).trial.trial_id != of_user(name).trial_id
+    assert tried("HeadFirst").trial.trial_id == of_user("HeadFirst").trial_id
+    alone = {"warmup": {"train": "head"}}
     of_head = tried("HeadFirst", **alone).trial
-    assert of_head.trial_id != trial_of("HeadFirst", **alone).trial_id
-    assert of_head.control().trial_id == trial_of("HeadFirst").control().trial_id
+    assert of_head.trial_id != of_user("HeadFirst", **alone).trial_id
+    assert of_head.control().trial_id == of_user("HeadFirst").control().trial_id
 
 
-def test_a_head_that_is_trained_alone_must_be_a_layer() -> None:
-    assert WARM.warmup is not None
+def test_a_head_that_is_trained_alone_must_be_a_layer():
     with pytest.raises(NetworkError, match="none of the Linear and Conv2d layers"):
-        tried("NoHead", warmup=WARM.warmup.model_copy(update={"train": "head"}))
+        tried("NoHead", warmup={"train": "head"})
 
 
-def test_what_is_kept_of_a_warm_up_needs_a_network_without_other_state() -> None:
-    assert WARM.warmup is not None
+def test_what_is_kept_of_a_warm_up_needs_a_network_without_other_state():
     with pytest.raises(NetworkError, match=r"warmup\.keep: norms needs the untrained network"):
-        tried("Counting", warmup=WARM.warmup.model_copy(update={"keep": "norms"}))
+        tried("Counting", warmup={"keep": "norms"})
 
 
 @pytest.mark.parametrize("compute", [Compute(bfloat16=True), Compute(channels_last=True)])
 @pytest.mark.parametrize("name", ["Net", "View", "HeadFirst", "Counting"])
-def test_the_arithmetic_of_the_run_comes_to_the_same(name: str, compute: Compute) -> None:
+def test_the_arithmetic_of_the_run_comes_to_the_same(name, compute):
     assert found(name, compute=compute) == ACCEPTED[name]
 
 
-def test_the_network_is_built_in_the_format_that_it_can_be_run_in() -> None:
+def test_the_network_is_built_in_the_format_that_it_can_be_run_in():
     trial = tried("View").trial
     network = build(trial, CPU)
     assert network.conv.weight.is_contiguous()
     network(torch.randn(2, 3, 6, 6)).sum().backward()
-    plain = build(trial_of("View"), CPU)
+    plain = build(of_user("View"), CPU)
     assert plain.conv.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_head_is_found_behind_autocast_too() -> None:
+def test_the_head_is_found_behind_autocast_too():
     trial = tried("HeadFirst", compute=Compute(bfloat16=True)).trial
     network = build(trial, CPU)
     assert isinstance(network, Autocast)
-    from trainables.models.head import head
-
     assert head(network) is network.network.classifier
 
 
-def test_a_network_that_diverges_in_its_first_step_is_no_fault_of_its_code() -> None:
+def test_a_network_that_diverges_in_its_first_step_is_no_fault_of_its_code():
     optimizer = WARM.task.optimizer.model_copy(update={"name": "sgd", "lr": 1e30})
-    task = WARM.task.model_copy(update={"optimizer": optimizer})
-    assert found("Net", task=task) == {}
+    assert found("Net", task={"optimizer": optimizer}) == {}
 
 
-def test_nothing_of_trying_is_left_behind() -> None:
+def test_nothing_of_trying_is_left_behind():
     before = torch.get_rng_state()
     with contextlib.suppress(NetworkError):
         tried("Softmax")
@@ -193,31 +155,24 @@ def test_nothing_of_trying_is_left_behind() -> None:
     assert torch.is_grad_enabled()
 
 
-def test_the_service_s_own_networks_are_as_they_were() -> None:
+def test_the_service_s_own_networks_are_as_they_were():
     assert rehearse(WARM, CPU) == Tried(WARM)
 
 
-def test_two_of_one_seed_are_alike_whatever_draws_their_weights() -> None:
+def test_two_of_one_seed_are_alike_whatever_draws_their_weights():
     for name in ("numpy_init", "Net"):
-        trial = trial_of(name)
+        trial = of_user(name)
         one, two = (build(t, CPU) for t in (trial, trial.control()))
-        other = build(trial.model_copy(update={"seed": 1}), CPU)
-        assert _same(one, two)
-        assert not _same(one, other)
-
-
-def _same(one: nn.Module, two: nn.Module) -> bool:
-    pairs = zip(one.parameters(), two.parameters(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
+        other = build(changed(trial, seed=1), CPU)
+        weights = [nn.utils.parameters_to_vector(n.parameters()) for n in (one, two, other)]
+        assert torch.equal(weights[0], weights[1])
+        assert not torch.equal(weights[0], weights[2])
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "shape"),
     [("PerPixel", "segmentation", (3, 6, 6)), ("PerToken", "language", (7,))],
 )
-def test_networks_of_pixels_and_of_tokens_are_tried_alike(
-    name: str, kind: str, shape: tuple[int, ...]
-) -> None:
-    facts = SMALL.model_copy(update={"kind": kind, "shape": shape})
-    data = WARM.data.model_copy(update={"facts": facts})
-    assert found(name, data=data) == {"head": "classifier"}
+def test_networks_of_pixels_and_of_tokens_are_tried_alike(name, kind, shape):
+    facts = of_user(name).facts.model_copy(update={"kind": kind, "shape": shape})
+    assert found(name, data={"facts": facts}) == {"head": "classifier"}

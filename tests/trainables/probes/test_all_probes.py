@@ -1,40 +1,34 @@
 """What holds for every probe: the network is left as it was, the same again gives the same bits,
 and any network for classification will do."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 
 import pytest
+import subjects
 import torch
+from support import identical
 from torch import Tensor, nn
 from torchvision.models import DenseNet
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from trainables.config.probes import ALONG, END, PROBES, START
-from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast
 from trainables.models.feedback import FeedbackLinear
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.models.vit import vit
-from trainables.probes.subject import Arrays, Subject
+from trainables.probes.subject import Subject
 
 CLASSES = 3
 IMAGE = (3, 8, 8)
-CONSTANTS = ((0.5,) * 3, (0.2,) * 3)
-
-
-def split_of(n: int, seed: int, shape: tuple[int, ...]) -> Split:
-    random = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(n, *shape, generator=random)
-    return Split(inputs, torch.randint(CLASSES, (n,), generator=random), shape, None)
 
 
 def subject_of(network: nn.Module, shape: tuple[int, ...]) -> Subject:
     """Of a network that has moved since it was untrained."""
-    parts = (split_of(n, seed, shape) for seed, n in enumerate((24, 5, 12, 10)))
-    initial = {name: value.clone() for name, value in network.state_dict().items()}
+    untrained = subjects.subject_of(network, shape, train=24, test=12, seed=4)
     random = torch.Generator().manual_seed(9)
     path = []
     for _ in range(3):
@@ -42,8 +36,7 @@ def subject_of(network: nn.Module, shape: tuple[int, ...]) -> Subject:
             for weight in network.parameters():
                 weight += 0.01 * torch.randn(weight.shape, generator=random)
         path.append({name: value.detach().clone() for name, value in network.named_parameters()})
-    data = TaskData(*parts, CONSTANTS, CONSTANTS)
-    return Subject(network, data, batch=8, seed=4, initial=initial, path=tuple(path))
+    return replace(untrained, path=tuple(path))
 
 
 def with_dropout() -> nn.Module:
@@ -64,12 +57,6 @@ def made(factory: Callable[[], nn.Module]) -> nn.Module:
     return network
 
 
-def same(one: Arrays, other: Arrays) -> bool:
-    return list(one) == list(other) and all(
-        torch.equal(one[name].nan_to_num(-1.0), other[name].nan_to_num(-1.0)) for name in one
-    )
-
-
 def of(probe: str) -> tuple[nn.Module, tuple[int, ...]]:
     """A network with dropout and batch normalisation that the probe is for."""
     if probe == "confidence_map":
@@ -78,17 +65,16 @@ def of(probe: str) -> tuple[nn.Module, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_probe_leaves_everything_as_it_found_it(probe: str) -> None:
+def test_a_probe_leaves_everything_as_it_found_it(probe):
     network, shape = of(probe)
     subject = subject_of(network, shape)
     network.get_submodule("1").weight.requires_grad_(False)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
+    before = copy.deepcopy(network.state_dict())
     trained = [parameter.requires_grad for parameter in network.parameters()]
     identities = [id(parameter) for parameter in network.parameters()]
     random = torch.get_rng_state()
     PROBES[probe].measure(subject)
-    after = network.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
+    identical(network.state_dict(), before)
     assert [parameter.requires_grad for parameter in network.parameters()] == trained
     assert [id(parameter) for parameter in network.parameters()] == identities
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -97,24 +83,15 @@ def test_a_probe_leaves_everything_as_it_found_it(probe: str) -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_the_same_again_gives_the_same_bits(probe: str) -> None:
+def test_the_same_again_gives_the_same_bits_in_either_mode(probe):
     network, shape = of(probe)
     subject = subject_of(network, shape)
+    network.train()
     first = PROBES[probe].measure(subject)
     torch.manual_seed(123)  # nothing is drawn from the global state
-    network.train()
-    assert same(first, PROBES[probe].measure(subject))
-    assert all(array.device.type == "cpu" for array in first.values())
-
-
-@pytest.mark.parametrize("probe", ["layers", "slices", "curvature", "gradients", "start_outputs"])
-def test_the_network_s_mode_makes_no_difference(probe: str) -> None:
-    network, shape = of(probe)
-    subject = subject_of(network, shape)
-    network.train()
-    while_training = PROBES[probe].measure(subject)
     network.eval()
-    assert same(while_training, PROBES[probe].measure(subject))
+    identical(first, PROBES[probe].measure(subject))
+    assert all(array.device.type == "cpu" for array in first.values())
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -130,7 +107,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("probe", ["layers", "gradients", "curvature", "slices"])
-def test_any_network_can_be_probed(probe: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_network_can_be_probed(probe, name, monkeypatch):
     factory, shape = NETWORKS[name]
     few = {"curvature": ("VECTORS", "MOST_ITERATIONS"), "slices": ("SLICE_STEPS",)}
     module = import_module(PROBES[probe].measure.__module__)
@@ -147,7 +124,7 @@ def test_any_network_can_be_probed(probe: str, name: str, monkeypatch: pytest.Mo
         assert list(subject.layers) == bare
 
 
-def test_feedback_alignment_is_probed_as_it_trains() -> None:
+def test_feedback_alignment_is_probed_as_it_trains():
     """Its gradients are not the true ones, which the same weights have without it."""
     aligned = made(lambda: mlp(IMAGE, CLASSES, 3, 6, feedback_alignment=True))
     plain = made(lambda: mlp(IMAGE, CLASSES, 3, 6))
@@ -175,12 +152,12 @@ class Computed(nn.Module):
 
 
 @pytest.mark.parametrize("probe", ["layers", "gradients"])
-def test_layers_whose_weight_is_computed_are_left_out(probe: str) -> None:
+def test_layers_whose_weight_is_computed_are_left_out(probe):
     arrays = PROBES[probe].measure(subject_of(Computed(), IMAGE))
     assert {key.partition("/")[0] for key in arrays} == {"last"}
 
 
-def test_the_registry_says_when_each_probe_measures() -> None:
+def test_the_registry_says_when_each_probe_measures():
     moments = {name: probe.moments for name, probe in PROBES.items()}
     assert moments == {
         "confidence_map": START, "start_outputs": START, "layers": START, "gradients": START,
@@ -190,7 +167,7 @@ def test_the_registry_says_when_each_probe_measures() -> None:
     assert [name for name, probe in PROBES.items() if probe.needs_path] == ["path"]
 
 
-def test_weights_have_the_bare_network_s_names() -> None:
+def test_weights_have_the_bare_network_s_names():
     plain = subject_of(made(small_vit), IMAGE)
     wrapped = replace(plain, network=Autocast(plain.network))
-    assert same(PROBES["weights"].measure(plain), PROBES["weights"].measure(wrapped))
+    identical(PROBES["weights"].measure(plain), PROBES["weights"].measure(wrapped))

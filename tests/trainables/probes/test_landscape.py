@@ -4,13 +4,15 @@ import copy
 
 import numpy as np
 import pytest
+import subjects
 import torch
 import torch.nn.functional as F
 from sklearn.decomposition import PCA
+from subjects import split_of
 from torch import Tensor, nn
 
 from analysis.metrics.calibration import expected_calibration_error
-from trainables.data.splits import Split, TaskData
+from trainables.data.splits import Split
 from trainables.probes.directions import Direction, random_directions
 from trainables.probes.landscape import MARGIN, path, plane, slices
 from trainables.probes.subject import Subject
@@ -19,12 +21,6 @@ SHAPE = (2, 5, 5)
 CLASSES = 3
 STEPS = 41
 SIDE = 17
-
-
-def split_of(n: int, seed: int) -> Split:
-    random = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(n, *SHAPE, generator=random)
-    return Split(inputs, torch.randint(CLASSES, (n,), generator=random), SHAPE, None)
 
 
 def network_of(seed: int, scale: float = 1.0) -> nn.Module:
@@ -36,13 +32,12 @@ def network_of(seed: int, scale: float = 1.0) -> nn.Module:
         network[0].weight.mul_(scale)
         network[4].weight.mul_(4.0)
         for batch in range(3):
-            network(split_of(50, 100 + batch).inputs)
+            network(split_of(50, 100 + batch, SHAPE).inputs)
     return network
 
 
-def subject_of(network: nn.Module, train: int = 60, test: int = 50, **fields: object) -> Subject:
-    data = TaskData(split_of(train, 1), split_of(9, 2), split_of(test, 3), None, ((), ()), ((), ()))
-    return Subject(network, data, **{"batch": 8, "seed": 0, "initial": {}} | fields)
+def subject_of(network: nn.Module, **fields: object) -> Subject:
+    return subjects.subject_of(network, SHAPE, **fields)
 
 
 def at(network: nn.Module, *steps: tuple[float, Direction]) -> nn.Module:
@@ -73,7 +68,7 @@ def filters(values: Tensor) -> np.ndarray:
     return np.linalg.norm(values.detach().numpy().reshape(len(values), -1), axis=1)
 
 
-def test_every_filter_of_a_direction_is_as_long_as_the_network_s_own() -> None:
+def test_every_filter_of_a_direction_is_as_long_as_the_network_s_own():
     network = network_of(0)
     ways = random_directions(subject_of(network), 2)
     for way in ways:
@@ -88,7 +83,7 @@ def test_every_filter_of_a_direction_is_as_long_as_the_network_s_own() -> None:
     assert abs(F.cosine_similarity(a, b, dim=0)) < 0.4
 
 
-def test_members_of_a_pair_go_the_same_ways_each_at_its_own_length() -> None:
+def test_members_of_a_pair_go_the_same_ways_each_at_its_own_length():
     control, warmed = network_of(0), network_of(1, scale=0.5)
     of_control, of_warmed = (random_directions(subject_of(n), 2) for n in (control, warmed))
     for one, other in zip(of_control, of_warmed, strict=True):
@@ -103,7 +98,7 @@ def test_members_of_a_pair_go_the_same_ways_each_at_its_own_length() -> None:
 # Slices and plane
 
 
-def test_slices_are_the_loss_with_the_weights_set_by_hand() -> None:
+def test_slices_are_the_loss_with_the_weights_set_by_hand():
     network = network_of(0)
     subject = subject_of(network)
     arrays = slices(subject)
@@ -118,7 +113,7 @@ def test_slices_are_the_loss_with_the_weights_set_by_hand() -> None:
     assert not torch.allclose(arrays["loss"][0], arrays["loss"][1])
 
 
-def test_a_plane_s_rows_go_the_second_way_and_its_columns_the_first() -> None:
+def test_a_plane_s_rows_go_the_second_way_and_its_columns_the_first():
     network = network_of(0)
     subject = subject_of(network)
     arrays = plane(subject)
@@ -132,7 +127,7 @@ def test_a_plane_s_rows_go_the_second_way_and_its_columns_the_first() -> None:
         assert arrays["ece"][row, column].item() == pytest.approx(ece, abs=1e-4)
 
 
-def test_a_plane_goes_through_the_slices() -> None:
+def test_a_plane_goes_through_the_slices():
     subject = subject_of(network_of(0))
     along, around = slices(subject)["loss"], plane(subject)["loss"]
     shared = slice(0, STEPS, 5)  # −1, −¾, …, 1
@@ -140,7 +135,7 @@ def test_a_plane_goes_through_the_slices() -> None:
     assert torch.allclose(around[::2, 8], along[1, shared], rtol=1e-5)
 
 
-def test_of_many_examples_some_are_looked_at_the_same_ones_for_every_trial() -> None:
+def test_of_many_examples_some_are_looked_at_the_same_ones_for_every_trial():
     seen: list[int] = []
     one = subject_of(network_of(0), train=2000, test=3000)
     one.network.register_forward_hook(lambda m, inputs, o: seen.append(len(o)))
@@ -153,7 +148,7 @@ def test_of_many_examples_some_are_looked_at_the_same_ones_for_every_trial() -> 
     assert drawn < {tuple(example.flatten().tolist()) for example in one.data.test.inputs}
 
 
-def test_where_outputs_are_not_finite_there_is_no_number() -> None:
+def test_where_outputs_are_not_finite_there_is_no_number():
     """A network of nearly the largest weights, which a step of 1 makes infinite."""
     network = network_of(0)
     with torch.no_grad():
@@ -188,7 +183,7 @@ def flat(states: tuple[dict[str, Tensor], ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("epochs", [2, 7])
-def test_the_path_s_plane_is_that_of_its_principal_components(epochs: int) -> None:
+def test_the_path_s_plane_is_that_of_its_principal_components(epochs):
     network = network_of(0)
     states = path_of(network, epochs)
     arrays = path(subject_of(network, path=states))
@@ -203,7 +198,7 @@ def test_the_path_s_plane_is_that_of_its_principal_components(epochs: int) -> No
     assert arrays["coordinates"][-1].tolist() == [0.0, 0.0]
 
 
-def test_the_path_s_plane_is_evaluated_at_its_coordinates() -> None:
+def test_the_path_s_plane_is_evaluated_at_its_coordinates():
     network = network_of(0)
     states = path_of(network, 5)
     subject = subject_of(network, path=states)
@@ -221,7 +216,7 @@ def test_the_path_s_plane_is_evaluated_at_its_coordinates() -> None:
         assert arrays["ece"][row, column].item() == pytest.approx(ece, abs=1e-4)
 
 
-def test_the_path_lies_inside_its_plane_with_a_margin() -> None:
+def test_the_path_lies_inside_its_plane_with_a_margin():
     network = network_of(0)
     arrays = path(subject_of(network, path=path_of(network, 5)))
     for axis, coordinate in zip((arrays["x"], arrays["y"]), arrays["coordinates"].T, strict=True):
@@ -231,17 +226,8 @@ def test_the_path_lies_inside_its_plane_with_a_margin() -> None:
         assert len(axis) == SIDE
 
 
-def test_buffers_are_those_of_the_end_and_weights_are_put_back() -> None:
-    network = network_of(0)
-    before = copy.deepcopy(network.state_dict())
-    path(subject_of(network, path=path_of(network, 3)))
-    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
 @pytest.mark.parametrize(("epochs", "share"), [(0, [0.0, 0.0]), (1, [1.0, 0.0])])
-def test_a_path_of_fewer_dimensions_has_no_share_in_the_others(
-    epochs: int, share: list[float]
-) -> None:
+def test_a_path_of_fewer_dimensions_has_no_share_in_the_others(epochs, share):
     network = network_of(0)
     subject = subject_of(network, path=path_of(network, epochs))
     arrays = path(subject)

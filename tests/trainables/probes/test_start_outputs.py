@@ -5,8 +5,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import subjects
 import torch
 import torch.nn.functional as F
+from subjects import split_of
 from torch import Tensor, nn
 
 from trainables.data.splits import Split, TaskData
@@ -23,18 +25,8 @@ IMAGE = (3, 6, 6)
 CLASSES = 4
 
 
-def split_of(n: int, seed: int, shape: tuple[int, ...] = IMAGE) -> Split:
-    random = torch.Generator().manual_seed(seed)
-    inputs = 2 * torch.randn(n, *shape, generator=random) + 0.5
-    return Split(inputs, torch.randint(CLASSES, (n,), generator=random), shape, None)
-
-
-def subject_of(network: nn.Module, train: int = 60, test: int = 40, **fields: object) -> Subject:
-    shape = fields.pop("shape", IMAGE)
-    parts = (split_of(n, seed, shape) for seed, n in enumerate((train, 20, test, 30)))
-    data = TaskData(*parts, ((), ()), ((), ()))
-    initial = {name: value.clone() for name, value in network.state_dict().items()}
-    return Subject(network, data, **{"batch": 16, "seed": 5, "initial": initial} | fields)
+def subject_of(network: nn.Module, shape: tuple[int, ...] = IMAGE, **fields: object) -> Subject:
+    return subjects.subject_of(network, shape, **{"batch": 16, "classes": CLASSES} | fields)
 
 
 def convolutional(inplace: bool = False) -> nn.Module:
@@ -52,7 +44,7 @@ LEVELS = np.linspace(0, 1, 101)
 # Outputs
 
 
-def test_start_outputs_are_the_logits_in_eval_mode_and_the_inputs_mean_square() -> None:
+def test_start_outputs_are_the_logits_in_eval_mode_and_the_inputs_mean_square():
     subject = subject_of(convolutional(), train=300)  # more than one part
     arrays = start_outputs(subject)
     network, data = subject.network.eval(), subject.data
@@ -64,9 +56,9 @@ def test_start_outputs_are_the_logits_in_eval_mode_and_the_inputs_mean_square() 
     assert set(arrays) == {"train", "test", "ood", "train_mean_square"}
 
 
-def test_the_mean_square_is_that_of_the_input_as_the_network_takes_it() -> None:
+def test_the_mean_square_is_that_of_the_input_as_the_network_takes_it():
     subject = subject_of(convolutional())
-    small = split_of(9, 0, (3, 3, 3))
+    small = split_of(9, 0, (3, 3, 3), CLASSES)
     resized = Split(small.inputs, small.labels, IMAGE, None)
     data = TaskData(resized, subject.data.validation, resized, None, ((), ()), ((), ()))
     arrays = start_outputs(Subject(subject.network, data, 16, 5, {}))
@@ -76,7 +68,7 @@ def test_the_mean_square_is_that_of_the_input_as_the_network_takes_it() -> None:
     assert "ood" not in arrays
 
 
-def test_outputs_that_are_not_finite_have_diverged() -> None:
+def test_outputs_that_are_not_finite_have_diverged():
     network = convolutional()
     with torch.no_grad():
         network[8].bias.fill_(torch.inf)
@@ -91,7 +83,7 @@ class Asymmetric(nn.Module):
         return points * torch.tensor([1.0, 100.0])
 
 
-def test_a_row_of_the_confidence_map_has_one_y_and_a_column_one_x() -> None:
+def test_a_row_of_the_confidence_map_has_one_y_and_a_column_one_x():
     arrays = confidence_map(subject_of(Asymmetric(), shape=(2,)))
     axis, logits = arrays["axis"], arrays["logits"]
     assert (axis[0], axis[50], axis[-1], len(axis)) == (-10.0, 0.0, 10.0, 101)
@@ -100,7 +92,7 @@ def test_a_row_of_the_confidence_map_has_one_y_and_a_column_one_x() -> None:
         assert torch.equal(logits[row, column], torch.stack([axis[column], 100 * axis[row]]))
 
 
-def test_a_map_of_images_is_refused() -> None:
+def test_a_map_of_images_is_refused():
     with pytest.raises(ValueError, match=r"confidence_map.*\(3, 6, 6\)"):
         confidence_map(subject_of(convolutional()))
 
@@ -120,7 +112,7 @@ def activations(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("inplace", [False, True])
-def test_quantiles_and_moments_are_numpy_s(inplace: bool) -> None:
+def test_quantiles_and_moments_are_numpy_s(inplace):
     """Outputs before activation, though the activation may work in place."""
     subject = subject_of(convolutional(inplace), test=300)  # more than one part
     arrays = layers(subject)
@@ -141,7 +133,7 @@ def test_quantiles_and_moments_are_numpy_s(inplace: bool) -> None:
     assert all(array.dtype == torch.float32 for array in arrays.values())
 
 
-def test_of_many_test_examples_a_thousand_are_looked_at() -> None:
+def test_of_many_test_examples_a_thousand_are_looked_at():
     seen = []
     subject = subject_of(convolutional(), test=1500)
     subject.network[0].register_forward_hook(lambda m, i, o: seen.append(len(o)))
@@ -149,9 +141,7 @@ def test_of_many_test_examples_a_thousand_are_looked_at() -> None:
     assert sum(seen) == 1000
 
 
-def test_of_many_outputs_random_places_are_taken_of_every_input(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_of_many_outputs_random_places_are_taken_of_every_input(monkeypatch):
     """They are spread as all of them are: a Kolmogorov–Smirnov distance below 2 %."""
     subject = subject_of(convolutional(), test=1000)
     exact = layers(subject)["0/outputs"].numpy()
@@ -162,7 +152,7 @@ def test_of_many_outputs_random_places_are_taken_of_every_input(
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_the_change_is_that_of_each_weight_since_it_was_untrained(wrapped: bool) -> None:
+def test_the_change_is_that_of_each_weight_since_it_was_untrained(wrapped):
     network = Autocast(convolutional()) if wrapped else convolutional()
     subject = subject_of(network)
     assert all(layers(subject)[f"{name}/change"] == 0 for name in LAYERS)
@@ -177,13 +167,13 @@ def test_the_change_is_that_of_each_weight_since_it_was_untrained(wrapped: bool)
     assert arrays["8/change"].item() == pytest.approx(3 / untrained.norm().item(), rel=1e-5)
 
 
-def test_a_layer_that_stays_at_zero_has_not_changed() -> None:
+def test_a_layer_that_stays_at_zero_has_not_changed():
     network = convolutional()
     nn.init.zeros_(network[8].weight)
     assert layers(subject_of(network))["8/change"] == 0
 
 
-def test_the_last_layer_of_an_attention_has_the_attention_s_outputs() -> None:
+def test_the_last_layer_of_an_attention_has_the_attention_s_outputs():
     """PyTorch takes its weights without running it."""
     shape = (3, 8, 8)
     network = vit(shape, CLASSES, depth=1, width=8, heads=2, mlp_width=16, dropout=0.0)
@@ -205,7 +195,7 @@ def test_the_last_layer_of_an_attention_has_the_attention_s_outputs() -> None:
     assert found.numpy() == pytest.approx(np.quantile(outputs, LEVELS), abs=1e-4)
 
 
-def test_a_layer_that_is_never_run_has_no_outputs() -> None:
+def test_a_layer_that_is_never_run_has_no_outputs():
     network = convolutional()
     network.spare = nn.Linear(2, 2)
     network.forward = lambda x: nn.Sequential.forward(network[:9], x)  # type: ignore[method-assign]
@@ -232,7 +222,7 @@ def by_hand(network: nn.Module, subject: Subject) -> dict[str, list[np.ndarray]]
 
 
 @pytest.mark.parametrize(("train", "batches"), [(60, 4), (16 * 40, 32), (33, 2)])
-def test_gradients_are_those_of_the_first_epoch_s_mini_batches(train: int, batches: int) -> None:
+def test_gradients_are_those_of_the_first_epoch_s_mini_batches(train, batches):
     network = convolutional()
     network[4] = nn.Identity()  # dropout draws of its own
     subject = subject_of(network, train=train)
@@ -248,7 +238,7 @@ def test_gradients_are_those_of_the_first_epoch_s_mini_batches(train: int, batch
     assert list(arrays) == [f"{n}/{kind}" for n in LAYERS for kind in ("norms", "variance")]
 
 
-def test_the_mini_batches_are_looked_at_in_training_mode() -> None:
+def test_the_mini_batches_are_looked_at_in_training_mode():
     """In which batch normalisation uses the mini-batch and dropout drops."""
     subject = subject_of(convolutional())
     kept = gradients(subject)
@@ -260,13 +250,13 @@ def test_the_mini_batches_are_looked_at_in_training_mode() -> None:
     assert torch.equal(gradients(subject)["8/norms"], kept["8/norms"])
 
 
-def test_one_mini_batch_has_no_variance() -> None:
+def test_one_mini_batch_has_no_variance():
     arrays = gradients(subject_of(convolutional(), train=16))
     assert arrays["0/norms"].shape == (1,)
     assert arrays["0/variance"].isnan()
 
 
-def test_frozen_layers_have_no_gradients_and_stay_frozen() -> None:
+def test_frozen_layers_have_no_gradients_and_stay_frozen():
     network = convolutional()
     network[5].requires_grad_(False)
     arrays = gradients(subject_of(network))

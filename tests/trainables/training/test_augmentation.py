@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision.transforms.functional as one
+from support import seeded
 from torch import Tensor
 
 from trainables.config.trial import Augmentation
@@ -11,10 +12,6 @@ from trainables.training.augmentation import augmented
 
 SHAPE = (64, 3, 7, 9)
 LABELS = torch.arange(64) % 5
-
-
-def random(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def images() -> Tensor:
@@ -35,11 +32,9 @@ def candidates(image: Tensor, crop: int, flip: bool) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(("crop", "flip"), [(0, True), (1, False), (2, True)])
-def test_every_image_becomes_one_of_torchvision_s_crops_and_mirror_images(
-    crop: int, flip: bool
-) -> None:
+def test_every_image_becomes_one_of_torchvision_s_crops_and_mirror_images(crop, flip):
     given = images()
-    inputs, labels = augmented(given, LABELS, Augmentation(crop=crop, flip=flip), random())
+    inputs, labels = augmented(given, LABELS, Augmentation(crop=crop, flip=flip), seeded())
     assert torch.equal(labels, LABELS)
     seen = set()
     for image, made in zip(given, inputs, strict=True):
@@ -49,10 +44,10 @@ def test_every_image_becomes_one_of_torchvision_s_crops_and_mirror_images(
     assert len(seen) >= min(20, len(candidates(given[0], crop, flip)))
 
 
-def test_places_and_mirroring_are_uniform() -> None:
+def test_places_and_mirroring_are_uniform():
     given = images()[:1].expand(8000, -1, -1, -1)
     labels = torch.zeros(8000, dtype=torch.int64)
-    inputs, _ = augmented(given, labels, Augmentation(crop=1, flip=True), random())
+    inputs, _ = augmented(given, labels, Augmentation(crop=1, flip=True), seeded())
     every = candidates(given[0], 1, flip=True)
     counts = [int((inputs == c).flatten(1).all(dim=1).sum()) for c in every]
     assert sum(counts) == 8000
@@ -60,27 +55,27 @@ def test_places_and_mirroring_are_uniform() -> None:
     assert all(abs(count - expected) < 5 * sd for count in counts)
 
 
-def test_the_labels_of_pixels_go_with_their_image_and_padding_has_none() -> None:
+def test_the_labels_of_pixels_go_with_their_image_and_padding_has_none():
     given = images()
     labels = given[:, 0].long()  # a pixel's label is its first channel
-    inputs, moved = augmented(given, labels, Augmentation(crop=2, flip=True), random())
+    inputs, moved = augmented(given, labels, Augmentation(crop=2, flip=True), seeded())
     padding = inputs[:, 0] == 0
     assert padding.any()
     assert (moved[padding] == NO_CLASS).all()
     assert torch.equal(moved[~padding], inputs[:, 0][~padding].long())
 
 
-def test_the_generator_decides_all_and_nothing_else_is_drawn_from() -> None:
+def test_the_generator_decides_all_and_nothing_else_is_drawn_from():
     settings = Augmentation(crop=2, flip=True)
     before = torch.random.get_rng_state()
-    first, again = (augmented(images(), LABELS, settings, random(1))[0] for _ in range(2))
+    first, again = (augmented(images(), LABELS, settings, seeded(1))[0] for _ in range(2))
     assert torch.equal(first, again)
-    assert not torch.equal(first, augmented(images(), LABELS, settings, random(2))[0])
+    assert not torch.equal(first, augmented(images(), LABELS, settings, seeded(2))[0])
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_nothing_asked_for_is_nothing_done() -> None:
+def test_nothing_asked_for_is_nothing_done():
     given = images()
-    inputs, labels = augmented(given, LABELS, Augmentation(), random())
+    inputs, labels = augmented(given, LABELS, Augmentation(), seeded())
     assert torch.equal(inputs, given)
     assert torch.equal(labels, LABELS)

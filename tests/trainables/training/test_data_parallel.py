@@ -1,26 +1,25 @@
 """Several workers train a network as one does: the same steps, measurements and record, to within
 rounding, whatever the number of workers, and wherever it is cut short."""
 
-import dataclasses
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from lives import changed, keys, record
 from small import WARM as SMALL
 from together import Steps, Trained, life, lives, together, train
 from torch import nn
 
-from analysis.results.records import Record, read_record
-from trainables.config.trial import Trial
+from analysis.results.records import Record
 from trainables.models.shared_norm import unshareable
-from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import ALONE, Workers, contiguous
 
-WARM = SMALL.model_copy(update={"probes": ("features", "gradients", "path")})
+WARM = changed(SMALL, probes=("features", "gradients", "path"))
 
 
 class Unused(nn.Module):
@@ -68,7 +67,7 @@ def cases():
 
 
 @pytest.fixture(scope="module", params=[2, 3])
-def trained(request: pytest.FixtureRequest) -> tuple[dict[str, Trained], list[dict[str, Trained]]]:
+def trained(request) -> tuple[dict[str, Trained], list[dict[str, Trained]]]:
     """What one worker makes of the cases, and what each of several does; of three workers, one has
     no example of the last mini-batch."""
     return train(ALONE, cases()), together(request.param, train, cases())
@@ -78,9 +77,7 @@ def trained(request: pytest.FixtureRequest) -> tuple[dict[str, Trained], list[di
 def test_steps_in_float64_are_those_of_one_worker(trained, case):
     one, several = trained
     for worker in several:
-        assert worker[case].state.keys() == one[case].state.keys()
-        for name, value in one[case].state.items():
-            torch.testing.assert_close(worker[case].state[name], value, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(worker[case].state, one[case].state, rtol=1e-10, atol=1e-12)
         assert worker[case].without_gradient == one[case].without_gradient
 
 
@@ -88,10 +85,8 @@ def test_steps_in_float64_are_those_of_one_worker(trained, case):
 def test_every_worker_has_all_outputs_in_order(trained, case):
     one, several = trained
     for worker in several:
-        for mine, wanted in [
-            (worker[case].outputs, one[case].outputs),
-            (worker[case].said, one[case].said),
-        ]:
+        for kind in ("outputs", "said"):
+            mine, wanted = (getattr(found[case], kind) for found in (worker, one))
             assert torch.equal(mine.labels, wanted.labels)
             torch.testing.assert_close(mine.logits, wanted.logits, rtol=1e-10, atol=1e-12)
 
@@ -132,20 +127,13 @@ def test_a_batch_normalisation_with_arithmetic_of_its_own_is_named():
     assert unshareable(nn.Sequential(Mine(3))) == "Mine"
 
 
-KEPT = WARM.model_copy(
-    update={"warmup": WARM.warmup.model_copy(update={"keep": "step_size"}), "probes": ()}
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Lived:
-    folder: Path
-    told: list[list[list[tuple[int, int]]]]  # by worker, of each life
+KEPT = changed(WARM, warmup={"keep": "step_size"}, probes=())
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
-    """Lives of two workers: whole; cut in the warm-up and in the task; then by one worker."""
+def lived(tmp_path_factory) -> SimpleNamespace:
+    """Lives of two workers, whole or cut short and the last one ended by one; `told`: what each
+    worker was told of each life."""
     folder = tmp_path_factory.mktemp("together")
     asked = [
         (WARM, folder / "whole", None, math.inf),
@@ -157,23 +145,15 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     ]
     told = together(2, lives, *asked)
     life(ALONE, WARM, folder / "handed")
-    return Lived(folder, told)
+    return SimpleNamespace(folder=folder, told=told)
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def alone(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     for trial in (WARM, KEPT):
         life(ALONE, trial, folder, checkpoint_seconds=math.inf)
     return folder
-
-
-def record_of(trial: Trial, folder: Path) -> Record:
-    payload = Storage(folder).get(record_key(trial.trial_id))
-    assert payload is not None
-    path = folder / "record.npz"
-    path.write_bytes(payload)
-    return read_record(path)
 
 
 def same_record(mine: Record, wanted: Record) -> None:
@@ -194,11 +174,11 @@ def same_record(mine: Record, wanted: Record) -> None:
 @pytest.mark.parametrize("how", ["whole", "cut", "handed"])
 def test_a_life_is_that_of_one_worker(lived, alone, how):
     """Warm-up and task; `handed`: begun by two workers, and ended by one."""
-    same_record(record_of(WARM, lived.folder / how), record_of(WARM, alone))
+    same_record(record(WARM, Storage(lived.folder / how)), record(WARM, Storage(alone)))
 
 
 def test_what_is_kept_of_a_warmup_is_that_of_one_worker(lived, alone):
-    same_record(record_of(KEPT, lived.folder / "kept"), record_of(KEPT, alone))
+    same_record(record(KEPT, Storage(lived.folder / "kept")), record(KEPT, Storage(alone)))
 
 
 def test_examples_are_counted_once_and_whole(lived):
@@ -210,9 +190,8 @@ def test_examples_are_counted_once_and_whole(lived):
 
 
 def test_a_life_leaves_its_record_and_its_warmup_and_nothing_else(lived):
-    found = [path for path in (lived.folder / "cut").rglob("*") if path.is_file()]
-    kinds = sorted(path.relative_to(lived.folder / "cut").parts[0] for path in found)
-    assert [kind for kind in kinds if kind != "record.npz"] == ["records", "warmups"]
+    kinds = [key.partition("/")[0] for key in keys(Storage(lived.folder / "cut"))]
+    assert kinds == ["records", "warmups"]
 
 
 def test_dropout_draws_of_each_worker_are_its_own():

@@ -1,16 +1,17 @@
-"""The training loop against a hand-written one, bit for bit; Adam and metrics against others'."""
+"""The training loop, a step at a time; metrics against others'. Whole lives are held against the
+method written out by hand in `lifecycle/test_trial_run.py`, optimizers in `test_optimizers.py`."""
 
 import copy
 import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import identical
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassCalibrationError
 
@@ -58,13 +59,6 @@ def batches_of(split: Split, size: int) -> list[tuple[Tensor, Tensor]]:
     return list(zip(split.inputs.split(size), split.labels.split(size), strict=True))
 
 
-def assert_same_state(one: nn.Module, other: nn.Module) -> None:
-    there = other.state_dict()
-    assert one.state_dict().keys() == there.keys()
-    for name, value in one.state_dict().items():
-        assert torch.equal(value, there[name]), name
-
-
 def adam(network: nn.Module) -> torch.optim.Optimizer:
     return make_optimizer(network.parameters(), SETTINGS)
 
@@ -75,43 +69,21 @@ def nothing(examples: int) -> None: ...
 # One epoch
 
 
-def test_epochs_equal_a_bare_pytorch_loop_bit_for_bit() -> None:
-    ours, theirs = network(), network()
-    split, held_out = images(150), images(50, seed=1)
-    our_optimizer = adam(ours)
-    their_optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3, weight_decay=1e-2, fused=True)
-    for _ in range(3):
-        said = train_epoch(ours, our_optimizer, iter(batches_of(split, 32)), nothing)
-        evaluate(ours, held_out)
-
-        logits_of_steps = []
-        theirs.train()
-        for inputs, labels in batches_of(split, 32):
-            logits = theirs(inputs)
-            loss = F.cross_entropy(logits, labels)
-            their_optimizer.zero_grad()
-            loss.backward()
-            their_optimizer.step()
-            logits_of_steps.append(logits.detach())
-        theirs.eval()
-        with torch.no_grad():
-            theirs(held_out.inputs)
-
-        assert_same_state(ours, theirs)
-        assert torch.equal(said.logits, torch.cat(logits_of_steps))
-        assert torch.equal(said.labels, split.labels)
-    assert not torch.equal(ours.state_dict()["1.weight"], network().state_dict()["1.weight"])
-
-
-def test_what_a_step_says_is_said_before_its_update_and_in_training_mode() -> None:
-    made, split = network(), images(16)
-    before = copy.deepcopy(made).train()(split.inputs).detach()
+def test_what_steps_say_is_said_before_their_updates_in_training_mode_and_in_order():
+    made, split = network(), images(40)
+    other = copy.deepcopy(made)
+    optimizer, expected = adam(other), []
+    for inputs, labels in batches_of(split, 16):
+        expected.append(copy.deepcopy(other).train()(inputs).detach())
+        train_epoch(other, optimizer, iter([(inputs, labels)]), nothing)
     said = train_epoch(made, adam(made), iter(batches_of(split, 16)), nothing)
-    assert torch.equal(said.logits, before)
+    assert torch.equal(said.logits, torch.cat(expected))
+    assert torch.equal(said.labels, split.labels)
     assert not said.logits.requires_grad
+    identical(made.state_dict(), other.state_dict())
 
 
-def test_every_step_is_told_with_its_examples_after_it_was_made() -> None:
+def test_every_step_is_told_with_its_examples_after_it_was_made():
     made, told, weights = network(), [], []
 
     def tick(examples: int) -> None:
@@ -125,87 +97,12 @@ def test_every_step_is_told_with_its_examples_after_it_was_made() -> None:
     assert torch.equal(weights[-1], made.state_dict()["1.weight"])
 
 
-def test_training_moves_and_reads_no_global_random_state() -> None:
-    states = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        before = torch.random.get_rng_state()
-        made = network()
-        batches = shuffled(images(64), 16, generator(0, "order"))
-        train_epoch(made, adam(made), batches, nothing)
-        assert torch.equal(torch.random.get_rng_state(), before)
-        states.append(made)
-    assert_same_state(*states)
-
-
-# The optimizer
-
-
-def adam_by_hand(
-    parameters: list[np.ndarray],
-    gradients: Iterator[list[np.ndarray]],
-    lr: float,
-    weight_decay: float,
-) -> None:
-    """Kingma & Ba 2015, algorithm 1, in place, with L2 added to the gradient."""
-    first = [np.zeros_like(p) for p in parameters]
-    second = [np.zeros_like(p) for p in parameters]
-    for t, of_step in enumerate(gradients, start=1):
-        for p, g, m, v in zip(parameters, of_step, first, second, strict=True):
-            g = g + weight_decay * p
-            m *= 0.9
-            m += 0.1 * g
-            v *= 0.999
-            v += 0.001 * g**2
-            p -= lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-6)], ids=str
-)
-@pytest.mark.parametrize("weight_decay", [0.0, 1e-3, 0.5])
-def test_the_optimizer_is_adam_with_l2_in_the_gradient(
-    weight_decay: float, dtype: torch.dtype, tolerance: float
-) -> None:
-    """A linear softmax classifier, whose gradient is (softmax − one-hot)ᵀ x / n, by hand."""
-    random = np.random.default_rng(0)
-    inputs, labels = random.normal(size=(5, 12, 7)), random.integers(3, size=(5, 12))
-    weight, bias = random.normal(size=(3, 7)), random.normal(size=3)
-    layer = nn.Linear(7, 3, dtype=dtype)
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weight))
-        layer.bias.copy_(torch.from_numpy(bias))
-
-    def gradients() -> Iterator[list[np.ndarray]]:
-        for x, y in zip(inputs, labels, strict=True):
-            odds = np.exp(x @ weight.T + bias)
-            error = (odds / odds.sum(axis=1, keepdims=True) - np.eye(3)[y]) / len(y)
-            yield [error.T @ x, error.sum(axis=0)]
-
-    steps = zip(torch.tensor(inputs, dtype=dtype), torch.tensor(labels), strict=True)
-    optimizer = make_optimizer(layer.parameters(), Optimizer(lr=0.01, weight_decay=weight_decay))
-    train_epoch(layer, optimizer, steps, nothing)
-    adam_by_hand([weight, bias], gradients(), 0.01, weight_decay)
-    np.testing.assert_allclose(layer.weight.detach().numpy(), weight, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(layer.bias.detach().numpy(), bias, rtol=0, atol=tolerance)
-
-
-def test_a_new_optimizer_has_no_state_and_trains_every_parameter() -> None:
-    made = network()
-    optimizer = adam(made)
-    assert not optimizer.state
-    (group,) = optimizer.param_groups
-    assert [id(p) for p in group["params"]] == [id(p) for p in made.parameters()]
-
-
 # Mini-batches
 
 
 @settings(deadline=None)
 @given(count=st.integers(1, 60), batch=st.integers(2, 20), seed=st.integers(0, 2**32))
-def test_an_epoch_visits_each_example_once_but_a_lone_last_one(
-    count: int, batch: int, seed: int
-) -> None:
+def test_an_epoch_visits_each_example_once_but_a_lone_last_one(count, batch, seed):
     made = list(shuffled(numbered(count), batch, torch.Generator().manual_seed(seed)))
     visited = [int(label) for _, labels in made for label in labels]
     assert len(set(visited)) == len(visited)
@@ -220,7 +117,7 @@ def order_of(batches: Iterator[tuple[Tensor, Tensor]]) -> list[int]:
     return [int(label) for _, labels in batches for label in labels]
 
 
-def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all() -> None:
+def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all():
     one, other = (torch.Generator().manual_seed(1) for _ in range(2))
     outside = torch.random.get_rng_state()
     epochs = [order_of(shuffled(numbered(40), 8, one)) for _ in range(4)]
@@ -229,7 +126,7 @@ def test_each_epoch_has_an_order_of_its_own_and_the_generator_decides_all() -> N
     assert torch.equal(torch.random.get_rng_state(), outside)
 
 
-def test_any_example_may_be_the_one_that_is_dropped() -> None:
+def test_any_example_may_be_the_one_that_is_dropped():
     random = torch.Generator().manual_seed(0)
     dropped = [set(range(5)) - set(order_of(shuffled(numbered(5), 2, random))) for _ in range(200)]
     counts = [dropped.count({number}) for number in range(5)]
@@ -240,16 +137,16 @@ def test_any_example_may_be_the_one_that_is_dropped() -> None:
 # Evaluating
 
 
-def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
+def test_evaluation_uses_running_statistics_and_moves_nothing():
     made = network()
     train_epoch(made, adam(made), iter(batches_of(images(64), 16)), nothing)
     before, outside = copy.deepcopy(made), torch.random.get_rng_state()
     gradients = [p.grad.clone() for p in made.parameters()]
     split = images(30, seed=2)
     said = evaluate(made, split)
-    assert_same_state(made, before)
+    identical(made.state_dict(), before.state_dict())
     assert torch.equal(torch.random.get_rng_state(), outside)
-    assert all(map(torch.equal, [p.grad for p in made.parameters()], gradients))
+    identical([p.grad for p in made.parameters()], gradients)
     assert not said.logits.requires_grad
 
     before.eval()
@@ -258,7 +155,7 @@ def test_evaluation_uses_running_statistics_and_moves_nothing() -> None:
     assert torch.equal(said.labels, split.labels)
 
 
-def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated() -> None:
+def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated():
     made, split = network().eval(), images(2 * EVALUATED_EXAMPLES + 7)
     said = evaluate(made, split)
     assert (said.logits.shape, said.logits.dtype) == ((507, 4), torch.float32)
@@ -268,7 +165,7 @@ def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated() -> No
         torch.testing.assert_close(said.logits[at : at + 1], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
+def test_dropout_is_off_in_evaluation_and_on_in_training():
     made = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Dropout(0.5))
     split = images(20)
     assert torch.equal(evaluate(made, split).logits, evaluate(made, split).logits)
@@ -286,9 +183,7 @@ def test_dropout_is_off_in_evaluation_and_on_in_training() -> None:
     classes=st.integers(2, 12),
     scale=st.floats(0.1, 5),
 )
-def test_metrics_agree_with_torch_and_torchmetrics(
-    seed: int, count: int, classes: int, scale: float
-) -> None:
+def test_metrics_agree_with_torch_and_torchmetrics(seed, count, classes, scale):
     random = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(count, classes, generator=random)
     labels = torch.randint(classes, (count,), generator=random)
@@ -307,21 +202,17 @@ def test_metrics_agree_with_torch_and_torchmetrics(
         assert measured["ece"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_network_that_is_sure_and_right_half_the_time_has_an_ece_of_a_half() -> None:
+def test_a_network_that_is_sure_and_right_half_the_time_has_an_ece_of_a_half():
     logits, labels = torch.tensor([[1e4, 0.0], [1e4, 0.0]]), torch.tensor([0, 1])
     measured = measure(Outputs(logits, labels))
     assert measured == {"loss": 5000.0, "accuracy": 0.5, "confidence": 1.0, "ece": 0.5}
-
-
-def test_metrics_are_plain_numbers() -> None:
-    measured = measure(Outputs(torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])))
     assert list(measured) == ["loss", "accuracy", "confidence", "ece"]
     assert {type(value) for value in measured.values()} == {float}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("at", [(0, 0), (6, 3)])
-def test_one_output_that_is_not_finite_is_divergence(value: float, at: tuple[int, int]) -> None:
+def test_one_output_that_is_not_finite_is_divergence(value, at):
     logits, labels = torch.zeros(7, 4), torch.zeros(7, dtype=torch.int64)
     measure(Outputs(logits, labels))
     logits[at] = value

@@ -1,7 +1,5 @@
 """Optimizers against their update rules written out, the schedule against PyTorch's own."""
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -56,15 +54,13 @@ def adam_by_hand(lr: float, coupled: float, decoupled: float) -> list[float]:
     ],
     ids=["sgd", "momentum", "adam: coupled L2", "adamw: decoupled"],
 )
-def test_a_step_is_the_published_update_rule(
-    settings: dict[str, Any], expected: list[float]
-) -> None:
+def test_a_step_is_the_published_update_rule(settings, expected):
     said = trajectory(Optimizer(lr=0.05, weight_decay=DECAY, **settings))
     assert said == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 50])
-def test_the_cosine_is_pytorch_s(epochs: int) -> None:
+def test_the_cosine_is_pytorch_s(epochs):
     task = Task(epochs=epochs, schedule="cosine", optimizer=Optimizer(name="sgd", lr=0.1))
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=0.1)
@@ -75,5 +71,5 @@ def test_the_cosine_is_pytorch_s(epochs: int) -> None:
         theirs.step()
 
 
-def test_without_a_schedule_the_learning_rate_stays() -> None:
+def test_without_a_schedule_the_learning_rate_stays():
     assert {learning_rate(Task(epochs=5), epoch) for epoch in range(1, 6)} == {2e-5}
