@@ -18,6 +18,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.exhibits.common.text import Bold
+from analysis.rendering import template
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -89,22 +90,14 @@ def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
 
 def to_html(frame: pd.DataFrame) -> Markup:
     """A `table` element without styles."""
-    head = Markup("</tr>\n<tr>").join(_html_header(frame))
-    rows = Markup().join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
-            row[0],
-            Markup().join(
-                Markup("<td>{}</td>").format(
-                    Markup("<b>{}</b>").format(cell) if isinstance(cell, Bold) else cell
-                )
-                for cell in row[1:]
-            ),
-        )
-        for row in _body(frame)
+    grouped = frame.columns.nlevels > 1
+    html = template("table.html.j2").render(
+        groups=[(of[0].group, len(of)) for of in _groups(frame)] if grouped else [],
+        names=[column.name for column in _columns(frame)],
+        rows=_body(frame),
+        is_bold=lambda cell: isinstance(cell, Bold),
     )
-    return Markup("<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>").format(
-        head, rows
-    )
+    return Markup(html)
 
 
 def markdown_escape(text: str) -> str:
@@ -155,20 +148,6 @@ def _latex_header(frame: pd.DataFrame) -> list[str]:
             rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
         first += width
     return [" & ".join(cells) + r" \\", " ".join(rules), names]
-
-
-def _html_header(frame: pd.DataFrame) -> list[Markup]:
-    """The cells of each line of the header."""
-    name = Markup('<th scope="col">{}</th>')
-    names = Markup().join(name.format(column.name) for column in _columns(frame))
-    if frame.columns.nlevels == 1:
-        return [names]
-    group = Markup('<th scope="colgroup" colspan="{}">{}</th>')
-    groups = Markup().join(
-        group.format(len(members), members[0].group) if members[0].group else Markup("<td></td>")
-        for members in _groups(frame)
-    )
-    return [groups, names]
 
 
 def _body(frame: pd.DataFrame) -> list[list[str]]:

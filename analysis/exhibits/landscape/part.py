@@ -17,7 +17,7 @@ COLOURS = "Colours mean the same in both maps of a row."
 class Part(NamedTuple):
     """What one probe adds to the exhibit."""
 
-    said: str
+    said: tuple[str, ...]  # sentences, of which some may be empty
     how: str
     tables: tuple[Table, ...]
     figures: tuple[Drawing, ...]
@@ -35,7 +35,7 @@ Found = TypeVar("Found", bound=NamedTuple)
 Stepped = TypeVar("Stepped", bound=Around)
 
 
-def by_epoch(record: Record, probe: str, kind: type[Found]) -> dict[int, Found]:
+def at_moments(record: Record, probe: str, kind: type[Found]) -> dict[int, Found]:
     """What a probe measured, by epoch of the task; no moment that has a number that is not finite,
     and nothing where the trial has no such probe."""
     names = [f"{probe}/{name}" for name in ("epoch", *kind._fields)]

@@ -15,7 +15,6 @@ from analysis.metrics.ood_scores import (
     TEMPERATURES,
     energy,
     gen,
-    last_layer,
     mahalanobis,
     max_logit,
     msp,
@@ -281,22 +280,6 @@ def test_vim_notices_what_no_logit_shows():
     assert auroc(vim(known, training, weight, bias), vim(beyond, training, weight, bias)) > 0.99
 
 
-def test_last_layer_is_found_from_features_and_logits():
-    layer = torch.nn.Linear(6, 3)
-    features = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
-    weight, bias = last_layer(features.numpy(), layer(features).detach().numpy())
-    np.testing.assert_allclose(weight, layer.weight.detach(), atol=1e-5)
-    np.testing.assert_allclose(bias, layer.bias.detach(), atol=1e-5)
-
-
-def test_last_layer_gives_the_same_logits_where_a_unit_is_dead(features):
-    _, training, _ = features
-    logits = training @ np.random.default_rng(0).normal(size=(8, 3)) + 1
-    weight, bias = last_layer(training, logits)
-    np.testing.assert_allclose(training @ weight.T + bias, logits, atol=1e-9)
-    np.testing.assert_allclose(weight[:, 5], 0, atol=1e-9)
-
-
 ONE, TWO = np.ones((2, 1)), np.ones((2, 2))
 
 
@@ -321,7 +304,6 @@ ONE, TWO = np.ones((2, 1)), np.ones((2, 2))
         (lambda: vim(TWO, TWO, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
         (lambda: vim(TWO, TWO * 0, np.eye(2), np.zeros(2)), "span no more than 1 dimensions"),
         (lambda: ood_detection(TWO, ONE, seed=0), "ood_logits must have 2 classes .* not 1"),
-        (lambda: last_layer(TWO, np.ones((3, 1))), "of one length, not 2 and 3"),
     ],
 )
 def test_features_without_a_truthful_score_are_refused(call, problem):

@@ -7,7 +7,8 @@ from drawings import assert_apart
 from scipy.stats import wilcoxon
 
 from analysis.exhibits.calibration.trajectories import trajectories
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.exhibit import made_of
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.rendering.table_formats import to_latex
 
 WARMUPS, EPOCHS = 4, 12

@@ -10,7 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from scipy.stats import norm, wilcoxon
 
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, made_of
+from analysis.exhibits.common.exhibit import made_of
+from analysis.exhibits.common.panels import GAP, WITH, WITHOUT
 from analysis.exhibits.dynamics.layers import layers
 from analysis.rendering.table_formats import to_html, to_latex
 

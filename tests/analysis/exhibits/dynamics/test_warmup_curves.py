@@ -8,7 +8,8 @@ import pytest
 from drawings import assert_apart, shown_texts
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.common.exhibit import GAP, WITH, made_of
+from analysis.exhibits.common.exhibit import made_of
+from analysis.exhibits.common.panels import GAP, WITH
 from analysis.exhibits.dynamics.warmup_curves import warmup_curves
 from analysis.rendering.table_formats import to_html, to_latex
 

@@ -9,7 +9,8 @@ import pytest
 from drawings import assert_apart, assert_within
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.exhibit import made_of
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.exhibits.initial_state.confidence import initial_confidence
 from analysis.rendering.table_formats import to_latex
 from analysis.results.plan import parse_plan

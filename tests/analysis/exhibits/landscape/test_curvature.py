@@ -7,7 +7,8 @@ import pytest
 from drawings import assert_apart, assert_plain
 from scipy.stats import wilcoxon
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.exhibit import made_of
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.exhibits.common.text import significant
 from analysis.exhibits.landscape.curvature import curvature, curvatures
 from analysis.rendering.table_formats import to_latex
