@@ -163,7 +163,6 @@ def _best(by_method: Mapping[str, Comparison]) -> list[tuple[str, str]]:
 
 
 def _moves(measure: Measure, rows: Sequence[Comparison]) -> str:
-    """How many cells warm-up moved which way, in a sentence."""
     measured, parts = [row for row in rows if row.n], []
     words = {-1: "lower", 1: "higher"}
     for way in (measure.expected, -measure.expected):

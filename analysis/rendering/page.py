@@ -41,7 +41,6 @@ def _inline(svg: bytes) -> Markup:
 
 
 def _provenance(results: StudyResults) -> dict[str, str]:
-    """Where the numbers come from, by name."""
     plan, records = results.plan, [t.record for t in results.trials if t.record]
     versions = {name for record in records for name in record.versions.items()}
     finished = [record.finished_at for record in records]

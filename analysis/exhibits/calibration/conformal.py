@@ -48,7 +48,6 @@ def conformal(results: StudyResults) -> Exhibit:
 
 
 def _numbers(conformed: Conformed) -> Mapping[tuple[str, str], float]:
-    """One trial's by measure, and score and α."""
     return {
         (measure.key, _method(measure, score, alpha)): float(value)
         for (score, alpha), found in conformed.items()

@@ -135,7 +135,6 @@ def _file(plane: Plane, measure: Measure) -> str:
 
 
 def _found(plane: Plane, ece: Sequence[Comparison], accuracy: Sequence[Comparison]) -> str:
-    """What a grid's cells say, in sentences."""
     first, second = plane.names
     head = f"Grid {plane.grid}, {first} × {second}:"
     cells = [row for row in ece if row.n]

@@ -119,7 +119,6 @@ def matched(record: Record, accuracy: float) -> dict[str, float]:
 
 
 def _compared(results: StudyResults, condition: str, target: Target) -> dict[str, Comparison]:
-    """Both comparisons by name, corrected for each other."""
 
     def numbers(trial: TrialResult) -> Mapping[str, float]:
         return matched(trial.record, target.accuracy) if trial.record else {}
@@ -145,7 +144,6 @@ def _paths_said(condition: str, networks: int) -> str:
 
 
 def _matched_said(target: Target, networks: pd.DataFrame) -> str:
-    """At which accuracy, and how near to it the networks come."""
     distance = (networks["accuracy_matched"] - target.accuracy).abs()
     usual, worst = number(float(distance.mean())), number(float(distance.max()))
     by_arm = networks.groupby("arm")["accuracy_matched"].mean()

@@ -83,7 +83,6 @@ def _table(grid: str, arms: Arms, reference: Reference) -> Table:
 
 
 def _control_texts(reference: np.ndarray, planned: int) -> dict[tuple[str, str], str]:
-    """The control's row, which has nothing to be compared with."""
     networks = str(reference.size) + (f" of {planned}" if reference.size < planned else "")
     return {
         ("Arm", ""): label(""),

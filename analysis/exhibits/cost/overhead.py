@@ -14,14 +14,9 @@ from dataclasses import dataclass
 from analysis.exhibits.common import cells
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import label, number, p_text, percent
+from analysis.exhibits.cost import warmup_levels
 from analysis.exhibits.cost.overhead_plots import Bar, dose_curves, stacked_bars
-from analysis.exhibits.cost.warmup_levels import (
-    Step,
-    WarmupLevels,
-    against_largest,
-    dose_of,
-    from_level,
-)
+from analysis.exhibits.cost.warmup_levels import Step, WarmupLevels
 from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
 from analysis.statistics.comparison import ECE, Comparison, compare_grid
 from analysis.statistics.paired import MIN_PAIRS
@@ -52,12 +47,12 @@ def overhead(results: StudyResults) -> Exhibit:
         if any(costs):
             said.append(_spent(grid, [cost for cost in costs if cost]))
             figures.append(stacked_bars(grid, _bars(results, grid)))
-        dose = dose_of(results, grid)
+        dose = warmup_levels.dose_of(results, grid)
         if dose:
-            steps = against_largest(dose)
+            steps = warmup_levels.against_largest(dose)
             said.append(_enough(dose, steps))
             tables += [_steps_table(dose, steps)] if steps else []
-            figures.append(dose_curves(dose, from_level(steps)))
+            figures.append(dose_curves(dose, warmup_levels.from_level(steps)))
     devices = sorted({trial.record.device for trial in results.trials if trial.record})
     how = _HOW.format(devices=" and ".join(devices) or "no device yet")
     return exhibit(results, "overhead", "What warm-up costs", (*said, how), tables, figures)
@@ -171,13 +166,12 @@ def _span(shares: Sequence[float]) -> str:
 
 
 def _enough(dose: WarmupLevels, steps: Sequence[Step]) -> str:
-    """What the comparisons with the largest level say, in sentences."""
     least, most = dose.ends
     if not steps:
         return f"Of {dose.name} only one level has complete pairs: there is nothing to compare."
     top = f"that of the {most} ({dose.text(dose.levels[-1])})"
     along = f" (and {', '.join(dose.along)})" if dose.along else ""
-    start, last = from_level(steps), steps[-1]
+    start, last = warmup_levels.from_level(steps), steps[-1]
     if start is not None:
         found = [s.row.p_exact for s in steps if s.level >= start and s.row.p_exact is not None]
         text = (
@@ -208,7 +202,6 @@ def _enough(dose: WarmupLevels, steps: Sequence[Step]) -> str:
 
 
 def _steps_table(dose: WarmupLevels, steps: Sequence[Step]) -> Table:
-    """A row for each level but the largest."""
     top = dose.text(dose.levels[-1])
     shown, numbers = [], []
     for step in steps:

@@ -115,7 +115,6 @@ def _even_said(row: Comparison) -> str:
 
 
 def _table(rows: Mapping[Measure, Rows]) -> Table:
-    """A row for each layer, the measures beside each other."""
     shown, numbers = [], []
     for place, name in enumerate(rows[NORM], start=1):
         texts = {("Layer", ""): name, ("No.", ""): str(place)}

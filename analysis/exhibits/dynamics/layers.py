@@ -96,7 +96,6 @@ def _changes_said(changes: Mapping[str, Values], weights: Rows) -> str:
 
 
 def _outputs_said(outputs: Rows) -> str:
-    """In which layers outputs shrink, and whether more so from layer to layer."""
     text = f"The s.d. of a layer's outputs is {by_layer.directions(outputs)}"
     ratios = {name: r for name, row in outputs.items() if not math.isnan(r := ratio(row))}
     if len(ratios) < 2:

@@ -139,7 +139,6 @@ def _ends(history: pd.DataFrame, column: str) -> tuple[float, float] | None:
 
 
 def _said(rows: Rows, measure: Measure, chance: float) -> str:
-    """Which way the mean of one measure went in each set."""
     there = [_one_said(name, row, chance) for (name, m), row in rows.items() if m == measure]
     what = "ECE" if measure.label == "ECE" else measure.label.lower()
     return f"Over the warm-up mean {what} {'; '.join(there)}."

@@ -17,15 +17,8 @@ from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_r
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, plural
-from analysis.exhibits.initial_state.confidence_plots import (
-    LOGITS,
-    SQUARES,
-    STATES,
-    Start,
-    are_levels,
-    draw_levels,
-    draw_outputs,
-)
+from analysis.exhibits.initial_state import confidence_plots as plots
+from analysis.exhibits.initial_state.confidence_plots import STATES, Start
 from analysis.metrics.classification import softmax
 from analysis.results.plan import levels
 from analysis.results.records import Record
@@ -70,10 +63,12 @@ def initial_confidence(results: StudyResults) -> Exhibit:
         at = levels(results.plan, grid)
         said.append(_said(grid, [start for start in starts if start.n], at))
         tables += [_table(grid, starts, measure) for measure in MEASURES]
-        figures.append(draw_levels(grid, [start for start in starts if start.n], at))
+        figures.append(plots.draw_levels(grid, [start for start in starts if start.n], at))
         if starts[0].n and starts[0].condition not in drawn:
             drawn.add(starts[0].condition)
-            figures.append(draw_outputs(grid, starts[0], _outputs(results, starts[0].condition)))
+            figures.append(
+                plots.draw_outputs(grid, starts[0], _outputs(results, starts[0].condition))
+            )
     said.append(_HOW if tables else "That takes the probe start_outputs.")
     return exhibit(results, "initial_confidence", title, said, tables, figures)
 
@@ -96,7 +91,7 @@ def _numbers(trial: TrialResult) -> Mapping[str, float]:
 
 def _measured(record: Record) -> Mapping[str, float]:
     """Of one network at the start of the task; empty where that was not measured."""
-    logits = record.probes.get(LOGITS)
+    logits = record.probes.get(plots.LOGITS)
     if logits is None:
         return {}
     confidence = float(softmax(logits).max(axis=1).mean())
@@ -106,7 +101,7 @@ def _measured(record: Record) -> Mapping[str, float]:
 def _outputs(results: StudyResults, condition: str) -> list[tuple[Record, Record]]:
     """(untrained, warmed up) of the condition's complete pairs that have them."""
     both = [pair for _, pair in record_pairs(results, condition)]
-    return [pair for pair in both if all(LOGITS in record.probes for record in pair)]
+    return [pair for pair in both if all(plots.LOGITS in record.probes for record in pair)]
 
 
 def _expected(results: StudyResults, condition: str) -> tuple[int, Prediction | None]:
@@ -114,10 +109,10 @@ def _expected(results: StudyResults, condition: str) -> tuple[int, Prediction | 
     untrained = [record for record, _ in _outputs(results, condition)]
     if not untrained:
         return 0, None
-    classes = int(untrained[0].probes[LOGITS].shape[1])
+    classes = int(untrained[0].probes[plots.LOGITS].shape[1])
     if not all(map(_known, untrained)):
         return classes, None
-    squares = np.concatenate([record.probes[SQUARES] for record in untrained])
+    squares = np.concatenate([record.probes[plots.SQUARES] for record in untrained])
     model = untrained[0].trial["model"]
     return classes, predict(squares, classes, int(model["depth"]), int(model["width"]))
 
@@ -126,11 +121,10 @@ def _known(record: Record) -> bool:
     """Whether the network is one that the theory knows, as it was first drawn."""
     model = record.trial.get("model", {})
     drawn = model.get("init") == "he" and not model.get("weights")
-    return model.get("name") == "mlp" and drawn and SQUARES in record.probes
+    return model.get("name") == "mlp" and drawn and plots.SQUARES in record.probes
 
 
 def _said(grid: str, starts: Sequence[Start], at: Mapping[str, float]) -> str:
-    """What the grid's networks show, in sentences; starts: those with a pair."""
     n, several = sum(start.n for start in starts), len(starts) > 1
     where = f"{len(starts)} conditions" if several else "one condition"
     average = " on average over the conditions" if several else ""
@@ -157,7 +151,7 @@ def _both(above: Sequence[float] | np.ndarray) -> str:
 
 def _ends(grid: str, starts: Sequence[Start], at: Mapping[str, float]) -> str:
     """The same at the least and at the greatest level, where conditions are levels."""
-    if not are_levels(starts, at):
+    if not plots.are_levels(starts, at):
         return ""
     ordered = sorted(starts, key=lambda start: at[start.condition])
     ends = (

@@ -19,12 +19,7 @@ from analysis.exhibits.common.cells import TEST, csv_row, mean, no_p, pair_count
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, p_text, plural
-from analysis.exhibits.initial_state.confidence_map_plots import (
-    MAPS,
-    Panel,
-    draw_maps,
-    draw_networks,
-)
+from analysis.exhibits.initial_state import confidence_map_plots as plots
 from analysis.exhibits.initial_state.confidence_plots import STATES
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record
@@ -165,11 +160,11 @@ def _moved(tested: Tested) -> str:
 
 def _drawn(place: int, plane: Plane) -> list[Drawing]:
     name, condition, chance = f"-{place + 1}" if place else "", plane.condition, plane.chance
-    confidence = Panel(plane.confidence.row, _verdict(plane.confidence), joined=False)
-    bias = Panel(plane.class_bias.row, _verdict(plane.class_bias), joined=True)
+    confidence = plots.Panel(plane.confidence.row, _verdict(plane.confidence), joined=False)
+    bias = plots.Panel(plane.class_bias.row, _verdict(plane.class_bias), joined=True)
     return [
-        draw_maps(f"confidence-map{name}", condition, plane.both[:MAPS], chance),
-        draw_networks(f"confidence-map-networks{name}", condition, confidence, bias, chance),
+        plots.draw_maps(f"confidence-map{name}", condition, plane.both[: plots.MAPS], chance),
+        plots.draw_networks(f"confidence-map-networks{name}", condition, confidence, bias, chance),
     ]
 
 
@@ -231,7 +226,6 @@ def _values(tested: Tested) -> dict[str, object]:
 
 
 def _networks(found: Sequence[Plane]) -> Table:
-    """Every network's numbers, for CSV alone."""
     rows = [
         {
             "condition": plane.condition,

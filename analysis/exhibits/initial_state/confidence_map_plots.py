@@ -95,7 +95,6 @@ def draw_networks(
 
 
 def _boxes(axes: Axes, panel: Panel) -> None:
-    """A box for each state; the points of a pair side by side."""
     row = panel.row
     spread = np.linspace(-0.14, 0.14, row.n) if not panel.joined and row.n > 1 else np.zeros(row.n)
     for x, numbers, colour, dark in zip(

@@ -5,27 +5,20 @@ Their directions are those of Li et al., Visualizing the loss landscape of neura
 every filter by its length. Planes have ECE too, and are measured at start and end.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from analysis.exhibits.common import by_epoch
-from analysis.exhibits.common.by_method import shown_condition
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import table
 from analysis.exhibits.common.panels import ARMS, one_by_one
 from analysis.exhibits.common.text import label, percent
-from analysis.exhibits.landscape.part import COLOURS, Part, alike, at_moments
-from analysis.exhibits.landscape.plots import (
-    Map,
-    MapRow,
-    Slices,
-    Values,
-    draw_maps,
-    draw_slices,
-    scales_in_words,
-)
+from analysis.exhibits.landscape import plots
+from analysis.exhibits.landscape.plots import Part, Values
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
@@ -61,6 +54,41 @@ class Slice(NamedTuple):
 
     steps: Values  # (steps,), ascending and equally spaced
     loss: Values  # (directions, steps)
+
+
+class Plane(NamedTuple):
+    """Loss and ECE around the weights of one moment; row: second direction, column: first."""
+
+    steps: Values  # (steps,)
+    loss: Values  # (steps, steps)
+    ece: Values  # (steps, steps)
+
+
+Found = TypeVar("Found", bound=NamedTuple)
+Stepped = TypeVar("Stepped", Slice, Plane)
+
+
+def at_moments(record: Record, probe: str, kind: type[Found]) -> dict[int, Found]:
+    """What a probe measured, by epoch of the task; no moment that has a number that is not finite,
+    and nothing where the trial has no such probe."""
+    names = [f"{probe}/{name}" for name in ("epoch", *kind._fields)]
+    if not all(name in record.probes for name in names):
+        return {}
+    epochs, *arrays = (record.probes[name] for name in names)
+    found = {
+        int(epoch): kind._make(array.astype(np.float64) for array in at_epoch)
+        for epoch, *at_epoch in zip(epochs, *arrays, strict=True)
+    }
+    return {e: of for e, of in found.items() if all(np.isfinite(array).all() for array in of)}
+
+
+def alike(
+    results: StudyResults, find: Callable[[Record], dict[int, Stepped]], epoch: int
+) -> list[tuple[Stepped, Stepped]]:
+    """(without, with) of the complete pairs measured at an epoch, at the steps of the first."""
+    both = [(find(a).get(epoch), find(b).get(epoch)) for _, (a, b) in shown_pairs(results)]
+    found = [(a, b) for a, b in both if a and b]
+    return [pair for pair in found if all(np.array_equal(m.steps, found[0][0].steps) for m in pair)]
 
 
 def slices_of(record: Record) -> dict[int, Slice]:
@@ -102,7 +130,7 @@ def slices_part(results: StudyResults) -> Part | None:
     for epoch in epochs:
         both = alike(results, slices_of, epoch)
         arms = (np.stack([a.loss for a, _ in both]), np.stack([b.loss for _, b in both]))
-        drawn.append(Slices(by_epoch.moment(epoch, epochs), epoch, both[0][0].steps, arms))
+        drawn.append(plots.Slices(by_epoch.moment(epoch, epochs), epoch, both[0][0].steps, arms))
     said = (
         f"Slices: {by_epoch.pairs_measured(results, rows)}.",
         by_epoch.sentence(ONE, rows, "the mean rise of the loss at |step| = 1"),
@@ -115,12 +143,11 @@ def slices_part(results: StudyResults) -> Part | None:
         table("landscape-slices", "Mean slices", (), _mean_slices(drawn)),
     )
     how = _SLICES.format(networks=one_by_one(max(len(slices.arms[0]) for slices in drawn)))
-    figures = (draw_slices(drawn, condition),)
+    figures = (plots.draw_slices(drawn, condition),)
     return Part(said, how, tables, figures, (by_epoch.MOMENTS, by_epoch.TABLE))
 
 
-def _mean_slices(drawn: list[Slices]) -> pd.DataFrame:
-    """The thick lines, for CSV."""
+def _mean_slices(drawn: list[plots.Slices]) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {
@@ -135,14 +162,6 @@ def _mean_slices(drawn: list[Slices]) -> pd.DataFrame:
         for arm, (name, _) in enumerate(ARMS)
     ]
     return pd.concat(frames, ignore_index=True)
-
-
-class Plane(NamedTuple):
-    """Loss and ECE around the weights of one moment; row: second direction, column: first."""
-
-    steps: Values  # (steps,)
-    loss: Values  # (steps, steps)
-    ece: Values  # (steps, steps)
 
 
 def planes_of(record: Record) -> dict[int, Plane]:
@@ -184,18 +203,18 @@ def planes_part(results: StudyResults) -> Part | None:
     tables = (by_epoch.moments_table("landscape-plane", title, rows, ON_PLANES),)
     losses, eces = (
         [
-            MapRow(by_epoch.moment(epoch, epochs), name, (_map(without, of), _map(with_, of)))
+            plots.MapRow(by_epoch.moment(epoch, epochs), name, (_map(without, of), _map(with_, of)))
             for epoch, (without, with_) in means.items()
         ]
         for of, name in (("loss", "loss"), ("ece", "ECE"))
     )
     where = f"on the plane of two random directions, condition “{condition}”, mean over networks"
     figures = (
-        draw_maps("landscape-plane-loss", f"Loss {where}", losses),
-        draw_maps("landscape-plane-ece", f"ECE {where}", eces),
+        plots.draw_maps("landscape-plane-loss", f"Loss {where}", losses),
+        plots.draw_maps("landscape-plane-ece", f"ECE {where}", eces),
     )
-    how = _PLANES.format(scales=scales_in_words(losses))
-    return Part(said, how, tables, figures, (COLOURS, by_epoch.MOMENTS, by_epoch.TABLE))
+    how = _PLANES.format(scales=plots.scales_in_words(losses))
+    return Part(said, how, tables, figures, (plots.COLOURS, by_epoch.MOMENTS, by_epoch.TABLE))
 
 
 def _mean_planes(both: list[tuple[Plane, Plane]]) -> tuple[Plane, Plane]:
@@ -206,5 +225,5 @@ def _mean_planes(both: list[tuple[Plane, Plane]]) -> tuple[Plane, Plane]:
     return without, with_
 
 
-def _map(plane: Plane, of: str) -> Map:
-    return Map(plane.steps, plane.steps, getattr(plane, of))
+def _map(plane: Plane, of: str) -> plots.Map:
+    return plots.Map(plane.steps, plane.steps, getattr(plane, of))

@@ -25,7 +25,7 @@ from analysis.exhibits.common.panels import ARMS, panels, plain
 from analysis.exhibits.common.text import label, significant
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
-from analysis.statistics.comparison import Comparison, Measure
+from analysis.statistics.comparison import Measure
 
 EIGENVALUE = Measure("eigenvalue", "Largest eigenvalue", -1)
 TRACE = Measure("trace", "Trace", -1)
@@ -146,10 +146,14 @@ def _error_said(rows: Rows, errors: Rows) -> str:
 def _with_errors(table: Table, errors: Rows) -> Table:
     """The traces' mean standard errors, in the trace's units, before its differences."""
     shown, numbers = table.shown.copy(), table.values.copy()
+    means = {
+        "with": {epoch: mean(row.with_) for (_, epoch), row in errors.items()},
+        "without": {epoch: mean(row.without) for (_, epoch), row in errors.items()},
+    }
     place = list(shown.columns).index(DELTA)
     for arm in ("with", "without"):
         found = [
-            _mean_error(errors.get((ERROR.key, epoch)), arm) if key == TRACE.key else math.nan
+            means[arm].get(epoch, math.nan) if key == TRACE.key else math.nan
             for key, epoch in zip(numbers["metric"], numbers["epoch"], strict=True)
         ]
         shown.insert(place, f"Error {arm}", [significant(error) for error in found])
@@ -157,12 +161,7 @@ def _with_errors(table: Table, errors: Rows) -> Table:
     return replace(table, shown=shown, values=numbers)
 
 
-def _mean_error(row: Comparison | None, arm: str) -> float:
-    return math.nan if row is None else mean(row.with_ if arm == "with" else row.without)
-
-
 def _axis_said(course: Course) -> str:
-    """Which scale a number's axis has, as a sentence."""
     if not course.values.any():
         return f"The axis of the {course.name_in_words} is linear."
     if not course.linear_to:

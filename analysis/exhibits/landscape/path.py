@@ -10,8 +10,15 @@ from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.panels import ARMS
 from analysis.exhibits.common.text import label, percent, significant
-from analysis.exhibits.landscape.part import COLOURS, Part
-from analysis.exhibits.landscape.plots import Map, MapRow, Values, draw_maps, scales_in_words
+from analysis.exhibits.landscape.plots import (
+    COLOURS,
+    Map,
+    MapRow,
+    Part,
+    Values,
+    draw_maps,
+    scales_in_words,
+)
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 

@@ -13,13 +13,14 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.exhibit import Drawing
+from analysis.exhibits.common.exhibit import Drawing, Table
 from analysis.exhibits.common.panels import ARMS, NETWORKS, panels
 from analysis.exhibits.common.text import number
 
 Values = NDArray[np.float64]
 
 SEQUENTIAL = "viridis"
+COLOURS = "Colours mean the same in both maps of a row."
 WIDE = 20  # highest / lowest loss from which colours are logarithmic
 REACH = 1e6  # highest / lowest of a logarithmic scale at most
 
@@ -27,6 +28,16 @@ _ACROSS = 4  # panels
 _CONTOURS = 8
 _AROUND = (Stroke(linewidth=2.8, foreground="black"), Normal())  # legible on any colour
 _MARKS = {"start": "white", "end": "#d55e00"}
+
+
+class Part(NamedTuple):
+    """What one probe adds to the exhibit."""
+
+    said: tuple[str, ...]  # sentences, of which some may be empty
+    how: str
+    tables: tuple[Table, ...]
+    figures: tuple[Drawing, ...]
+    shared: tuple[str, ...]  # how to read it, what others say too
 
 
 class Slices(NamedTuple):

@@ -10,25 +10,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.exhibits.common.by_method import (
-    HOW,
-    cached,
-    method_tables,
-    shown_condition,
-    shown_pairs,
-)
+from analysis.exhibits.common import by_method
+from analysis.exhibits.common.by_method import HOW, shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.panels import ARMS, GAP, panels
 from analysis.exhibits.common.text import label, number
-from analysis.exhibits.ood.detectors import (
-    MEASURES,
-    Detected,
-    Pair,
-    confidences,
-    detections,
-    numbers,
-    own_protocol,
-)
+from analysis.exhibits.ood import detectors
+from analysis.exhibits.ood.detectors import Detected, Pair
 from analysis.metrics.ood import auroc, roc_curve
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
@@ -56,22 +44,24 @@ def detection(results: StudyResults) -> Exhibit:
         "images; all methods are measured on the other halves, the ROC curves and histograms on "
         "all images."
     )
-    tables = [*method_tables(results, "detection", MEASURES, measured), _tuned(results, both)]
+    tables = [
+        *by_method.method_tables(results, "detection", detectors.MEASURES, measured),
+        _tuned(results, both),
+    ]
     figures = (_roc(results, both), _histograms(results, both))
     return exhibit(results, "detection", title, (how, HOW), tables, figures)
 
 
 def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
     """Every method's numbers of one trial, under its own protocol."""
-    return numbers(_own(record, seed))
+    return detectors.numbers(_own(record, seed))
 
 
 def _own(record: Record, seed: int) -> Detected:
-    return cached(detections, record, seed, own_protocol(record))
+    return by_method.cached(detectors.detections, record, seed, detectors.own_protocol(record))
 
 
 def _tuned(results: StudyResults, both: Pairs) -> Table:
-    """How often which parameter was chosen, by method and arm."""
     chosen: dict[str, tuple[Counter[str], Counter[str]]] = {}
     for replicate, pair in both:
         for arm, record in enumerate(pair):
@@ -99,7 +89,6 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def _roc(results: StudyResults, both: Pairs) -> Drawing:
-    """ROC of the maximum softmax."""
     with panels(3.4, 3.2) as (figure, [axes]):
         areas = draw_roc(axes, [_confidences(both, arm) for arm in (0, 1)])
     title = f"ROC of the maximum softmax, “{label(shown_condition(results))}”, mean ± s.d."
@@ -107,7 +96,6 @@ def _roc(results: StudyResults, both: Pairs) -> Drawing:
 
 
 def _histograms(results: StudyResults, both: Pairs) -> Drawing:
-    """Confidence on test and out-of-distribution images, an arm a panel, with the chance line."""
     chance = 1 / both[0][1][0].logits["test"].shape[1]
     with panels(6.4, 2.6, 2, sharey=True) as (figure, drawn):
         for arm, axes in enumerate(drawn):
@@ -122,7 +110,7 @@ def _histograms(results: StudyResults, both: Pairs) -> Drawing:
 
 def _confidences(both: Pairs, arm: int) -> Scores:
     records = [pair[arm] for _, pair in both]
-    found = (confidences(record, own_protocol(record)) for record in records)
+    found = (detectors.confidences(record, detectors.own_protocol(record)) for record in records)
     return [scores for scores in found if scores]
 
 

@@ -12,13 +12,8 @@ from functools import cache
 
 from matplotlib.axes import Axes
 
-from analysis.exhibits.common.by_method import (
-    Measured,
-    cached,
-    compare_methods,
-    shown_condition,
-    shown_pairs,
-)
+from analysis.exhibits.common import by_method
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.cells import BOTH, DELTA, INTERVAL, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.panels import ARMS, GAP, WITH, legend_above, name_rows, panels, reach
@@ -72,14 +67,14 @@ def protocols(results: StudyResults) -> Exhibit:
 def _compared(results: StudyResults, protocol: str) -> Rows:
     """Every method that some pair has under the protocol, in every condition."""
     conditions = results.plan.conditions()
-    rows = compare_methods(results, conditions, AUROC, _under(protocol))
+    rows = by_method.compare_methods(results, conditions, AUROC, _under(protocol))
     there = {method for (method, _), row in rows.items() if row.n}
     return {key: row for key, row in rows.items() if key[0] in there}
 
 
 @cache
-def _under(protocol: str) -> Measured:
-    return lambda record, seed: numbers(cached(detections, record, seed, protocol))
+def _under(protocol: str) -> by_method.Measured:
+    return lambda record, seed: numbers(by_method.cached(detections, record, seed, protocol))
 
 
 def _effects(compared: Mapping[str, Rows]) -> dict[str, Effects]:
@@ -96,7 +91,6 @@ def _effects(compared: Mapping[str, Rows]) -> dict[str, Effects]:
 
 
 def _not_measured(results: StudyResults, compared: Mapping[str, Rows]) -> list[str]:
-    """Sentences on the conditions that a protocol's table lacks."""
     conditions = results.plan.conditions()
     complete = [c for c in conditions if pairs(results, c)]
     said = []
@@ -233,7 +227,6 @@ def _confidences(results: StudyResults, protocol: str) -> Arms:
 
 
 def _roc(results: StudyResults, scores: Mapping[str, Arms]) -> Drawing:
-    """ROC of the maximum softmax, a protocol a panel."""
     areas = []
     with panels(0.4 + 3.0 * len(scores), 3.2, len(scores), sharey=True) as (figure, drawn):
         for axes, (protocol, arms) in zip(drawn, scores.items(), strict=True):
@@ -247,7 +240,6 @@ def _roc(results: StudyResults, scores: Mapping[str, Arms]) -> Drawing:
 
 
 def _histograms(results: StudyResults, scores: Mapping[str, Arms]) -> Drawing:
-    """Confidence on test and out-of-distribution images, protocols × arms."""
     chance = 1 / shown_pairs(results)[0][1][0].logits["test"].shape[1]
     height, count = 0.5 + 2.1 * len(scores), len(scores)
     with panels(6.4, height, 2, count, sharex=True, sharey=True) as (figure, drawn):
