@@ -12,16 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from analysis.exhibits.calibration.posthoc import MEASURES as CALIBRATION
-from analysis.exhibits.calibration.posthoc import measured as calibrated
+from analysis.exhibits.calibration import posthoc
 from analysis.exhibits.common.by_method import Measured, compare_methods
 from analysis.exhibits.common.cells import BOTH, csv_row, mean, pair_count, spread
-from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.exhibit import Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import Bold, label
-from analysis.exhibits.ood.detection import NO_OOD
-from analysis.exhibits.ood.detection import measured as detected
+from analysis.exhibits.ood import detection
 from analysis.exhibits.ood.detectors import AUROC, PAPERS, PROTOCOLS, own_protocol
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Comparison, Measure
@@ -54,8 +51,8 @@ def posthoc_by_condition(results: StudyResults) -> Exhibit:
     form = _Form(
         "posthoc_by_condition",
         "Calibration afterwards, by condition",
-        CALIBRATION[0],
-        calibrated,
+        posthoc.MEASURES[0],
+        posthoc.measured,
         _POSTHOC,
         "Each method is fitted on a random half of the test set and measured on the other half, "
         "with 10 bins for all.",
@@ -70,11 +67,11 @@ def detection_by_condition(results: StudyResults) -> Exhibit:
         "detection_by_condition",
         "Out-of-distribution detection, by condition",
         AUROC,
-        detected,
+        detection.measured,
         PAPERS,
         "Parameters are tuned by AUROC on a random half of the test and of the out-of-distribution "
         f"images, and all methods are measured on the other halves. {_protocol(results)}",
-        NO_OOD,
+        detection.NO_OOD,
     )
     return _exhibit(results, form)
 
@@ -92,19 +89,16 @@ def _exhibit(results: StudyResults, form: _Form) -> Exhibit:
     conditions = results.plan.conditions()
     rows = compare_methods(results, conditions, form.measure, form.measured)
     if not any(row.n for row in rows.values()):
-        return Exhibit(form.name, form.title, f"{form.nothing} {made_of(results)}")
-    caption = " ".join(
-        [
-            _moves(form.measure, list(rows.values())),
-            _winners(form.measure, conditions, rows),
-            f"{form.how} The halves are the same in both arms of a pair and for every method.",
-            "Mean ± s.d. over the complete pairs, without and with warm-up; the best mean of a row "
-            f"is bold, and so are its equals. {_marks()}",
-            made_of(results),
-        ]
+        return exhibit(results, form.name, form.title, [form.nothing])
+    said = (
+        _moves(form.measure, list(rows.values())),
+        _winners(conditions, rows),
+        f"{form.how} The halves are the same in both arms of a pair and for every method.",
+        "Mean ± s.d. over the complete pairs, without and with warm-up; the best mean of a row is "
+        f"bold, and so are its equals. {_marks()}",
     )
     tables = [_table(form, place, rows, methods) for place, methods in _parted(form, rows)]
-    return Exhibit(form.name, form.title, caption, tuple(tables))
+    return exhibit(results, form.name, form.title, said, tables)
 
 
 def _marks() -> str:
@@ -128,8 +122,6 @@ def _table(form: _Form, place: int, rows: Rows, methods: Sequence[str]) -> Table
     """A row for each condition; of CSV's, for each condition and method."""
     conditions = list(dict.fromkeys(condition for _, condition in rows))
     shown = [_row(condition, {m: rows[m, condition] for m in methods}) for condition in conditions]
-    frame = pd.DataFrame([list(row.values()) for row in shown], dtype=object)
-    frame.columns = pd.MultiIndex.from_tuples(list(shown[0]))
     numbers = [
         {"condition": condition, "method": method}
         | csv_row(rows[method, condition])
@@ -139,7 +131,7 @@ def _table(form: _Form, place: int, rows: Rows, methods: Sequence[str]) -> Table
     ]
     name = form.name.replace("_", "-") + (f"-{place + 1}" if place else "")
     title = f"{form.measure.label} by condition and method" + (", further methods" if place else "")
-    return Table(name, title, frame, pd.DataFrame(numbers))
+    return table(name, title, shown, numbers)
 
 
 def _row(condition: str, by_method: Mapping[str, Comparison]) -> dict[tuple[str, str], str]:
@@ -171,7 +163,6 @@ def _best(by_method: Mapping[str, Comparison]) -> list[tuple[str, str]]:
 
 
 def _moves(measure: Measure, rows: Sequence[Comparison]) -> str:
-    """How many cells warm-up moved which way, in a sentence."""
     measured, parts = [row for row in rows if row.n], []
     words = {-1: "lower", 1: "higher"}
     for way in (measure.expected, -measure.expected):
@@ -185,7 +176,7 @@ def _moves(measure: Measure, rows: Sequence[Comparison]) -> str:
     )
 
 
-def _winners(measure: Measure, conditions: Sequence[str], rows: Rows) -> str:
+def _winners(conditions: Sequence[str], rows: Rows) -> str:
     """Which method and arm is the best of all, or its equal, in how many conditions, in words."""
     methods = dict.fromkeys(method for method, _ in rows)
     best = [_best({m: rows[m, condition] for m in methods}) for condition in conditions]

@@ -177,9 +177,9 @@ def vim(
     along `dimension` directions; R are the others. α makes the virtual logit as large as the
     largest real one, in the training set's mean.
 
-    weight: (classes, width) and bias: (classes,), of the last layer; where they were not recorded,
-    `last_layer` finds them. dimension: in 1..width − 1; half the width where it is not given (the
-    paper's, 512 and 1,000, are for widths of 768 and 2,048).
+    weight: (classes, width) and bias: (classes,), of the last layer. dimension: in 1..width − 1;
+    half the width where it is not given (the paper's, 512 and 1,000, are for widths of 768 and
+    2,048).
     """
     known, training = _features(features, training_features)
     matrix = checks.matrix(weight, "weight", "(classes, width)")
@@ -207,22 +207,6 @@ def vim(
     alpha = (training @ matrix.T + offset).max(axis=1).mean() / usual
     scores: NDArray[np.float64] = energy(known @ matrix.T + offset) - alpha * residual(known)
     return scores
-
-
-def last_layer(
-    features: ArrayLike, logits: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weight (classes, width) and bias (classes,) of the linear layer that maps one to the other.
-
-    By least squares, which is exact where the features span their space. Where they do not, as with
-    a dead unit, it is the smallest layer that gives these logits.
-    """
-    known = checks.matrix(features, "features", "(n, width)")
-    targets = checks.matrix(logits, "logits")
-    checks.same_length(("features", "logits"), (len(known), len(targets)))
-    with_one = np.hstack([known, np.ones((len(known), 1))])
-    solution = np.linalg.lstsq(with_one, targets, rcond=None)[0].astype(np.float64)
-    return solution[:-1].T, solution[-1]
 
 
 def _of_unit_length(rows: NDArray[np.float64]) -> NDArray[np.float64]:

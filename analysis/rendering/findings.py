@@ -33,11 +33,7 @@ def findings(results: StudyResults) -> list[str]:
 
 def _found(results: StudyResults) -> list[str]:
     if results.plan.search is not None:
-        return (
-            [" ".join(sentences(results))]
-            if sentences(results)
-            else ["The search has no best yet."]
-        )
+        return [" ".join(sentences(results)) or "The search has no best yet."]
     if not results.plan.grids:
         return [_alone(results)]
     measure = ECE if results.plan.trains else CONFIDENCE
@@ -48,7 +44,6 @@ def _found(results: StudyResults) -> list[str]:
 
 
 def _alone(results: StudyResults) -> str:
-    """Of a study of controls alone."""
     done = [trial.numbers for trial in results.trials if trial.numbers]
     if done and not results.plan.trains:
         confidence = sum(numbers[CONFIDENCE.key] for numbers in done) / len(done)
@@ -131,12 +126,10 @@ def _significance(rows: list[Comparison]) -> str:
 
 
 def _others(results: StudyResults, grid: str) -> str:
-    parts = [
-        text
-        for measure, name in _OTHERS.items()
-        if (text := _direction(compare_grid(results, grid, measure), name))
-    ]
-    return " ".join(parts)
+    said = (
+        _direction(compare_grid(results, grid, measure), name) for measure, name in _OTHERS.items()
+    )
+    return " ".join(filter(None, said))
 
 
 def _direction(rows: list[Comparison], name: str) -> str:

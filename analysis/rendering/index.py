@@ -8,10 +8,8 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from analysis.rendering import template
 from analysis.rendering.report import CONTENTS
 
 
@@ -29,17 +27,6 @@ def write_index(title: str, answers: str, reports: Sequence[Path], folder: Path)
         shutil.copytree(report, folder / name, dirs_exist_ok=True)
         entries.append(contents | {"folder": name})
     page = folder / "index.html"
-    page.write_text(_render(title, answers, entries), "utf-8")
+    html = template("index.html.j2").render(title=title, answers=answers, studies=entries)
+    page.write_text(html, "utf-8")
     return page
-
-
-def _render(title: str, answers: str, entries: list[dict[str, Any]]) -> str:
-    environment = Environment(
-        loader=PackageLoader("analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("index.html.j2")
-    return template.render(title=title, answers=answers, studies=entries)

@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.exhibits.common.exhibit import Exhibit, pairs_planned
+from analysis.rendering import template
 from analysis.rendering.findings import findings
 from analysis.rendering.table_formats import to_html
 from analysis.results.study_results import OUTCOMES, StudyResults
@@ -16,14 +16,7 @@ from analysis.results.study_results import OUTCOMES, StudyResults
 
 def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[str, bytes]) -> str:
     """The page; svg: a figure's name → its file."""
-    environment = Environment(
-        loader=PackageLoader("analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         plan=results.plan,
         pairs_planned=pairs_planned(results),
         findings=findings(results),
@@ -48,7 +41,6 @@ def _inline(svg: bytes) -> Markup:
 
 
 def _provenance(results: StudyResults) -> dict[str, str]:
-    """Where the numbers come from, by name."""
     plan, records = results.plan, [t.record for t in results.trials if t.record]
     versions = {name for record in records for name in record.versions.items()}
     finished = [record.finished_at for record in records]

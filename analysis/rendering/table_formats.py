@@ -12,12 +12,12 @@ A column of no group is (name, "").
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
 
 from analysis.exhibits.common.text import Bold
+from analysis.rendering import template
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -55,7 +55,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~#])")
 def to_markdown(frame: pd.DataFrame) -> str:
     """A table as GitHub renders it."""
     rule = [":---"] + ["---:"] * (frame.shape[1] - 1)
-    header = [markdown_escape(column.whole) for column in _columns(frame)]
+    header = [markdown_escape(", ".join(filter(None, column))) for column in _columns(frame)]
     body = [[_bold("**{}**", markdown_escape(cell), cell) for cell in row] for row in _body(frame)]
     return "".join(f"| {' | '.join(row)} |\n" for row in [header, rule, *body])
 
@@ -89,22 +89,14 @@ def to_latex(frame: pd.DataFrame, caption: str, label: str) -> str:
 
 def to_html(frame: pd.DataFrame) -> Markup:
     """A `table` element without styles."""
-    head = Markup("</tr>\n<tr>").join(_html_header(frame))
-    rows = Markup().join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
-            row[0],
-            Markup().join(
-                Markup("<td>{}</td>").format(
-                    Markup("<b>{}</b>").format(cell) if isinstance(cell, Bold) else cell
-                )
-                for cell in row[1:]
-            ),
-        )
-        for row in _body(frame)
+    grouped = frame.columns.nlevels > 1
+    html = template("table.html.j2").render(
+        groups=list(_groups(frame)) if grouped else [],
+        names=[name for _, name in _columns(frame)],
+        rows=_body(frame),
+        is_bold=lambda cell: isinstance(cell, Bold),
     )
-    return Markup("<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>").format(
-        head, rows
-    )
+    return Markup(html)
 
 
 def markdown_escape(text: str) -> str:
@@ -117,58 +109,33 @@ def latex_escape(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
-class _Column(NamedTuple):
-    group: str  # "" where it has none
-    name: str
-
-    @property
-    def whole(self) -> str:
-        return f"{self.group}, {self.name}" if self.group else self.name
-
-
-def _columns(frame: pd.DataFrame) -> list[_Column]:
+def _columns(frame: pd.DataFrame) -> list[tuple[str, str]]:
+    """(group, name) of each; "" where it has no group."""
     levels = [map(str, frame.columns.get_level_values(n)) for n in range(frame.columns.nlevels)]
     if len(levels) == 1:
-        return [_Column("", name) for name in levels[0]]
-    return [
-        _Column(group, name) if name else _Column("", group)
-        for group, name in zip(*levels, strict=True)
-    ]
+        return [("", name) for name in levels[0]]
+    return [(group, name) if name else ("", group) for group, name in zip(*levels, strict=True)]
 
 
-def _groups(frame: pd.DataFrame) -> Iterator[list[_Column]]:
-    """Neighbouring columns of one group together, and each of no group by itself."""
-    placed = enumerate(_columns(frame))
-    for _, members in groupby(placed, lambda at: at[1].group or at[0]):
-        yield [column for _, column in members]
+def _groups(frame: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    """The groups, and how many neighbouring columns each has; one of no group is by itself."""
+    placed = enumerate(group for group, _ in _columns(frame))
+    for _, members in groupby(placed, lambda at: at[1] or at[0]):
+        found = [group for _, group in members]
+        yield found[0], len(found)
 
 
 def _latex_header(frame: pd.DataFrame) -> list[str]:
-    names = " & ".join(latex_escape(column.name) for column in _columns(frame)) + r" \\"
+    names = " & ".join(latex_escape(name) for _, name in _columns(frame)) + r" \\"
     if frame.columns.nlevels == 1:
         return [names]
     cells, rules, first = [], [], 1
-    for members in _groups(frame):
-        group, width = latex_escape(members[0].group), len(members)
-        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{group}}}" if group else "")
+    for group, width in _groups(frame):
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex_escape(group)}}}" if group else "")
         if group:
             rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
         first += width
     return [" & ".join(cells) + r" \\", " ".join(rules), names]
-
-
-def _html_header(frame: pd.DataFrame) -> list[Markup]:
-    """The cells of each line of the header."""
-    name = Markup('<th scope="col">{}</th>')
-    names = Markup().join(name.format(column.name) for column in _columns(frame))
-    if frame.columns.nlevels == 1:
-        return [names]
-    group = Markup('<th scope="colgroup" colspan="{}">{}</th>')
-    groups = Markup().join(
-        group.format(len(members), members[0].group) if members[0].group else Markup("<td></td>")
-        for members in _groups(frame)
-    )
-    return [groups, names]
 
 
 def _body(frame: pd.DataFrame) -> list[list[str]]:

@@ -53,7 +53,7 @@ def outside(database: Path) -> list[Address]:
     """Those outside the folder of the database; no experiment that MLflow made and nobody used."""
     found, here = [], {}
     every = addresses(database)
-    used = any(address.table == "runs" and _experiment(address) == _DEFAULT for address in every)
+    used = any(a.table == "runs" and a.place.parts[1] == _DEFAULT for a in every)
     for address in every:
         if address.folder not in here:
             here[address.folder] = same_folder(address.folder, database.parent)
@@ -97,7 +97,3 @@ def _of_table(connection: sqlite3.Connection, table: str) -> Iterator[Address]:
         if at:
             place = Path(*parts[at[-1] :])
             yield Address(table, str(own), said, Path(*parts[: at[-1]]), place)
-
-
-def _experiment(address: Address) -> str:
-    return address.place.parts[1]

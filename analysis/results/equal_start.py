@@ -72,17 +72,13 @@ def warning(results: StudyResults) -> list[str]:
     first = found[0]
     planned = sum(t.pair in results.by_id and t.arm != "control" for t in results.trials)
     name = f"{first.with_.condition or first.with_.arm} #{first.with_.replicate}"
-    without, with_ = first.values
+    (without, with_), loss = first.values, first.loss.replace("_", " ")
     return [
         f"Do not read this as the effect of the warm-up: in {len(found)} of {planned} pairs the "
-        f"two networks were not the same before it (of {name} the untrained {_words(first.loss)} "
+        f"two networks were not the same before it (of {name} the untrained {loss} "
         f"is {without:.6g} without and {with_:.6g} with). Their code draws what no seed fixes, or "
         "was another when one of them ran."
     ]
-
-
-def _words(loss: str) -> str:
-    return loss.replace("_", " ")
 
 
 def _rounding(record: Record) -> float:

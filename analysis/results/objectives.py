@@ -28,42 +28,35 @@ class Objective:
     of: Callable[[Record, str], float]  # of a record's split
 
 
-def _ece(record: Record, split: str) -> float:
-    return expected_calibration_error(*_confidence(record, split))
+def _of_logits(metric: Callable[[Any, Any], float]) -> Callable[[Record, str], float]:
+    """A metric of logits and labels."""
+    return lambda record, split: metric(record.logits[split], record.labels[split])
 
 
-def _gap(record: Record, split: str) -> float:
-    return abs(calibration_gap(*_confidence(record, split)))
+def _brier(logits: Any, labels: Any) -> float:
+    return brier_score(softmax(logits), labels)
 
 
-def _nll(record: Record, split: str) -> float:
-    return negative_log_likelihood(record.logits[split], record.labels[split])
+def _ece(logits: Any, labels: Any) -> float:
+    return expected_calibration_error(*confidence_and_correct(logits, labels))
 
 
-def _brier(record: Record, split: str) -> float:
-    return brier_score(softmax(record.logits[split]), record.labels[split])
-
-
-def _accuracy(record: Record, split: str) -> float:
-    return accuracy(record.logits[split], record.labels[split])
+def _gap(logits: Any, labels: Any) -> float:
+    return abs(calibration_gap(*confidence_and_correct(logits, labels)))
 
 
 def _warmup_examples(record: Record, split: str) -> float:
     return float(record.examples["warmup"])
 
 
-def _confidence(record: Record, split: str) -> tuple[Any, Any]:
-    return confidence_and_correct(record.logits[split], record.labels[split])
-
-
 OBJECTIVES: Mapping[str, Objective] = {
     objective.name: objective
     for objective in (
-        Objective("ece", "ECE", "minimize", _ece),
-        Objective("nll", "NLL", "minimize", _nll),
-        Objective("brier", "Brier score", "minimize", _brier),
-        Objective("gap", "|confidence − accuracy|", "minimize", _gap),
-        Objective("accuracy", "accuracy", "maximize", _accuracy),
+        Objective("ece", "ECE", "minimize", _of_logits(_ece)),
+        Objective("nll", "NLL", "minimize", _of_logits(negative_log_likelihood)),
+        Objective("brier", "Brier score", "minimize", _of_logits(_brier)),
+        Objective("gap", "|confidence − accuracy|", "minimize", _of_logits(_gap)),
+        Objective("accuracy", "accuracy", "maximize", _of_logits(accuracy)),
         Objective("warmup_examples", "warm-up examples", "minimize", _warmup_examples),
     )
 }

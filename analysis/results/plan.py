@@ -42,9 +42,7 @@ class Plan:
     grids: Mapping[str, tuple[str, ...]]  # grid → its conditions, in order
     trials: tuple[PlannedTrial, ...]
     left_out: tuple[str, ...] = ()  # levels that have no meaning for the data, and why
-    search: Mapping[str, Any] | None = (
-        None  # what a search has proposed; see `analysis.results.search`
-    )
+    search: Mapping[str, Any] | None = None  # what a search proposed, see `analysis.results.search`
     found: tuple[str, ...] = ()  # in the data sets, in sentences
 
     @property
@@ -60,6 +58,11 @@ class Plan:
     def conditions(self) -> tuple[str, ...]:
         """Every grid's conditions, each once, in order."""
         return tuple(dict.fromkeys(c for grid in self.grids.values() for c in grid))
+
+    def cells(self, grid: str) -> dict[str, Mapping[str, Any]]:
+        """The cell of each of a grid's conditions, in order; empty where no trial is planned."""
+        cells = {trial.condition: trial.cell for trial in self.trials if trial.arm != "control"}
+        return {condition: cells.get(condition, {}) for condition in self.grids[grid]}
 
 
 def parse_plan(text: str) -> Plan:
@@ -93,16 +96,22 @@ def levels(plan: Plan, grid: str) -> dict[str, float]:
     A condition that leaves the field alone has the base trial's. Empty where the grid is not one of
     numbers, or one of its conditions has none.
     """
-    cells = {trial.condition: trial.cell for trial in plan.trials if trial.arm != "control"}
-    chosen = [cells.get(condition, {}) for condition in plan.grids[grid]]
-    field = next((f for cell in chosen for f in cell if f.rsplit(".", 1)[-1] == grid), None)
+    chosen = plan.cells(grid)
+    field = next(
+        (f for cell in chosen.values() for f in cell if f.rsplit(".", 1)[-1] == grid), None
+    )
     if field is None:
         return {}
     default = _lookup(plan.base, field)
-    values = [cell.get(field, default) for cell in chosen]
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    values = {condition: cell.get(field, default) for condition, cell in chosen.items()}
+    if not all(map(is_number, values.values())):
         return {}
-    return dict(zip(plan.grids[grid], map(float, values), strict=True))
+    return {condition: float(value) for condition, value in values.items()}
+
+
+def is_number(level: object) -> bool:
+    """Whether a field's level is one; True is none."""
+    return isinstance(level, int | float) and not isinstance(level, bool)
 
 
 def _lookup(fields: Any, dotted: str) -> Any:

@@ -21,9 +21,9 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +31,8 @@ import numpy as np
 import pandas as pd
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
+
+Read = Callable[[str], NDArray[Any]]  # an array by its whole name
 
 FORMAT = 1
 STATUSES = ("finished", "diverged")
@@ -85,7 +87,7 @@ def read_record(source: Path | BinaryIO | bytes, name: str = "") -> Record:
     except _UNREADABLE as error:
         raise _damaged(name, error) from error
     try:
-        parts = {kind: dict(part) for kind, part in _parts(arrays).items()}
+        parts = {kind: dict(part) for kind, part in _parts(arrays.__getitem__, arrays).items()}
         return _checked(_record(_fields(arrays), parts))
     except KeyError as error:
         raise RecordError(f"{name}: not a whole record, {error.args[0]!r} is missing") from error
@@ -100,7 +102,7 @@ def stored_record(path: Path, fields: Mapping[str, Any], names: Iterable[str]) -
         path: of a file that was read as a whole record before.
         fields, names: what `fields` and `array_names` said of that.
     """
-    return _record(fields, _parts(_StoredArrays(path, tuple(names))))
+    return _record(fields, _parts(partial(_stored_array, path), names))
 
 
 def fields(record: Record) -> dict[str, Any]:
@@ -118,24 +120,12 @@ def array_names(record: Record) -> tuple[str, ...]:
     )
 
 
-class _StoredArrays(Mapping[str, NDArray[Any]]):
-    """The arrays of a file by name, each read when it is asked for."""
-
-    def __init__(self, path: Path, names: tuple[str, ...]) -> None:
-        self._path, self._names = path, names
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        try:
-            array: NDArray[Any] = _archive(self._path, self._path.stat().st_mtime_ns)[name]
-            return array
-        except _UNREADABLE as error:
-            raise _damaged(str(self._path), error) from error
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+def _stored_array(path: Path, name: str) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = _archive(path, path.stat().st_mtime_ns)[name]
+        return array
+    except _UNREADABLE as error:
+        raise _damaged(str(path), error) from error
 
 
 @lru_cache(maxsize=16)  # an exhibit asks for several arrays of one record, one after another
@@ -146,14 +136,14 @@ def _archive(path: Path, modified: int) -> NpzFile:
 
 
 class _Part(Mapping[str, NDArray[Any]]):
-    """Some arrays of a record by shorter names."""
+    """Some arrays of a record by shorter names, each read when it is asked for."""
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], places: Mapping[str, str]) -> None:
-        """places: by the shorter name."""
-        self._arrays, self._places = arrays, places
+    def __init__(self, read: Read, places: Mapping[str, str]) -> None:
+        """places: the whole name by the shorter one."""
+        self._read, self._places = read, places
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._arrays[self._places[name]]
+        return self._read(self._places[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -198,9 +188,9 @@ def _record(fields: Mapping[str, Any], parts: Mapping[str, Mapping[str, NDArray[
     )
 
 
-def _parts(arrays: Mapping[str, NDArray[Any]]) -> dict[str, _Part]:
+def _parts(read: Read, names: Iterable[str]) -> dict[str, _Part]:
     """What a record has arrays of: logits, labels, history, probe."""
-    return {kind: _Part(arrays, places) for kind, places in _places(tuple(arrays)).items()}
+    return {kind: _Part(read, places) for kind, places in _places(tuple(names)).items()}
 
 
 @lru_cache  # the records of a study have the same arrays, and share what is made of their names

@@ -186,13 +186,8 @@ def outcome_of(run: Run) -> str:
 def _result(
     client: MlflowClient, planned: PlannedTrial, run: Run | None, cache: Cache
 ) -> TrialResult:
-    place: dict[str, Any] = {
-        "trial_id": planned.trial_id,
-        "arm": planned.arm,
-        "condition": planned.condition,
-        "replicate": planned.replicate,
-        "pair": planned.pair,
-    }
+    places = ("trial_id", "arm", "condition", "replicate", "pair")
+    place: dict[str, Any] = {name: getattr(planned, name) for name in places}
     if run is None:
         return TrialResult(**place, outcome="missing", note="not run")
     place["run_id"] = run.info.run_id
@@ -215,10 +210,8 @@ def read_plan(client: MlflowClient, parent: Run) -> Plan:
     try:
         return parse_plan(artifact_bytes(client, parent, "plan.json").decode("utf-8"))
     except (MlflowException, OSError, UnicodeDecodeError, PlanError) as error:
-        reason = one_line(error)
-        raise ResultsError(
-            f"run {parent.info.run_id} has no readable plan.json: {reason}"
-        ) from error
+        run = parent.info.run_id
+        raise ResultsError(f"run {run} has no readable plan.json: {one_line(error)}") from error
 
 
 def _there_is(names: Sequence[str]) -> str:

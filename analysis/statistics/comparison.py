@@ -10,6 +10,7 @@ and a P that is only near what it should be would break the promise.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from analysis.results.study_results import StudyResults, TrialResult, pairs, pla
 from analysis.statistics.paired import RankTest, holm, mean_interval, paired_test
 
 Numbers = Callable[[TrialResult], Mapping[str, float]]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Comparison:
         return int((np.sign(self.with_ - self.without) == self.measure.expected).sum())
 
     @property
+    def lower(self) -> int:
+        """Pairs whose number is lower with warm-up."""
+        return int((self.with_ < self.without).sum())
+
+    @property
     def p_value(self) -> float | None:
         """The paper's approximation; None where fewer than six pairs differ."""
         return self.test.p_value if self.test else None
@@ -92,17 +99,28 @@ def compare(
     both = [(numbers(without), numbers(with_)) for without, with_ in pairs(results, condition)]
     key = measure.key
     complete = [(a[key], b[key]) for a, b in both if key in a and key in b]
-    before, after = np.array(complete, dtype=np.float64).reshape(-1, 2).T
-    interval = mean_interval(after - before) if len(complete) > 1 else None
+    planned = len(planned_pairs(results, condition))
+    return compare_values(condition, measure, complete, planned, _lost(results, condition))
+
+
+def compare_values(
+    condition: str,
+    measure: Measure,
+    both: Sequence[tuple[float, float]],
+    planned: int,
+    lost: str = "",
+) -> Comparison:
+    """Of (without, with) of each complete pair, without Holm's correction."""
+    before, after = np.array(both, dtype=np.float64).reshape(-1, 2).T
     return Comparison(
         condition=condition,
         measure=measure,
-        planned=len(planned_pairs(results, condition)),
-        lost=_lost(results, condition),
+        planned=planned,
+        lost=lost,
         without=before,
         with_=after,
-        test=paired_test(before, after) if complete else None,
-        interval=interval,
+        test=paired_test(before, after) if both else None,
+        interval=mean_interval(after - before) if len(both) > 1 else None,
     )
 
 
@@ -110,9 +128,7 @@ def compare_grid(results: StudyResults, grid: str, measure: Measure) -> list[Com
     """Every condition of a grid, with Holm's correction across them."""
     if grid not in results.plan.grids:
         raise ValueError(f"grid must be one of the study's, not {grid!r}")
-    return corrected(
-        [compare(results, condition, measure) for condition in results.plan.grids[grid]]
-    )
+    return corrected([compare(results, c, measure) for c in results.plan.grids[grid]])
 
 
 def corrected(rows: Sequence[Comparison]) -> list[Comparison]:
@@ -122,6 +138,11 @@ def corrected(rows: Sequence[Comparison]) -> list[Comparison]:
         replace(row, p_holm=None if np.isnan(p) else float(p))
         for row, p in zip(rows, adjusted, strict=True)
     ]
+
+
+def corrected_by(rows: Mapping[Key, Comparison]) -> dict[Key, Comparison]:
+    """The same of comparisons by some key."""
+    return dict(zip(rows, corrected(list(rows.values())), strict=True))
 
 
 def _lost(results: StudyResults, condition: str) -> str:

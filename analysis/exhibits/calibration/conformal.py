@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition, shown_pairs
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, Exhibit, made_of, paper_style
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit
+from analysis.exhibits.common.panels import ARMS, panels
 from analysis.exhibits.common.text import label
 from analysis.metrics.conformal import SCORES, ConformalResult, conformal_prediction
 from analysis.results.records import Record
@@ -32,23 +32,22 @@ MEASURES = (
 
 def conformal(results: StudyResults) -> Exhibit:
     """A table for each measure, and set size against coverage."""
-    caption = (
+    how = (
         "Split conformal prediction: calibrated on a random half of the test set, measured on the "
         "other half. Coverage of 1 − α is promised in both arms; set size is in classes. Violation "
         "is the largest gap between coverage and 1 − α over sets of one size. AUROC tells the "
         "test from the out-of-distribution images; by p-value only LAC orders inputs as their "
-        f"confidence does. {HOW} " + made_of(results)
+        "confidence does."
     )
     conform = cache(_conformal)  # by record: for tables and figure alike
     tables = method_tables(
         results, "conformal", MEASURES, lambda r, seed: _numbers(conform(r, seed))
     )
     figures = (_set_sizes(results, conform),) if shown_pairs(results) else ()
-    return Exhibit("conformal", "Conformal prediction", caption, tuple(tables), figures)
+    return exhibit(results, "conformal", "Conformal prediction", (how, HOW), tables, figures)
 
 
 def _numbers(conformed: Conformed) -> Mapping[tuple[str, str], float]:
-    """One trial's by measure, and score and α."""
     return {
         (measure.key, _method(measure, score, alpha)): float(value)
         for (score, alpha), found in conformed.items()
@@ -73,25 +72,21 @@ def _set_sizes(results: StudyResults, conform: Callable[[Record, int], Conformed
         tuple(conform(record, replicate) for record in pair)
         for replicate, pair in shown_pairs(results)
     ]
-    with paper_style():
-        figure = Figure(figsize=(6.8, 2.5), layout="constrained")
-        panels = list(figure.subplots(1, len(SCORES), sharey=True))
-        for axes, score in zip(panels, SCORES, strict=True):
-            for arm, (name, colour, line) in enumerate(
-                (("without warm-up", WITHOUT, "--"), ("with warm-up", WITH, "-"))
-            ):
+    with panels(6.8, 2.5, len(SCORES), sharey=True) as (figure, drawn):
+        for axes, score in zip(drawn, SCORES, strict=True):
+            for arm, (name, colour) in enumerate(ARMS):
                 found = [[pair[arm][score, alpha] for alpha in ALPHAS] for pair in both]
                 coverage = np.array([[r.coverage for r in row] for row in found])
                 size = np.array([[r.mean_set_size for r in row] for row in found])
                 spread = size.std(axis=0, ddof=1 if len(both) > 1 else 0)
                 axes.errorbar(
                     coverage.mean(axis=0), size.mean(axis=0), spread,
-                    fmt=f"o{line}", color=colour, capsize=2, elinewidth=0.8, label=name,
+                    fmt=("o--", "o-")[arm], color=colour, capsize=2, elinewidth=0.8, label=name,
                 )  # fmt: skip
             axes.set(title=score.upper(), xlabel="Coverage")
-        panels[0].set_ylim(bottom=0)
-        panels[0].set_ylabel("Classes in a set")
-        panels[0].legend(loc="upper left")
+        drawn[0].set_ylim(bottom=0)
+        drawn[0].set_ylabel("Classes in a set")
+        drawn[0].legend(loc="upper left")
     title = f"Set size against coverage, “{label(shown_condition(results))}”, mean ± s.d."
     description = "Mean size of prediction sets against their coverage, by score and arm."
     return Drawing("conformal-set-size", title, figure, description)

@@ -5,20 +5,11 @@ Steps are counted from the start of training on the task, so that warm-up lies l
 arms are compared at equal task training. Shown is the first condition of the first grid.
 """
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from analysis.exhibits.common.exhibit import (
-    WITH,
-    WITHOUT,
-    Drawing,
-    Exhibit,
-    Table,
-    made_of,
-    paper_style,
-)
+from analysis.exhibits.common.by_method import shown_condition
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit, table
+from analysis.exhibits.common.panels import WITH, WITHOUT, band, legend_above, panels
 from analysis.exhibits.common.text import label
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
@@ -28,7 +19,7 @@ METRICS = {"test_loss": "Test loss", "test_accuracy": "Test accuracy", "test_ece
 
 def curves(results: StudyResults) -> Exhibit:
     """One figure, and its means and standard deviations in a table for CSV."""
-    condition = next(iter(results.plan.conditions()), "")
+    condition = shown_condition(results)
     complete = pairs(results, condition)
     arms = {
         "without warm-up": _means([without for without, _ in complete]),
@@ -38,14 +29,14 @@ def curves(results: StudyResults) -> Exhibit:
         [frame.assign(arm=name) for name, frame in arms.items() if not frame.empty] or [_means([])],
         ignore_index=True,
     )
-    caption = (
+    how = (
         f"Mean ± s.d. over {len(complete)} networks an arm, without warm-up and with warm-up on "
         f"“{label(condition)}”, by optimizer steps from the start of training on the task; "
-        "the shaded part is warm-up. No test is made here. " + made_of(results)
+        "the shaded part is warm-up. No test is made here."
     )
     figures = (_figure(arms),) if complete and not values.empty else ()
-    table = Table("curves", "Curves", pd.DataFrame(), values)
-    return Exhibit("curves", "Both phases", caption, (table,), figures)
+    tables = (table("curves", "Curves", (), values),)
+    return exhibit(results, "curves", "Both phases", (how,), tables, figures)
 
 
 def _means(trials: list[TrialResult]) -> pd.DataFrame:
@@ -69,29 +60,19 @@ def _steps(record: Record) -> pd.DataFrame:
 
 
 def _figure(arms: dict[str, pd.DataFrame]) -> Drawing:
-    with paper_style():
-        figure = Figure(figsize=(9, 2.7), layout="constrained")
-        start = min(float(frame["step"].min()) for frame in arms.values() if not frame.empty)
-        for place, (metric, title) in enumerate(METRICS.items(), start=1):
-            axes = figure.add_subplot(1, len(METRICS), place)
+    start = min(float(frame["step"].min()) for frame in arms.values() if not frame.empty)
+    styles = ((WITHOUT, "--"), (WITH, "-"))
+    with panels(9, 2.7, len(METRICS)) as (figure, drawn):
+        for axes, (metric, title) in zip(drawn, METRICS.items(), strict=True):
             if start < 0:
                 axes.axvspan(start, 0, color="#f1f1f1", linewidth=0)
-            for (name, frame), colour, line in zip(
-                arms.items(), (WITHOUT, WITH), ("--", "-"), strict=True
-            ):
-                _band(axes, frame[frame["metric"] == metric], name, colour, line)
-            axes.set_title(title)
-            axes.set_xlabel("Optimizer steps from the start of the task")
+            for (name, frame), (colour, line) in zip(arms.items(), styles, strict=True):
+                rows = frame[frame["metric"] == metric]
+                x, mean, sd = rows[["step", "mean", "sd"]].to_numpy(float).T
+                band(axes, x, mean, sd, line, color=colour, label=name)
+            axes.set(title=title, xlabel="Optimizer steps from the start of the task")
             axes.set_ylim(bottom=0)
             axes.margins(x=0.02)
-        handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=2)
+        legend_above(drawn[0])
     description = "Test loss, accuracy and ECE over warm-up and training, mean and s.d. by arm."
     return Drawing("curves", "Test loss, accuracy and ECE over both phases", figure, description)
-
-
-def _band(axes: Axes, frame: pd.DataFrame, name: str, colour: str, line: str) -> None:
-    x, mean = frame["step"].to_numpy(float), frame["mean"].to_numpy(float)
-    sd = np.nan_to_num(frame["sd"].to_numpy(float))
-    axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.25, linewidth=0)
-    axes.plot(x, mean, line, color=colour, label=name)

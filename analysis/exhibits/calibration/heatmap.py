@@ -9,7 +9,6 @@ of a field's levels with the cells' means, one for each level of the other field
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, difference, mean
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, paper_style
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import panels
 from analysis.exhibits.common.text import number, plural
-from analysis.results.plan import Plan
+from analysis.results.plan import Plan, is_number
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, compare_grid
 
@@ -71,22 +71,10 @@ class Plane:
         rows, columns = (sorted(set(found)) for found in zip(*self.places.values(), strict=True))
         return rows, columns
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        rows, columns = self.levels
-        return len(rows), len(columns)
-
-    def cell(self, condition: str) -> tuple[int, int]:
-        """(row, column) of a condition."""
-        (rows, columns), (row, column) = self.levels, self.places[condition]
-        return rows.index(row), columns.index(column)
-
-    def laid_out(self, numbers: Mapping[str, float]) -> Values:
-        """Numbers by condition, each in its cell."""
-        cells = np.full(self.shape, np.nan)
-        for condition, found in numbers.items():
-            cells[self.cell(condition)] = found
-        return cells
+    def laid_out(self, found: Mapping[str, Any]) -> NDArray[Any]:
+        """What is known by condition, each in its cell, (rows, columns); NaN where nothing is."""
+        at = {self.places[condition]: known for condition, known in found.items()}
+        return pd.Series(at).unstack().to_numpy()
 
 
 def heatmap(results: StudyResults) -> Exhibit:
@@ -101,13 +89,9 @@ def heatmap(results: StudyResults) -> Exhibit:
             tables.append(_table(plane, measure, rows))
             if any(row.n for row in rows):
                 figures.append(_drawing(plane, measure, rows))
-    caption = (
-        " ".join((*said, _HOW))
-        if said
-        else "No grid of this study crosses exactly two numeric fields: there is no heat map."
-    )
-    caption = f"{caption} {made_of(results)}"
-    return Exhibit("heatmap", "Heat maps of two fields", caption, tuple(tables), tuple(figures))
+    none = "No grid of this study crosses exactly two numeric fields: there is no heat map."
+    said = [*said, _HOW] if said else [none]
+    return exhibit(results, "heatmap", "Heat maps of two fields", said, tables, figures)
 
 
 def planes(plan: Plan) -> list[Plane]:
@@ -116,25 +100,19 @@ def planes(plan: Plan) -> list[Plane]:
 
 
 def _plane(plan: Plan, grid: str) -> Plane | None:
-    cells = {trial.condition: trial.cell for trial in plan.trials if trial.arm != "control"}
-    chosen = {condition: cells.get(condition, {}) for condition in plan.grids[grid]}
+    chosen = plan.cells(grid)
     any_cell, *others = chosen.values()
     varied = [f for f in any_cell if any(cell.get(f) != any_cell[f] for cell in others)]
-    if len(varied) != 2 or not all(_is_number(c.get(f)) for c in chosen.values() for f in varied):
+    if len(varied) != 2 or not all(is_number(c.get(f)) for c in chosen.values() for f in varied):
         return None
     first, second = varied
     places = {condition: (cell[first], cell[second]) for condition, cell in chosen.items()}
     plane = Plane(grid, (first, second), places)
     # no more settings than levels: they are listed one by one, not crossed
-    return plane if len(places) > max(plane.shape) else None
-
-
-def _is_number(level: object) -> bool:
-    return isinstance(level, int | float) and not isinstance(level, bool)
+    return plane if len(places) > max(map(len, plane.levels)) else None
 
 
 def _compared(results: StudyResults, plane: Plane, measure: Measure) -> list[Comparison]:
-    """Every cell, in the order of its levels."""
     rows = compare_grid(results, plane.grid, measure)
     return sorted(rows, key=lambda row: plane.places[row.condition])
 
@@ -149,7 +127,7 @@ def _table(plane: Plane, measure: Measure, rows: Sequence[Comparison]) -> Table:
         cell = dict(zip(plane.fields, levels, strict=True))
         numbers.append({"grid": plane.grid} | cell | csv_row(row))
     title = f"{measure.label} by {first} and {second}"
-    return Table(_file(plane, measure), title, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return table(_file(plane, measure), title, shown, numbers)
 
 
 def _file(plane: Plane, measure: Measure) -> str:
@@ -157,7 +135,6 @@ def _file(plane: Plane, measure: Measure) -> str:
 
 
 def _found(plane: Plane, ece: Sequence[Comparison], accuracy: Sequence[Comparison]) -> str:
-    """What a grid's cells say, in sentences."""
     first, second = plane.names
     head = f"Grid {plane.grid}, {first} × {second}:"
     cells = [row for row in ece if row.n]
@@ -219,17 +196,16 @@ def _drawing(plane: Plane, measure: Measure, rows: Sequence[Comparison]) -> Draw
     both = np.stack([before, after])
     scale = Normalize(float(np.nanmin(both)), float(np.nanmax(both)))
     reach = float(np.nanmax(np.abs(change))) or 1.0  # no cell has changed: all are white
-    marks = {plane.cell(row.condition): _mark(row) for row in rows}
+    marks = plane.laid_out({row.condition: _mark(row) for row in rows})
     blue_is_better = colormaps[DIVERGING[measure.expected]]
     first, second = plane.names
-    with paper_style():
-        figure = Figure(figsize=_size(plane), layout="constrained")
-        left, middle, right = panels = list(figure.subplots(1, 3, sharey=True))
+    titles = ("without warm-up", "with warm-up", "with − without")
+    with panels(*_size(plane), 3, sharey=True) as (figure, drawn):
+        left, middle, right = drawn
         _panel(left, plane, before, colormaps[SEQUENTIAL], scale)
         means = _panel(middle, plane, after, colormaps[SEQUENTIAL], scale)
         changes = _panel(right, plane, change, blue_is_better, Normalize(-reach, reach), marks)
-        titles = ("without warm-up", "with warm-up", "with − without")
-        for axes, title in zip(panels, titles, strict=True):
+        for axes, title in zip(drawn, titles, strict=True):
             axes.set(title=title, xlabel=second)
         left.set_ylabel(first)
         _colour_bar(figure, means, [left, middle], measure.label)
@@ -259,7 +235,7 @@ def _panel(
     cells: Values,
     colours: Colormap,
     scale: Normalize,
-    marks: Mapping[tuple[int, int], str] = MappingProxyType({}),
+    marks: NDArray[Any] | None = None,
 ) -> QuadMesh:
     """One heat map: each cell with its number, and its mark underneath; hatched without one."""
     mesh = axes.pcolormesh(
@@ -271,7 +247,8 @@ def _panel(
             continue
         ink = _ink(colours(scale(found)))
         texts = [(_short(found), 0.5, 6.5)]
-        if mark := marks.get((row, column)):
+        mark = "" if marks is None else str(marks[row, column])
+        if mark:
             texts = [(_short(found), 0.62, 6.5), (mark, 0.25, 5.5)]
         for text, height, size in texts:
             axes.text(

@@ -5,11 +5,9 @@ After Supplementary Figs 10 and 11 of Cheon & Paik, Nature Machine Intelligence 
 t, exact P, and Holm's correction over the conditions of a grid.
 """
 
-import pandas as pd
-
 from analysis.exhibits.common.box_plots import Grid, box_plots, level_curves
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import label, p_text
 from analysis.results.plan import levels
 from analysis.results.study_results import StudyResults
@@ -29,15 +27,14 @@ def pairs(results: StudyResults) -> Exhibit:
         numbers = levels(results.plan, grid)
         if len(numbers) > 2 and all(value > 0 for value in numbers.values()):
             figures.append(level_curves(grid, numbers, compared))
-    caption = (
+    how = (
         "On the test set, mean ± s.d. over the complete pairs, without → with warm-up. Δ is the "
         f"mean of with − without, with its {INTERVAL}. “As the paper” counts the pairs "
         "that moved the paper's way: ECE and NLL down, accuracy and OOD AUROC (maximum softmax "
         f"probability) up. W, P, exact P and r = |Z|/√pairs: {BOTH} over the grid's conditions. "
-        f"{_least(results)}Over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected. "
-        f"{made_of(results)}"
+        f"{_least(results)}Over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected."
     )
-    return Exhibit("pairs", "Without and with warm-up", caption, tuple(tables), tuple(figures))
+    return exhibit(results, "pairs", "Without and with warm-up", (how,), tables, figures)
 
 
 def _least(results: StudyResults) -> str:
@@ -54,13 +51,11 @@ def _least(results: StudyResults) -> str:
 def grid_tables(grid: str, compared: Grid) -> list[Table]:
     """A table for each measure: a row for each of the grid's conditions."""
     return [
-        Table(
+        table(
             f"pairs-{grid}-{measure.key.removeprefix('test_')}",
             f"{measure.label} by {grid}",
-            pd.DataFrame(
-                [{"Condition": label(row.condition)} | comparison_row(row) for row in rows]
-            ),
-            pd.DataFrame([{"grid": grid} | csv_row(row) for row in rows]),
+            [{"Condition": label(row.condition)} | comparison_row(row) for row in rows],
+            [{"grid": grid} | csv_row(row) for row in rows],
         )
         for measure, rows in compared.items()
     ]

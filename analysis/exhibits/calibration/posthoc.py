@@ -7,7 +7,7 @@ DOI 10.1038/s42256-026-01215-x, with 10 bins for all methods where the authors t
 from collections.abc import Mapping
 
 from analysis.exhibits.common.by_method import HOW, method_tables
-from analysis.exhibits.common.exhibit import Exhibit, made_of
+from analysis.exhibits.common.exhibit import Exhibit, exhibit
 from analysis.metrics.posthoc import posthoc_calibration
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
@@ -32,16 +32,15 @@ _NAMES = {
 
 def posthoc(results: StudyResults) -> Exhibit:
     """A table each for ECE, NLL and accuracy."""
-    caption = (
+    how = (
         "Each method is fitted on a random half of the test set and measured on the other half; "
         "matrix scaling is left out beyond 100 classes, and temperature by likelihood and matrix "
         "scaling where no temperature is the best on that half, which is either predicted without "
         "an error or its labels have nothing to do with the logits; "
-        f"isotonic and histogram binning calibrate the top confidence alone. {HOW} "
-        + made_of(results)
+        "isotonic and histogram binning calibrate the top confidence alone."
     )
     tables = method_tables(results, "posthoc", MEASURES, measured)
-    return Exhibit("posthoc", "Calibration afterwards", caption, tuple(tables))
+    return exhibit(results, "posthoc", "Calibration afterwards", (how, HOW), tables)
 
 
 def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:

@@ -16,16 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.exhibit import (
-    GAP,
-    WITH,
-    WITHOUT,
-    Drawing,
-    Exhibit,
-    Table,
-    made_of,
-    paper_style,
-)
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit, paper_style, table
+from analysis.exhibits.common.panels import ARMS, GAP, WITH, WITHOUT
 from analysis.exhibits.common.text import label, number, wrapped
 from analysis.metrics.calibration import ReliabilityDiagram, reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
@@ -66,18 +58,16 @@ def reliability(results: StudyResults) -> Exhibit:
         if shown:
             figures.append(_small_multiples(grid, list(shown)))
     absent = [label(c) for c, panel in panels.items() if panel is None]
-    caption = (
+    how = (
         "Bars: accuracy on the test set by bin of confidence, pooled over the networks of the "
         "complete pairs, ± s.d. over networks; hatched: the gap to the bin's mean confidence; "
         "dashed: perfect calibration; black steps: accuracy without warm-up. Below: share of "
-        "predictions by bin. "
-        "ECE: mean over the networks. No test is made here. "
-        + (f"Without a complete pair, not drawn: {', '.join(absent)}. " if absent else "")
-        + made_of(results)
+        "predictions by bin. ECE: mean over the networks. No test is made here."
     )
+    lost = f"Without a complete pair, not drawn: {', '.join(absent)}." if absent else ""
     values = pd.concat(bins, ignore_index=True) if bins else pd.DataFrame()
-    tables = (Table("reliability-bins", "Bins", pd.DataFrame(), values),)
-    return Exhibit("reliability", "Reliability diagrams", caption, tables, tuple(figures))
+    tables = (table("reliability-bins", "Bins", (), values),)
+    return exhibit(results, "reliability", "Reliability diagrams", (how, lost), tables, figures)
 
 
 def _controls(results: StudyResults) -> dict[str, _Panel | None]:
@@ -165,8 +155,7 @@ def _small_multiples(grid: str, panels: list[_Panel]) -> Drawing:
             _draw(figure, outer[row, column], panel, most, column == 0, last)
         figure.legend(
             handles=[
-                Patch(facecolor=WITHOUT, alpha=0.6, label="accuracy without warm-up"),
-                Patch(facecolor=WITH, alpha=0.6, label="accuracy with warm-up"),
+                *(Patch(facecolor=c, alpha=0.6, label=f"accuracy {arm}") for arm, c in ARMS),
                 Patch(facecolor="none", edgecolor=GAP, hatch="/////", label="gap to confidence"),
             ],
             loc="upper right",
@@ -177,15 +166,7 @@ def _small_multiples(grid: str, panels: list[_Panel]) -> Drawing:
     return Drawing(f"reliability-{grid}", title, figure, f"Reliability diagrams. {described}.")
 
 
-def _draw(
-    figure: Figure,
-    cell: Any,
-    panel: _Panel,
-    most: float,
-    first: bool,
-    last: bool,
-) -> None:
-    """One panel: the diagram, and the counts underneath."""
+def _draw(figure: Figure, cell: Any, panel: _Panel, most: float, first: bool, last: bool) -> None:
     upper, lower = cell.subgridspec(2, 1, height_ratios=(3.2, 1), hspace=0.08)
     diagram = panel.diagram
     width = np.diff(diagram.edges)
@@ -211,13 +192,12 @@ def _draw(
     counts = figure.add_subplot(lower)
     counts.bar(middle, _share(panel), width, color="#555555", ec="white")
     counts.set(xlim=(0, 1), ylim=(0, most * 1.08), xticks=[0, 0.5, 1], yticks=[most])
+    counts.set_yticklabels([f"{most:.0%}"] if first else [])
     if first:
         axes.set_ylabel("Accuracy")
         counts.set_ylabel("Share")
-        counts.set_yticklabels([f"{most:.0%}"])
     else:
         axes.set_yticklabels([])
-        counts.set_yticklabels([])
     counts.set_xticklabels(["0", ".5", "1"] if last else [])
     if last:
         counts.set_xlabel("Confidence")

@@ -15,35 +15,26 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.exhibits.common.box_plots import box_plots
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row
-from analysis.exhibits.common.exhibit import (
-    WITH,
-    WITHOUT,
-    Drawing,
-    Exhibit,
-    Table,
-    made_of,
-    paper_style,
-)
-from analysis.exhibits.common.text import label, number
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import ARMS, NETWORKS, one_by_one, panels
+from analysis.exhibits.common.text import label, number, plural
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
-from analysis.statistics.comparison import Comparison, Measure, compare, corrected
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected_by
 
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)
 
 PAPER_TARGET = 0.25
-NETWORKS = 10  # drawn one by one, of each arm
 
 MATCHED = Measure("ece_matched", "ECE", -1)
 LAST = Measure("ece_last", "ECE", -1)
 
-_ARMS = (("without warm-up", WITHOUT), ("with warm-up", WITH))
+_ECE_TITLE = "ECE at matched accuracy and at the last epoch, condition “{}”"
 _MARK: Mapping[str, Any] = {
     "marker": "o", "linestyle": "none", "markersize": 6,
     "markeredgecolor": "black", "markeredgewidth": 0.8,
@@ -64,8 +55,8 @@ def trajectories(results: StudyResults) -> Exhibit:
     condition = shown_condition(results)
     found = shown_pairs(results)
     if not found:
-        caption = f"No pair of condition “{label(condition)}” is complete. {made_of(results)}"
-        return Exhibit("trajectories", title, caption)
+        none = f"No pair of condition “{label(condition)}” is complete."
+        return exhibit(results, "trajectories", title, [none])
     both = [pair for _, pair in found]
     target = matched_target(both)
     networks = pd.DataFrame(
@@ -73,19 +64,14 @@ def trajectories(results: StudyResults) -> Exhibit:
             {"replicate": replicate, "arm": arm, "target": target.accuracy}
             | matched(record, target.accuracy)
             for replicate, pair in found
-            for (arm, _), record in zip(_ARMS, pair, strict=True)
+            for (arm, _), record in zip(ARMS, pair, strict=True)
         ]
     )
     rows = _compared(results, condition, target)
-    caption = " ".join(
-        (_paths_said(condition, len(both)), _matched_said(target, networks), *_ece_said(rows))
-    )
-    tables = (
-        _table(condition, rows),
-        Table("trajectories-networks", "Networks", pd.DataFrame(), networks),
-    )
+    said = (_paths_said(condition, len(both)), _matched_said(target, networks), _ece_said(rows))
+    tables = (_table(condition, rows), table("trajectories-networks", "Networks", (), networks))
     figures = (_paths(both, condition, target), _boxes(rows, condition))
-    return Exhibit("trajectories", title, f"{caption} {made_of(results)}", tables, figures)
+    return exhibit(results, "trajectories", title, said, tables, figures)
 
 
 def task_rows(record: Record) -> pd.DataFrame:
@@ -133,43 +119,35 @@ def matched(record: Record, accuracy: float) -> dict[str, float]:
 
 
 def _compared(results: StudyResults, condition: str, target: Target) -> dict[str, Comparison]:
-    """Both comparisons by name, corrected for each other."""
 
     def numbers(trial: TrialResult) -> Mapping[str, float]:
         return matched(trial.record, target.accuracy) if trial.record else {}
 
-    rows = corrected([compare(results, condition, m, numbers) for m in (MATCHED, LAST)])
-    return dict(zip((f"accuracy {number(target.accuracy)}", "the last epoch"), rows, strict=True))
+    named = {f"accuracy {number(target.accuracy)}": MATCHED, "the last epoch": LAST}
+    return corrected_by(
+        {name: compare(results, condition, m, numbers) for name, m in named.items()}
+    )
 
 
 def _table(condition: str, rows: Mapping[str, Comparison]) -> Table:
-    shown = pd.DataFrame([{"ECE at": name} | comparison_row(row) for name, row in rows.items()])
-    numbers = pd.DataFrame([{"at": name} | csv_row(row) for name, row in rows.items()])
-    title = f"ECE at matched accuracy and at the last epoch, condition “{label(condition)}”"
-    return Table("trajectories-ece", title, shown, numbers)
+    shown = [{"ECE at": name} | comparison_row(row) for name, row in rows.items()]
+    numbers = [{"at": name} | csv_row(row) for name, row in rows.items()]
+    return table("trajectories-ece", _ECE_TITLE.format(label(condition)), shown, numbers)
 
 
 def _paths_said(condition: str, networks: int) -> str:
     return (
-        f"Condition “{label(condition)}”, {networks} complete "
-        f"pair{'' if networks == 1 else 's'}. Paths: test loss against test accuracy after every "
-        f"epoch, thick: mean over the networks, thin: {_one_by_one(networks)}; dashed: warm-up; "
-        "dotted: the accuracy at which ECE is matched."
+        f"Condition “{label(condition)}”, {plural(networks, 'complete pair')}. Paths: test loss "
+        "against test accuracy after every epoch, thick: mean over the networks, thin: "
+        f"{one_by_one(networks)}; dashed: warm-up; dotted: the accuracy at which ECE is matched."
     )
 
 
-def _one_by_one(networks: int) -> str:
-    if networks <= NETWORKS:
-        return "each network"
-    return f"the networks of the first {NETWORKS} pairs"
-
-
 def _matched_said(target: Target, networks: pd.DataFrame) -> str:
-    """At which accuracy, and how near to it the networks come."""
     distance = (networks["accuracy_matched"] - target.accuracy).abs()
     usual, worst = number(float(distance.mean())), number(float(distance.max()))
     by_arm = networks.groupby("arm")["accuracy_matched"].mean()
-    means = " and ".join(f"{number(float(by_arm[arm]))} {arm}" for arm, _ in _ARMS)
+    means = " and ".join(f"{number(float(by_arm[arm]))} {arm}" for arm, _ in ARMS)
     return (
         "ECE is matched at that epoch of the task, its starting point included, whose test "
         f"accuracy is nearest to {number(target.accuracy)}, {target.why}. The epochs found are "
@@ -177,27 +155,25 @@ def _matched_said(target: Target, networks: pd.DataFrame) -> str:
     )
 
 
-def _ece_said(rows: Mapping[str, Comparison]) -> tuple[str, str]:
+def _ece_said(rows: Mapping[str, Comparison]) -> str:
     lower = " and ".join(f"in {row.moved} of {row.n} at {name}" for name, row in rows.items())
     return (
-        f"Of the pairs, ECE is lower with warm-up {lower}.",
+        f"Of the pairs, ECE is lower with warm-up {lower}. "
         f"In the table mean ± s.d.; Δ is the mean of with − without, with its {INTERVAL}; “As the "
         "paper” counts the pairs whose ECE fell; W, P, exact P and r = |Z|/√pairs: "
-        f"{BOTH} over the two; over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected.",
+        f"{BOTH} over the two; over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected."
     )
 
 
 def _paths(both: Pairs, condition: str, target: Target) -> Drawing:
     """Fig. 4a: thin paths of networks, thick means, the mean's ends marked."""
-    with paper_style():
-        figure = Figure(figsize=(5.4, 3.3), layout="constrained")
-        axes = figure.add_subplot()
+    with panels(5.4, 3.3) as (figure, [axes]):
         axes.axvline(target.accuracy, color="#888888", linestyle=":", linewidth=0.8)
-        for arm, (_, colour) in enumerate(_ARMS):
+        for arm, (_, colour) in enumerate(ARMS):
             for pair in both[:NETWORKS]:
                 _path(axes, pair[arm].history, color=colour, linewidth=0.5, alpha=0.55)
-        means = [mean_history([pair[arm].history for pair in both]) for arm in range(len(_ARMS))]
-        for mean, (_, colour) in zip(means, _ARMS, strict=True):
+        means = [mean_history([pair[arm].history for pair in both]) for arm in range(len(ARMS))]
+        for mean, (_, colour) in zip(means, ARMS, strict=True):
             _path(axes, mean, color=colour, linewidth=2.2)
             for end, inside in ((mean.iloc[0], "white"), (mean.iloc[-1], colour)):
                 at = end["test_accuracy"], end["test_loss"]
@@ -207,7 +183,7 @@ def _paths(both: Pairs, condition: str, target: Target) -> Drawing:
     title = f"Test loss against test accuracy, condition “{label(condition)}”"
     ends = "; ".join(
         f"{arm} from {_point(mean.iloc[0])} to {_point(mean.iloc[-1])}"
-        for mean, (arm, _) in zip(means, _ARMS, strict=True)
+        for mean, (arm, _) in zip(means, ARMS, strict=True)
     )
     return Drawing("trajectories-paths", title, figure, f"Mean paths: {ends}.")
 
@@ -232,9 +208,8 @@ def _path(axes: Axes, history: pd.DataFrame, **style: Any) -> None:
 
 
 def _key() -> list[Line2D]:
-    """What colours, lines and marks stand for."""
     return [
-        *(Line2D([], [], color=colour, linewidth=2.2, label=arm) for arm, colour in _ARMS),
+        *(Line2D([], [], color=colour, linewidth=2.2, label=arm) for arm, colour in ARMS),
         Line2D([], [], color="black", linewidth=1, label="task"),
         Line2D([], [], color="black", linewidth=1, linestyle="--", label="warm-up"),
         Line2D([], [], markerfacecolor="white", label="start", **_MARK),
@@ -249,5 +224,5 @@ def _boxes(rows: Mapping[str, Comparison], condition: str) -> Drawing:
     drawing = box_plots("matching", named)
     for tick in drawing.figure.axes[0].get_xticklabels():  # two short names need no slant
         tick.set(rotation=0, ha="center")
-    title = f"ECE at matched accuracy and at the last epoch, condition “{label(condition)}”"
-    return replace(drawing, name="trajectories-ece", title=f"{title}; a line joins each pair")
+    title = f"{_ECE_TITLE.format(label(condition))}; a line joins each pair"
+    return replace(drawing, name="trajectories-ece", title=title)

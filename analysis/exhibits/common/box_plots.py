@@ -6,13 +6,13 @@ two joined points; ★ for P < 0.001 and NS for P > 0.05, uncorrected, and P its
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.cells import no_p
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
-from analysis.exhibits.common.text import label, number, wrapped
+from analysis.exhibits.common.exhibit import Drawing
+from analysis.exhibits.common.panels import ARMS, WITH, WITHOUT, condition_axis, panels, reach
+from analysis.exhibits.common.text import label, number
 from analysis.statistics.comparison import Comparison, Measure
 
 Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measure
@@ -20,22 +20,17 @@ Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measu
 
 def box_plots(grid: str, rows: list[Comparison]) -> Drawing:
     """Pairs of boxes, a condition each, with every pair's two points joined."""
-    with paper_style():
-        figure = Figure(figsize=(max(4.5, 1.6 + 0.66 * len(rows)), 3.6), layout="constrained")
-        axes = figure.add_subplot()
+    with panels(max(4.5, 1.6 + 0.66 * len(rows)), 3.6) as (figure, [axes]):
         for place, row in enumerate(rows):
             _pair_of_boxes(axes, place, row)
         top = max((v for row in rows for v in (*row.without, *row.with_)), default=1.0)
         axes.set_ylim(0, top * 1.16)
         for place, row in enumerate(rows):
             axes.text(place, top * 1.07, _verdict(row), ha="center", fontsize=7.5)
-        axes.set_xlim(-0.6, len(rows) - 0.4)
-        axes.set_xticks(range(len(rows)), [wrapped(label(row.condition), 22) for row in rows])
-        axes.tick_params(axis="x", length=0, rotation=35)
-        for tick in axes.get_xticklabels():
-            tick.set(ha="right", rotation_mode="anchor")
+        condition_axis(axes, [row.condition for row in rows])
         axes.set_ylabel("Expected calibration error")
-        _legend(figure)
+        handles = [Patch(fc=colour, ec="black", alpha=0.6, label=arm) for arm, colour in ARMS]
+        figure.legend(handles=handles, loc="outside upper right", ncols=2)
     description = "; ".join(
         f"{label(row.condition)}: {number(row.without.mean())} to {number(row.with_.mean())}"
         for row in rows
@@ -79,35 +74,25 @@ def draw_box(axes: Axes, x: float, values: NDArray[np.float64], colour: str, wid
 
 
 def _verdict(row: Comparison) -> str:
-    """What stands over a pair of boxes."""
     p = row.p_value
     if p is None:
         return no_p(row) if row.n else ""
     return "★" if p < 0.001 else "NS" if p > 0.05 else f"P = {p:.2g}".replace("= 0.", "= .")
 
 
-def _legend(figure: Figure) -> None:
-    handles = [
-        Patch(facecolor=WITHOUT, edgecolor="black", alpha=0.6, label="without warm-up"),
-        Patch(facecolor=WITH, edgecolor="black", alpha=0.6, label="with warm-up"),
-    ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2)
-
-
 def level_curves(grid: str, numbers: dict[str, float], compared: Grid) -> Drawing:
     """The difference of each measure against the level: mean and 95 % interval."""
     measured = [(m, rows) for m, rows in compared.items() if any(row.n for row in rows)]
-    with paper_style():
-        figure = Figure(figsize=(2.35 * max(1, len(measured)), 2.3), layout="constrained")
-        for place, (measure, rows) in enumerate(measured, start=1):
-            axes = figure.add_subplot(1, len(measured), place)
-            shown = sorted((numbers[row.condition], row) for row in rows if row.n)
-            x = [level for level, _ in shown]
-            mean = np.array([row.difference for _, row in shown])
-            bounds = [row.interval or (row.difference,) * 2 for _, row in shown]
-            reach = np.abs(np.array(bounds).T - mean)
+    count = max(1, len(measured))
+    with panels(2.35 * count, 2.3, count) as (figure, found):
+        if not measured:
+            found[0].set_axis_off()
+        for axes, (measure, rows) in zip(found, measured, strict=False):
+            shown = sorted((row for row in rows if row.n), key=lambda row: numbers[row.condition])
+            x = [numbers[row.condition] for row in shown]
+            mean = [row.difference for row in shown]
             axes.axhline(0, color="#888888", linewidth=0.7)
-            axes.errorbar(x, mean, reach, fmt="o-", color=WITH, capsize=2, elinewidth=0.8)
+            axes.errorbar(x, mean, reach(shown), fmt="o-", color=WITH, capsize=2, elinewidth=0.8)
             axes.set_xscale("log")
             axes.set_xticks(x, [f"{level:g}" for level in x])
             axes.minorticks_off()

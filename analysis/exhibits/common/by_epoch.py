@@ -9,27 +9,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-import pandas as pd
-
+from analysis.exhibits.common import cells
 from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
-from analysis.exhibits.common.cells import (
-    BOTH,
-    INTERVAL,
-    csv_row,
-    effect,
-    exact_p,
-    mean,
-    p_cells,
-    pair_count,
-    sd,
-)
-from analysis.exhibits.common.exhibit import Table
-from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
+from analysis.exhibits.common.exhibit import Table, table
+from analysis.exhibits.common.passing import ALPHA, passed_in_words
 from analysis.exhibits.common.text import label, significant
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
-from analysis.statistics.comparison import Comparison, Measure, compare, corrected
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected_by
 
 Found = Mapping[tuple[str, int], float]  # by (measure's key, epoch of the task)
 Measured = Callable[[Record], Found]
@@ -40,11 +27,10 @@ MOMENTS = (
     "partner in the pair is warmed up. Where a number is not finite its pair does not count."
 )
 TABLE = (
-    f"In tables mean ± s.d. over the pairs; Δ is the mean of with − without, with its {INTERVAL}; "
-    "“Lower” counts the pairs whose number is lower with warm-up; W, P, exact P and r = "
-    f"|Z|/√pairs: {BOTH} over all rows of a table."
+    "In tables mean ± s.d. over the pairs; Δ is the mean of with − without, with its "
+    f"{cells.INTERVAL}; “Lower” counts the pairs whose number is lower with warm-up; W, P, "
+    f"exact P and r = |Z|/√pairs: {cells.BOTH} over all rows of a table."
 )
-DELTA = "Δ [95 % interval]"  # a column
 
 
 def compare_moments(
@@ -66,16 +52,13 @@ def compare_moments(
     both = [finite(a).keys() & finite(b).keys() for _, (a, b) in shown_pairs(results)]
     keys = {measure.key for measure in measures}
     rows = {
-        (measure.key, epoch): compare(
-            results,
-            shown_condition(results),
-            replace(measure, key=f"{measure.key}/{epoch}"),
-            numbers,
+        (m.key, epoch): compare(
+            results, shown_condition(results), replace(m, key=f"{m.key}/{epoch}"), numbers
         )
         for epoch in sorted({epoch for found in both for key, epoch in found if key in keys})
-        for measure in measures
+        for m in measures
     }
-    return dict(zip(rows, corrected(list(rows.values())), strict=True))
+    return corrected_by(rows)
 
 
 def moments(rows: Rows) -> list[int]:
@@ -99,42 +82,18 @@ def at(epoch: int, epochs: Sequence[int]) -> str:
 
 def moments_table(name: str, title: str, rows: Rows, measures: Sequence[Measure]) -> Table:
     """A block of measures for each moment, which is named once."""
+    names = {measure.key: measure.label for measure in measures}
     shown, numbers, last = [], [], -1
     for (key, epoch), row in rows.items():
-        names = {measure.key: measure.label for measure in measures}
-        cells = {"Moment": "" if epoch == last else moment(epoch, moments(rows))}
-        shown.append(cells | {"Number": names[key]} | _cells(row))
-        found = {("lower" if k == "moved_as_the_paper" else k): v for k, v in csv_row(row).items()}
+        when = "" if epoch == last else moment(epoch, moments(rows))
+        named = {"Moment": when, "Number": names[key], "Pairs": cells.pair_count(row)}
+        lower = {"Lower": cells.lower(row)}
+        shown.append(named | cells.compared_cells(row, ("Without", "With"), lower, significant))
+        found = cells.csv_row(row)
+        found = {("lower" if k == "moved_as_the_paper" else k): v for k, v in found.items()}
         numbers.append({"epoch": epoch} | found | {"metric": key})
         last = epoch
-    return Table(name, title, pd.DataFrame(shown), pd.DataFrame(numbers))
-
-
-def _cells(row: Comparison) -> dict[str, str]:
-    """A comparison as a row of texts, to three figures whatever its size."""
-    reach = f" [{', '.join(map(significant, row.interval))}]" if row.interval else ""
-    plus = "+" if row.difference > 0 else ""
-    return {
-        "Pairs": pair_count(row),
-        "Without": _spread(row.without),
-        "With": _spread(row.with_),
-        DELTA: plus + significant(row.difference) + reach,
-        "Lower": f"{_lower(row)}/{row.n}" if row.n else "—",
-        "W": f"{row.test.statistic:g}" if row.test else "—",
-        **p_cells(row),
-        "r": effect(row),
-    }
-
-
-def _spread(found: np.ndarray) -> str:
-    return significant(mean(found)) + (f" ± {significant(sd(found))}" if len(found) > 1 else "")
-
-
-def _lower(row: Comparison) -> int:
-    return int((row.with_ < row.without).sum())
-
-
-# --- in words ----------------------------------------------------------------------------------
+    return table(name, title, shown, numbers)
 
 
 def pairs_measured(results: StudyResults, rows: Rows) -> str:
@@ -158,14 +117,14 @@ def sentence(measure: Measure, rows: Rows, name: str = "") -> str:
 
 def comparison_sentence(row: Comparison) -> str:
     """Both means, in how many pairs it is lower or higher with warm-up, and P."""
-    before, after = significant(mean(row.without)), significant(mean(row.with_))
+    before, after = (significant(cells.mean(arm)) for arm in (row.without, row.with_))
     return f"{before} without and {after} with warm-up ({_direction(row)}; {_p(row)})"
 
 
 def _direction(row: Comparison) -> str:
-    lower, higher = _lower(row), int((row.with_ > row.without).sum())
-    word, count = ("lower", lower) if row.difference < 0 else ("higher", higher)
-    if not lower and not higher:
+    higher = int((row.with_ > row.without).sum())
+    word, count = ("lower", row.lower) if row.difference < 0 else ("higher", higher)
+    if not row.lower and not higher:
         return "the same in the one pair" if row.n == 1 else f"the same in all {row.n} pairs"
     if row.n == 1:
         return f"{word} with it in the one pair"
@@ -174,17 +133,13 @@ def _direction(row: Comparison) -> str:
 
 def _p(row: Comparison) -> str:
     shown = "" if row.p_exact is None or row.p_exact < ALPHA else ", no difference shown"
-    return exact_p(row.p_exact) + shown
+    return cells.exact_p(row.p_exact) + shown
 
 
-def passed_holm(rows: Rows) -> list[str]:
-    """A sentence on how many of a table's tests pass Holm's correction, and whether any could."""
+def passed_holm(rows: Rows) -> str:
+    """A sentence on how many of a table's tests pass Holm's correction; none without a test."""
     tested = [row for row in rows.values() if row.n]
-    if not tested:
-        return []
-    hopeless = none_can_pass(tested)
-    none = f": {hopeless} none can pass" if hopeless else ""
-    return [f"Holm P < {ALPHA:g} in {len(passed(tested))} of {len(tested)} tests{none}."]
+    return f"{passed_in_words(tested)}." if tested else ""
 
 
 def not_measured(results: StudyResults, probes: Sequence[str]) -> str:

@@ -6,19 +6,19 @@ members both have the probe. Holm's correction runs over the layers.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
-from analysis.exhibits.common.cells import effect, mean, sd
+from analysis.exhibits.common.cells import effect, lower, spread
 from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
 from analysis.exhibits.common.text import label, p_text, plural, significant
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
-from analysis.statistics.comparison import Comparison, Measure, compare, corrected
+from analysis.statistics.comparison import Comparison, Measure, compare, corrected_by
 
 Rows = Mapping[str, Comparison]  # by layer, in the network's order
 Pairs = Sequence[tuple[Record, Record]]  # (without, with)
@@ -53,12 +53,15 @@ def nothing(results: StudyResults, probe: str) -> str:
     return f"No complete pair {which} has been measured by the probe {probe}."
 
 
-def some_lack(results: StudyResults, found: Pairs, probe: str) -> list[str]:
-    """A sentence where some complete pairs have not been measured."""
-    lacking = len(pairs(results, shown_condition(results))) - len(found)
-    has = "has" if lacking == 1 else "have"
-    said = f"{plural(lacking, 'more complete pair')} {has} not been measured by the probe {probe}."
-    return [said] if lacking else []
+def pairs_said(results: StudyResults, found: Pairs, probe: str) -> str:
+    """Which condition is shown, over how many pairs, and how many have not been measured."""
+    condition = shown_condition(results)
+    said = f"Condition “{label(condition)}”, {plural(len(found), 'pair')}."
+    lacking = len(pairs(results, condition)) - len(found)
+    if not lacking:
+        return said
+    more = f"{plural(lacking, 'more complete pair')} {'has' if lacking == 1 else 'have'}"
+    return f"{said} {more} not been measured by the probe {probe}."
 
 
 def compare_layers(
@@ -83,8 +86,7 @@ def compare_layers(
 
         return compare(results, shown_condition(results), measure, numbers)
 
-    rows = corrected([comparison(layer) for layer in layers])
-    return dict(zip(layers, rows, strict=True))
+    return corrected_by({layer: comparison(layer) for layer in layers})
 
 
 def ratio(row: Comparison) -> float:
@@ -103,40 +105,24 @@ def directions(rows: Rows) -> str:
     compared = [row for row in rows.values() if row.n]
     if not compared:
         return "measured in no layer"
-    lower, higher = ([row for row in compared if sign * row.difference > 0] for sign in (-1, 1))
-    text = f"lower with warm-up in {len(lower)} of {plural(len(compared), 'layer')}"
-    text += f" (Holm P < {ALPHA:g} in {len(passed(lower))})"
-    if higher:
-        text += f" and higher in {len(higher)} (in {len(passed(higher))})"
+    fell, rose = ([row for row in compared if sign * row.difference > 0] for sign in (-1, 1))
+    text = f"lower with warm-up in {len(fell)} of {plural(len(compared), 'layer')}"
+    text += f" (Holm P < {ALPHA:g} in {len(passed(fell))})"
+    if rose:
+        text += f" and higher in {len(rose)} (in {len(passed(rose))})"
     hopeless = none_can_pass(compared)
     return f"{text}, where {hopeless} none can pass" if hopeless else text
 
 
-# --- cells -------------------------------------------------------------------------------------
-
-
 def layer_cells(row: Comparison, what: str = "") -> dict[str, str]:
     """Without, with, their ratio and test, as texts."""
+    two_figures = partial(significant, figures=2)
     return {
-        f"{what}without": spread(row.without),
-        f"{what}with": spread(row.with_),
+        f"{what}without": spread(row.without, significant, two_figures),
+        f"{what}with": spread(row.with_, significant, two_figures),
         "ratio": significant(ratio(row)),
-        "fell": f"{int((row.with_ < row.without).sum())}/{row.n}" if row.n else "—",
+        "fell": lower(row),
         "Exact P": p_text(row.p_exact),
         "Holm P": p_text(row.p_holm),
         "r": effect(row),
     }
-
-
-def grouped(rows: Sequence[Mapping[tuple[str, str], str]]) -> pd.DataFrame:
-    """A table whose columns are named (group, name)."""
-    frame = pd.DataFrame(rows, dtype=object)
-    frame.columns = pd.MultiIndex.from_tuples(list(rows[0]))
-    return frame
-
-
-def spread(sample: NDArray[np.float64]) -> str:
-    if not len(sample):
-        return "—"
-    text = significant(mean(sample))
-    return text + (f" ± {significant(sd(sample), 2)}" if len(sample) > 1 else "")

@@ -8,14 +8,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import pandas as pd
-
 from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, comparison_row, csv_row
-from analysis.exhibits.common.exhibit import Table
+from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.text import label
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
-from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected
+from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected_by
 
 #: A record and the seed of its random halves → numbers by (measure's key, method).
 Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]
@@ -50,7 +48,12 @@ def shown_condition(results: StudyResults) -> str:
 
 def shown_pairs(results: StudyResults) -> list[tuple[int, tuple[Record, Record]]]:
     """Of its complete pairs the replicate, the seed of random halves, and (without, with)."""
-    found = pairs(results, shown_condition(results))
+    return record_pairs(results, shown_condition(results))
+
+
+def record_pairs(results: StudyResults, condition: str) -> list[tuple[int, tuple[Record, Record]]]:
+    """The same of any condition."""
+    found = pairs(results, condition)
     return [(a.replicate, (a.record, b.record)) for a, b in found if a.record and b.record]
 
 
@@ -90,7 +93,7 @@ def compare_methods(
         for method in dict.fromkeys(found)
         for condition in conditions
     }
-    return dict(zip(rows, corrected(list(rows.values())), strict=True))
+    return corrected_by(rows)
 
 
 def method_tables(
@@ -107,9 +110,7 @@ def method_tables(
 
 
 def _table(name: str, condition: str, measure: Measure, rows: Mapping[str, Comparison]) -> Table:
-    shown = pd.DataFrame([{"Method": method} | comparison_row(row) for method, row in rows.items()])
+    shown = [{"Method": method} | comparison_row(row) for method, row in rows.items()]
     numbers = [{"method": m} | csv_row(row) | {"metric": measure.key} for m, row in rows.items()]
     title = f"{measure.label} by method, “{label(condition)}”"
-    if rows:
-        shown = best_in_bold(shown, list(rows.values()))
-    return Table(name, title, shown, pd.DataFrame(numbers))
+    return table(name, title, best_in_bold(shown, list(rows.values())), numbers)

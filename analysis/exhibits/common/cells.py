@@ -1,17 +1,19 @@
 """A comparison as the cells of a table: texts for the eye, numbers for CSV."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
 from analysis.exhibits.common.text import Bold, number, p_text
 from analysis.statistics.comparison import Comparison
 from analysis.statistics.paired import MIN_PAIRS
 
+Text = Callable[[float], str]  # a number for the eye
+
 #: For captions: what the interval is, and what P, exact P and Holm P are.
 INTERVAL = "95 % interval (Student's t)"
+DELTA = "Δ [95 % interval]"  # a column
 TEST = "Wilcoxon's signed-rank test of the pairs, two-sided"
 EXACT = f"{TEST}, among all signs that the differences could have"
 BOTH = (
@@ -21,15 +23,27 @@ BOTH = (
 )
 
 
-def comparison_row(row: Comparison) -> dict[str, str]:
-    """A comparison as a row of texts: means, difference, test."""
-    name = row.measure.label
+def comparison_row(
+    row: Comparison, arms: tuple[str, str] = ("without", "with"), moved: str = "As the paper"
+) -> dict[str, str]:
+    """A comparison as a row of texts: means, difference, pairs that moved as the paper's, test."""
+    names = [f"{row.measure.label} {arm}" for arm in arms]
+    way = f"{row.moved}/{row.n}" if row.n and row.measure.expected else "—"
+    return {"Pairs": pair_count(row)} | compared_cells(row, names, {moved: way})
+
+
+def compared_cells(
+    row: Comparison, arms: Sequence[str], way: Mapping[str, str], text: Text = number
+) -> dict[str, str]:
+    """Means, difference, how many pairs went which way, and the test.
+
+    arms: the columns of those without and with warm-up; way: the cell that counts pairs.
+    """
     return {
-        "Pairs": pair_count(row),
-        f"{name} without": spread(row.without),
-        f"{name} with": spread(row.with_),
-        "Δ [95 % interval]": difference(row),
-        "As the paper": f"{row.moved}/{row.n}" if row.n and row.measure.expected else "—",
+        arms[0]: spread(row.without, text),
+        arms[1]: spread(row.with_, text),
+        DELTA: difference(row, text),
+        **way,
         "W": f"{row.test.statistic:g}" if row.test else "—",
         **p_cells(row),
         "r": effect(row),
@@ -89,11 +103,21 @@ def pair_count(row: Comparison) -> str:
     return f"{row.n} of {row.planned}" + (f" ({row.lost})" if row.lost else "")
 
 
-def difference(row: Comparison) -> str:
+def lower(row: Comparison) -> str:
+    """In how many of the pairs the number is lower with warm-up."""
+    return f"{row.lower}/{row.n}" if row.n else "—"
+
+
+def difference(row: Comparison, text: Text = number) -> str:
     if not row.n:
         return "—"
-    interval = f" [{', '.join(number(v) for v in row.interval)}]" if row.interval else ""
-    return ("+" if row.difference > 0 else "") + number(row.difference) + interval
+    plus = "+" if row.difference > 0 else ""
+    return plus + text(row.difference) + in_brackets(row.interval, text)
+
+
+def in_brackets(interval: tuple[float, float] | None, text: Text = number) -> str:
+    """An interval as it stands behind its mean; nothing where there is none."""
+    return f" [{', '.join(map(text, interval))}]" if interval else ""
 
 
 def mean(values: Sequence[float] | np.ndarray) -> float:
@@ -105,10 +129,10 @@ def sd(values: Sequence[float] | np.ndarray) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
-def spread(values: np.ndarray) -> str:
-    if not len(values):
-        return "—"
-    return number(mean(values)) + (f" ± {number(sd(values))}" if len(values) > 1 else "")
+def spread(values: np.ndarray, text: Text = number, of_sd: Text | None = None) -> str:
+    """Mean ± s.d.; of_sd: as the s.d. is written, where not as the mean."""
+    beside = f" ± {(of_sd or text)(sd(values))}" if len(values) > 1 else ""
+    return text(mean(values)) + beside
 
 
 def no_p(row: Comparison) -> str:
@@ -116,14 +140,15 @@ def no_p(row: Comparison) -> str:
     return "—" if not row.n else f"n < {MIN_PAIRS}" if row.n < MIN_PAIRS else "ties"
 
 
-def best_in_bold(shown: pd.DataFrame, rows: Sequence[Comparison]) -> pd.DataFrame:
-    """The table with its best mean, over rows and arms, in bold; of equals all."""
+def best_in_bold(
+    shown: Sequence[dict[str, str]], rows: Sequence[Comparison]
+) -> Sequence[dict[str, str]]:
+    """A table's rows, the best mean over rows and arms in bold; of equals all."""
     direction = rows[0].measure.expected if rows else 0
     means = np.array([[mean(row.without), mean(row.with_)] for row in rows]) * direction
     if not direction or np.isnan(means).all():
         return shown
-    marked = shown.astype(object)  # a column of texts would make plain texts of them
     for row, arm in np.argwhere(means == np.nanmax(means)).tolist():
         column = f"{rows[0].measure.label} {('without', 'with')[arm]}"
-        marked.loc[row, column] = Bold(marked.loc[row, column])
-    return marked
+        shown[row][column] = Bold(shown[row][column])
+    return shown

@@ -1,10 +1,11 @@
 """What an exhibit is, the style its figures share, and the words every caption ends with."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.style
@@ -14,9 +15,6 @@ from matplotlib.figure import Figure
 from analysis.results.study_results import OUTCOMES, StudyResults, pairs, planned_pairs
 
 STYLE = Path(__file__).with_name("paper.mplstyle")
-
-#: Without and with warm-up; Okabe and Ito's colours, far apart in brightness too.
-WITHOUT, WITH, GAP = "#999999", "#0072b2", "#d55e00"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +57,36 @@ class Exhibit:
     caption: str
     tables: tuple[Table, ...] = ()
     figures: tuple[Drawing, ...] = ()
+
+
+def exhibit(
+    results: StudyResults,
+    name: str,
+    title: str,
+    said: Iterable[str],
+    tables: Iterable[Table] = (),
+    figures: Iterable[Drawing] = (),
+) -> Exhibit:
+    """An exhibit whose caption is what is said, and then what it is made of.
+
+    said: sentences; of those that are empty there is nothing to say.
+    """
+    caption = " ".join((*filter(None, said), made_of(results)))
+    return Exhibit(name, title, caption, tuple(tables), tuple(figures))
+
+
+def table(
+    name: str, title: str, shown: Iterable[Mapping[Any, str]], numbers: pd.DataFrame | list[Any]
+) -> Table:
+    """A table of rows of texts by column, which may be (group, name), and of the numbers' rows.
+
+    Without rows of texts it is one of numbers behind a figure, for CSV alone.
+    """
+    frame = pd.DataFrame(list(shown), dtype=object)  # bold texts stay what they are
+    columns: list[Any] = list(frame)
+    if columns and isinstance(columns[0], tuple):
+        frame.columns = pd.MultiIndex.from_tuples(columns)
+    return Table(name, title, frame.fillna("—"), pd.DataFrame(numbers))
 
 
 @contextmanager

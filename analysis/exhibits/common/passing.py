@@ -29,6 +29,13 @@ def none_can_pass(rows: Sequence[Comparison]) -> str:
     return f"with {plural(max(pairs), 'pair')} and {plural(len(pairs), 'test')}"
 
 
+def passed_in_words(rows: Sequence[Comparison]) -> str:
+    """Such as: “Holm P < 0.05 in 0 of 13 tests: with 6 pairs and 13 tests none can pass”."""
+    hopeless = none_can_pass(rows)
+    none = f": {hopeless} none can pass" if hopeless else ""
+    return f"Holm P < {ALPHA:g} in {len(passed(rows))} of {len(rows)} tests{none}"
+
+
 def pairs_needed(tests: int) -> int:
     """Pairs from which a difference of one sign in every pair passes Holm's correction."""
     return next(n for n in range(1, 1000) if smallest_exact_p(n) * tests < ALPHA)

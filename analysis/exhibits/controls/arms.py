@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number
 from analysis.results.study_results import StudyResults, planned_pairs
-from analysis.statistics.comparison import Comparison, Measure, compare_grid, corrected
+from analysis.statistics.comparison import (
+    Comparison,
+    Measure,
+    compare_grid,
+    compare_values,
+    corrected,
+)
 from analysis.statistics.paired import mean_interval, paired_test, ratio_interval
 
 Values = NDArray[np.float64]
@@ -113,17 +119,7 @@ def _against_full(results: StudyResults, arm: str, full: str, measure: Measure) 
     """The arm is the second of the two; whether the control finished does not matter."""
     whole, part = (_arm_values(results, condition, measure) for condition in (full, arm))
     both = [(whole[seed], part[seed]) for seed in whole if seed in part]
-    before, after = np.array(both, dtype=np.float64).reshape(-1, 2).T
-    return Comparison(
-        condition=arm,
-        measure=measure,
-        planned=len(planned_pairs(results, arm)),
-        lost="",
-        without=before,
-        with_=after,
-        test=paired_test(before, after) if both else None,
-        interval=mean_interval(after - before) if len(both) > 1 else None,
-    )
+    return compare_values(arm, measure, both, len(planned_pairs(results, arm)))
 
 
 def _share(results: StudyResults, arm: str, full: str, measure: Measure) -> Share | None:

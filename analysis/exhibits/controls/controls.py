@@ -6,51 +6,38 @@ or of the distribution of the weights. That a test finds no difference does not 
 none: the sentences tell the two apart, and the intervals stand beside them.
 """
 
-import numpy as np
-import pandas as pd
+from collections.abc import Sequence
 
-from analysis.exhibits.common.cells import (
-    EXACT,
-    INTERVAL,
-    csv_row,
-    difference,
-    mean,
-    pair_count,
-    sd,
-    spread,
-)
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from analysis.exhibits.common import cells
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import GAP, WITH, WITHOUT, draw_change, name_rows, panels
 from analysis.exhibits.common.passing import ALPHA
-from analysis.exhibits.common.text import label, listed, p_text
+from analysis.exhibits.common.text import label, listed, p_text, wrapped
 from analysis.exhibits.controls.arms import Arm, arms_of, control_values, full_warmup
-from analysis.exhibits.controls.plots import changes
 from analysis.exhibits.controls.text import Arms, Reference, said_of
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import ACCURACY, ECE, NLL, Comparison
 
 _MEASURES = (ECE, ACCURACY, NLL)
 _COMPARED = (
-    "pairs",
-    "difference",
-    "interval_low",
-    "interval_high",
-    "w",
-    "z",
-    "p",
-    "p_exact",
-    "p_holm",
-    "r",
+    *("pairs", "difference", "interval_low", "interval_high"),
+    *("w", "z", "p", "p_exact", "p_holm", "r"),
 )
 _HOW = (
     "Mean ± s.d. over the networks that finished together with their control, and of the control "
     "over all that finished. Δ is the mean of arm − control, and of arm − full warm-up over the "
-    f"seeds that finished in both, with its {INTERVAL}. Share: mean of arm − control over mean of "
-    "full warm-up − control, over the seeds that finished in all three, with its 95 % interval "
-    "(Fieller's, Student's t for a ratio): 100 % is as much as the full warm-up, 0 % as the "
-    "control, less than 0 % the other way. It is given where the full warm-up has an effect over "
-    f"these seeds, exact P < {ALPHA:g} and the interval of its Δ clear of zero. In the figure a "
-    "dot is Δ, its bar the interval, a thin mark one network, the dashed line the full warm-up. "
-    f"Exact P: {EXACT}; Holm P corrects it over the arms, for each measure and reference by itself."
+    f"seeds that finished in both, with its {cells.INTERVAL}. Share: mean of arm − control over "
+    "mean of full warm-up − control, over the seeds that finished in all three, with its 95 % "
+    "interval (Fieller's, Student's t for a ratio): 100 % is as much as the full warm-up, 0 % as "
+    "the control, less than 0 % the other way. It is given where the full warm-up has an effect "
+    f"over these seeds, exact P < {ALPHA:g} and the interval of its Δ clear of zero. In the figure "
+    "a dot is Δ, its bar the interval, a thin mark one network, the dashed line the full warm-up. "
+    f"Exact P: {cells.EXACT}; Holm P corrects it over the arms, for each measure and reference by "
+    "itself."
 )
 
 
@@ -70,14 +57,13 @@ def controls(results: StudyResults) -> Exhibit:
         for measures in ((ECE,), (ACCURACY, NLL)):
             tables.append(_table(grid, {m: arms[m] for m in measures}, reference))
         if any(arm.control.n for arm in arms[ECE]):
-            figures.append(changes(grid, arms[ECE]))
-    if not tables:
-        said = [
-            "No grid of this study sets other arms beside one full warm-up and a control that all "
-            "of them share."
-        ]
-    caption = " ".join((*said, *([_HOW] if tables else []), made_of(results)))
-    return Exhibit("controls", title, caption, tuple(tables), tuple(figures))
+            figures.append(_changes(grid, arms[ECE]))
+    none = (
+        "No grid of this study sets other arms beside one full warm-up and a control that all of "
+        "them share."
+    )
+    said.append(_HOW if tables else none)
+    return exhibit(results, "controls", title, said, tables, figures)
 
 
 def _table(grid: str, arms: Arms, reference: Reference) -> Table:
@@ -91,59 +77,56 @@ def _table(grid: str, arms: Arms, reference: Reference) -> Table:
             named = {("Measure", ""): "" if place else measure.label} if len(arms) > 1 else {}
             shown.append(named | texts)
         numbers += [{"grid": grid} | _values(arm, reference[measure]) for arm in rows]
-    frame = pd.DataFrame([[row.get(column, "—") for column in shown[1]] for row in shown])
-    frame.columns = pd.MultiIndex.from_tuples(list(shown[1]))
     name = "others" if len(arms) > 1 else "ece"
     title = f"{listed(measure.label for measure in arms)} by {grid}"
-    return Table(f"controls-{grid}-{name}", title, frame, pd.DataFrame(numbers))
+    return table(f"controls-{grid}-{name}", title, shown, numbers)
 
 
 def _control_texts(reference: np.ndarray, planned: int) -> dict[tuple[str, str], str]:
-    """The control's row, which has nothing to be compared with."""
     networks = str(reference.size) + (f" of {planned}" if reference.size < planned else "")
     return {
         ("Arm", ""): label(""),
         ("Networks", ""): networks,
-        ("Mean ± s.d.", ""): spread(reference),
+        ("Mean ± s.d.", ""): cells.spread(reference),
     }
 
 
 def _texts(arm: Arm) -> dict[tuple[str, str], str]:
     return {
         ("Arm", ""): label(arm.control.condition),
-        ("Networks", ""): pair_count(arm.control),
-        ("Mean ± s.d.", ""): spread(arm.control.with_),
+        ("Networks", ""): cells.pair_count(arm.control),
+        ("Mean ± s.d.", ""): cells.spread(arm.control.with_),
         **_against("Arm − control", arm.control),
-        ("Arm − full warm-up", "Pairs"): pair_count(arm.full) if arm.full else "—",
+        ("Arm − full warm-up", "Pairs"): cells.pair_count(arm.full) if arm.full else "—",
         **_against("Arm − full warm-up", arm.full),
         ("Share of the full warm-up's effect", ""): arm.share_text,
     }
 
 
 def _against(reference: str, row: Comparison | None) -> dict[tuple[str, str], str]:
-    texts = ("—", "—", "—")
-    if row:
-        texts = (difference(row), p_text(row.p_exact), p_text(row.p_holm))
-    names = ("Δ [95 % interval]", "Exact P", "Holm P")
-    return {(reference, name): text for name, text in zip(names, texts, strict=True)}
+    return {
+        (reference, cells.DELTA): cells.difference(row) if row else "—",
+        (reference, "Exact P"): p_text(row.p_exact if row else None),
+        (reference, "Holm P"): p_text(row.p_holm if row else None),
+    }
 
 
 def _values(arm: Arm, reference: np.ndarray) -> dict[str, object]:
     """Every number of one arm, for CSV; None where there is none."""
     row, share = arm.control, arm.share
-    known = {name: csv_row(row)[name] for name in ("pairs", "pairs_planned", "lost")}
+    known = {name: cells.csv_row(row)[name] for name in ("pairs", "pairs_planned", "lost")}
     numbers: dict[str, object] = {
         "arm": row.condition,
         "part": arm.part or "all",
         "metric": row.measure.key,
         **known,
-        "mean": mean(row.with_),
-        "sd": sd(row.with_),
-        "control_mean": mean(reference),
-        "control_sd": sd(reference),
+        "mean": cells.mean(row.with_),
+        "sd": cells.sd(row.with_),
+        "control_mean": cells.mean(reference),
+        "control_sd": cells.sd(reference),
     }
     for name, compared in (("control", row), ("full", arm.full)):
-        found = csv_row(compared) if compared else {}
+        found = cells.csv_row(compared) if compared else {}
         numbers |= {f"{key}_against_{name}": found.get(key) for key in _COMPARED}
     low, high = share.interval if share else (None, None)
     return numbers | {
@@ -152,3 +135,47 @@ def _values(arm: Arm, reference: np.ndarray) -> dict[str, object]:
         "share_high": high,
         "share_networks": share.networks if share else None,
     }
+
+
+def _changes(grid: str, arms: Sequence[Arm]) -> Drawing:
+    """An arm a row: mean change of ECE with its interval, every network, and the arm's share."""
+    measured = [arm for arm in arms if arm.control.n]
+    with panels(6.6, 1.15 + 0.36 * len(arms)) as (figure, [axes]):
+        axes.axvline(0, color="#555555", linewidth=0.8)
+        for place, arm in enumerate(arms):
+            if arm.control.n:
+                draw_change(axes, place, arm.control, GAP if arm.full else WITH)
+                if arm.full is None:
+                    axes.axvline(arm.control.difference, color=WITH, linestyle="--", linewidth=0.9)
+        name_rows(axes, [wrapped(label(arm.control.condition), 30) for arm in arms])
+        axes.set_xlabel("Δ ECE, arm − control")
+        _shares(axes, arms)
+        figure.legend(handles=_key(), loc="outside upper left", ncols=4)
+    described = "; ".join(
+        f"{label(arm.control.condition)} {cells.difference(arm.control)}, share {arm.share_text}"
+        for arm in measured
+    )
+    return Drawing(
+        f"controls-{grid}",
+        f"Change of ECE against the control by {grid}: mean, 95 % interval and every network",
+        figure,
+        f"Change of ECE against the control, and share of the full warm-up's: {described}.",
+    )
+
+
+def _shares(axes: Axes, arms: Sequence[Arm]) -> None:
+    """A column of texts right of the rows."""
+    at = axes.get_yaxis_transform()
+    axes.text(1.02, -0.5, "Share of the effect", transform=at, va="bottom", fontsize=7.5)
+    for place, arm in enumerate(arms):
+        text = arm.share_text if arm.control.n else "no complete pair"
+        axes.text(1.02, place, text, transform=at, va="center", fontsize=7.5)
+
+
+def _key() -> list[Line2D]:
+    return [
+        Line2D([], [], color=GAP, marker="o", label="arm"),
+        Line2D([], [], color=WITH, marker="o", linestyle="--", label="full warm-up"),
+        Line2D([], [], color=WITHOUT, marker="|", linestyle="", label="one network"),
+        Line2D([], [], color="#555555", linewidth=0.8, label="control"),
+    ]

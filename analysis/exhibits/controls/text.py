@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.exhibits.common.cells import difference, exact_p, mean
-from analysis.exhibits.common.passing import ALPHA, none_can_pass
-from analysis.exhibits.common.text import label, listed, number, p_text
+from analysis.exhibits.common.passing import ALPHA, none_can_pass, passed
+from analysis.exhibits.common.text import label, listed, number, p_text, plural
 from analysis.exhibits.controls.arms import Arm
 from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, clear_of_zero
 from analysis.statistics.paired import MIN_PAIRS
@@ -30,7 +30,8 @@ _PARTS = {
 
 
 def said_of(arms: Arms, reference: Reference) -> list[str]:
-    """What a grid's arms show, in ECE against both references, and in accuracy."""
+    """What a grid's arms show, in ECE against both references, and in accuracy; some may be empty,
+    where there is nothing to say."""
     full = next(arm for arm in arms[ECE] if arm.full is None)
     others = [arm for arm in arms[ECE] if arm.full]
     against_control = [arm.control for arm in arms[ECE]]
@@ -39,10 +40,10 @@ def said_of(arms: Arms, reference: Reference) -> list[str]:
         _effect(full),
         *_shares(full, others),
         *_differences("the control", [row for row in against_control if row is not full.control]),
-        *_none_can_pass("the control", against_control),
+        _none_can_pass("the control", against_control),
         *_differences("the full warm-up", against_full),
-        *_none_can_pass("the full warm-up", against_full),
-        *_accuracies(arms[ACCURACY], reference[ACCURACY]),
+        _none_can_pass("the full warm-up", against_full),
+        _accuracies(arms[ACCURACY], reference[ACCURACY]),
         f"What an arm starts from: {'; '.join(map(_start, others))}.",
     ]
 
@@ -52,7 +53,7 @@ def _effect(full: Arm) -> str:
     row, name = full.control, f"full warm-up ({full.name})"
     if not row.n:
         return f"The {name} has no complete pair: no arm's share of its effect is known."
-    found = f"Δ {difference(row)}, {row.n} {'pair' if row.n == 1 else 'pairs'}"
+    found = f"Δ {difference(row)}, {plural(row.n, 'pair')}"
     if row.p_value is None or row.p_exact is None:
         few = f"fewer than {MIN_PAIRS} pairs differ"
         return f"Whether the {name} changes ECE cannot be tested, for {few}: {found}."
@@ -64,7 +65,6 @@ def _effect(full: Arm) -> str:
 
 
 def _shares(full: Arm, others: Sequence[Arm]) -> list[str]:
-    """Of the full warm-up's effect, where it has one."""
     if not full.control.n:
         return []
     known = [f"{arm.name} {arm.share_text}" for arm in others if arm.share]
@@ -80,11 +80,10 @@ def _shares(full: Arm, others: Sequence[Arm]) -> list[str]:
 def _differences(reference: str, rows: Sequence[Comparison]) -> list[str]:
     """Which arms differ from a reference, for which that is undecided, for which no difference was
     found, and which are not tested."""
-    tested = [(row, row.p_holm) for row in rows if row.p_holm is not None and not _too_few(row)]
-    differ = [row for row, p in tested if p < ALPHA]
-    other = [row for row, p in tested if p >= ALPHA]
-    undecided = [row for row in other if clear_of_zero(row)]
-    alike = [row for row in other if row not in undecided]
+    tested = [row for row in rows if row.p_holm is not None and not _too_few(row)]
+    differ = passed(tested)
+    undecided = [row for row in tested if row not in differ and clear_of_zero(row)]
+    alike = [row for row in tested if row not in differ and row not in undecided]
     ways = {
         way: [_name(row) for row in differ if row.difference * sign > 0]
         for way, sign in (("lower", -1), ("higher", 1))
@@ -120,12 +119,12 @@ def _not_tested(reference: str, rows: Sequence[Comparison]) -> list[str]:
     return said
 
 
-def _none_can_pass(reference: str, rows: Sequence[Comparison]) -> list[str]:
+def _none_can_pass(reference: str, rows: Sequence[Comparison]) -> str:
     """Where even differences of one sign in every pair would not pass Holm's correction."""
     hopeless = none_can_pass(rows)
     if not hopeless or all(map(_too_few, rows)):
-        return []
-    return [f"{hopeless.capitalize()} against {reference} none can pass Holm's correction."]
+        return ""
+    return f"{hopeless.capitalize()} against {reference} none can pass Holm's correction."
 
 
 def _too_few(row: Comparison) -> bool:
@@ -133,17 +132,17 @@ def _too_few(row: Comparison) -> bool:
     return row.p_value is None
 
 
-def _accuracies(arms: Sequence[Arm], reference: np.ndarray) -> list[str]:
+def _accuracies(arms: Sequence[Arm], reference: np.ndarray) -> str:
     """A lower ECE may be that of a network that has learnt less."""
     means = {arm.name: mean(arm.control.with_) for arm in arms if arm.control.n}
     if not means:
-        return []
+        return ""
     low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
     said = f"Mean test accuracy is {number(mean(reference))} in the control, and"
     least, most = number(means[low]), number(means[high])
     if least == most:
-        return [f"{said} {least} in {'every' if len(means) > 1 else 'the one'} arm."]
-    return [f"{said} in the arms from {least} ({low}) to {most} ({high})."]
+        return f"{said} {least} in {'every' if len(means) > 1 else 'the one'} arm."
+    return f"{said} in the arms from {least} ({low}) to {most} ({high})."
 
 
 def _start(arm: Arm) -> str:

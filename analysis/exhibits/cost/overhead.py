@@ -11,19 +11,12 @@ itself takes, and their sum over a study is more than the study took.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
-from analysis.exhibits.common.cells import EXACT, INTERVAL, comparison_row, csv_row, exact_p, mean
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common import cells
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import label, number, p_text, percent
+from analysis.exhibits.cost import warmup_levels
 from analysis.exhibits.cost.overhead_plots import Bar, dose_curves, stacked_bars
-from analysis.exhibits.cost.warmup_levels import (
-    Step,
-    WarmupLevels,
-    against_largest,
-    dose_of,
-    from_level,
-)
+from analysis.exhibits.cost.warmup_levels import Step, WarmupLevels
 from analysis.results.study_results import StudyResults, TrialResult, pairs, planned_pairs
 from analysis.statistics.comparison import ECE, Comparison, compare_grid
 from analysis.statistics.paired import MIN_PAIRS
@@ -37,8 +30,8 @@ _HOW = (
     "Networks with the same warm-up share one that is lived once, and each carries its seconds: "
     "they are what a network warmed up by itself takes, not what the study took. "
     "Overhead is warm-up over task. ECE on the test set, mean ± s.d., without → with warm-up; Δ is "
-    f"the mean of with − without, with its {INTERVAL}; “As the paper” counts the pairs whose ECE "
-    f"fell; exact P: {EXACT}, uncorrected."
+    f"the mean of with − without, with its {cells.INTERVAL}; “As the paper” counts the pairs "
+    f"whose ECE fell; exact P: {cells.EXACT}, uncorrected."
 )
 
 
@@ -54,19 +47,15 @@ def overhead(results: StudyResults) -> Exhibit:
         if any(costs):
             said.append(_spent(grid, [cost for cost in costs if cost]))
             figures.append(stacked_bars(grid, _bars(results, grid)))
-        dose = dose_of(results, grid)
+        dose = warmup_levels.dose_of(results, grid)
         if dose:
-            steps = against_largest(dose)
+            steps = warmup_levels.against_largest(dose)
             said.append(_enough(dose, steps))
             tables += [_steps_table(dose, steps)] if steps else []
-            figures.append(dose_curves(dose, from_level(steps)))
+            figures.append(dose_curves(dose, warmup_levels.from_level(steps)))
     devices = sorted({trial.record.device for trial in results.trials if trial.record})
     how = _HOW.format(devices=" and ".join(devices) or "no device yet")
-    caption = " ".join((*said, how, made_of(results)))
-    return Exhibit("overhead", "What warm-up costs", caption, tuple(tables), tuple(figures))
-
-
-# --- costs -------------------------------------------------------------------------------------
+    return exhibit(results, "overhead", "What warm-up costs", (*said, how), tables, figures)
 
 
 @dataclass(frozen=True)
@@ -96,8 +85,8 @@ def _cost(trials: Iterable[TrialResult]) -> Cost | None:
     records = [trial.record for trial in trials if trial.record]
     if not records:
         return None
-    examples = (mean([r.examples.get(phase, 0) for r in records]) for phase in ACTIVITIES[:2])
-    seconds = (mean([r.seconds.get(name, 0.0) for r in records]) for name in ACTIVITIES)
+    examples = (cells.mean([r.examples.get(phase, 0) for r in records]) for phase in ACTIVITIES[:2])
+    seconds = (cells.mean([r.seconds.get(name, 0.0) for r in records]) for name in ACTIVITIES)
     return Cost(*examples, *seconds)
 
 
@@ -107,7 +96,8 @@ def _table(
     """A row for each condition: what it costs, and what it does to ECE."""
     shown, numbers = [], []
     for row, cost in zip(rows, costs, strict=True):
-        texts, known = comparison_row(row), cost or Cost(*[float("nan")] * 6)
+        texts, known = cells.comparison_row(row), cost or Cost(*[float("nan")] * 6)
+        kept = ("ECE without", "ECE with", cells.DELTA, "As the paper", "Exact P")
         control = _cost(without for without, _ in pairs(results, row.condition))
         shown.append(
             {
@@ -121,12 +111,11 @@ def _table(
                 "Overhead in examples": percent(known.in_examples),
                 "Overhead in seconds": percent(known.in_seconds),
             }
-            | {name: texts[name] for name in ("ECE without", "ECE with", "Δ [95 % interval]")}
-            | {name: texts[name] for name in ("As the paper", "Exact P")}
+            | {name: texts[name] for name in kept}
         )
         numbers.append(
             {"grid": grid}
-            | csv_row(row)
+            | cells.csv_row(row)
             | {"warmup_examples": known.warmup_examples, "task_examples": known.task_examples}
             | {f"{name}_seconds": getattr(known, name) for name in ACTIVITIES}
             | {
@@ -135,8 +124,7 @@ def _table(
             }
             | {"overhead_examples": known.in_examples, "overhead_seconds": known.in_seconds}
         )
-    title = f"Costs and ECE by {grid}"
-    return Table(f"overhead-{grid}", title, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return table(f"overhead-{grid}", f"Costs and ECE by {grid}", shown, numbers)
 
 
 def _bars(results: StudyResults, grid: str) -> list[Bar]:
@@ -163,7 +151,6 @@ def _bar(name: str, cost: Cost | None, remark: str = "") -> Bar:
 
 
 def _spent(grid: str, costs: Sequence[Cost]) -> str:
-    """The overhead over a grid's conditions."""
     examples, seconds = (
         _span([getattr(cost, name) for cost in costs]) for name in ("in_examples", "in_seconds")
     )
@@ -179,24 +166,23 @@ def _span(shares: Sequence[float]) -> str:
 
 
 def _enough(dose: WarmupLevels, steps: Sequence[Step]) -> str:
-    """What the comparisons with the largest level say, in sentences."""
     least, most = dose.ends
     if not steps:
         return f"Of {dose.name} only one level has complete pairs: there is nothing to compare."
     top = f"that of the {most} ({dose.text(dose.levels[-1])})"
     along = f" (and {', '.join(dose.along)})" if dose.along else ""
-    start, last = from_level(steps), steps[-1]
+    start, last = warmup_levels.from_level(steps), steps[-1]
     if start is not None:
-        found = [s.p_exact for s in steps if s.level >= start and s.p_exact is not None]
+        found = [s.row.p_exact for s in steps if s.level >= start and s.row.p_exact is not None]
         text = (
             f"From {dose.at(start)}{along} on, ECE no longer differs from {top}: "
             f"exact P ≥ {p_text(min(found))}, which does not show that they are equal."
         )
     elif last.differs:
-        how = "higher" if last.more > 0 else "lower"
+        how = "higher" if last.row.difference > 0 else "lower"
         text = (
             f"At {dose.at(last.level)}{along} ECE is still {how} than {top}: "
-            f"{exact_p(last.p_exact)}."
+            f"{cells.exact_p(last.row.p_exact)}."
         )
     else:
         text = (
@@ -216,19 +202,18 @@ def _enough(dose: WarmupLevels, steps: Sequence[Step]) -> str:
 
 
 def _steps_table(dose: WarmupLevels, steps: Sequence[Step]) -> Table:
-    """A row for each level but the largest."""
     top = dose.text(dose.levels[-1])
     shown, numbers = [], []
     for step in steps:
-        low, high = step.interval or (None, None)
-        reach = f" [{', '.join(map(number, step.interval))}]" if step.interval else ""
+        row, known = step.row, cells.csv_row(step.row)
+        more = number(row.difference) + cells.in_brackets(row.interval)
         shown.append(
             {
                 dose.name.capitalize(): dose.text(step.level),
-                "Pairs": str(step.pairs),
+                "Pairs": str(row.n),
                 "ECE": number(step.ece),
-                f"ECE − ECE at {top} [95 % interval]": number(step.more) + reach,
-                "Exact P": p_text(step.p_exact),
+                f"ECE − ECE at {top} [95 % interval]": more,
+                "Exact P": p_text(row.p_exact),
                 f"Share of the effect at {top}": "—" if step.share is None else percent(step.share),
             }
         )
@@ -238,22 +223,15 @@ def _steps_table(dose: WarmupLevels, steps: Sequence[Step]) -> Table:
                 "field": dose.field,
                 "level": step.level,
                 "largest": dose.levels[-1],
-                "pairs": step.pairs,
+                "pairs": row.n,
                 "ece": step.ece,
-                "more_than_at_largest": step.more,
-                "interval_low": low,
-                "interval_high": high,
-                "p": step.test.p_value if step.test else None,
-                "p_exact": step.p_exact,
-                "share_of_effect": step.share,
+                "more_than_at_largest": row.difference,
             }
+            | {name: known[name] for name in ("interval_low", "interval_high", "p", "p_exact")}
+            | {"share_of_effect": step.share}
         )
     title = f"ECE by {dose.name}, against that at {top}"
-    name = f"overhead-{dose.grid}-enough"
-    return Table(name, title, pd.DataFrame(shown), pd.DataFrame(numbers))
-
-
-# --- numbers for the eye -----------------------------------------------------------------------
+    return table(f"overhead-{dose.grid}-enough", title, shown, numbers)
 
 
 def _count(value: float) -> str:

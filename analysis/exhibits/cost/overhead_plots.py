@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.exhibit import Drawing
+from analysis.exhibits.common.panels import SLANTED, WITH, WITHOUT, panels
 from analysis.exhibits.common.text import number, wrapped
 from analysis.exhibits.cost.warmup_levels import EXAMPLES, Values, WarmupLevels
 from analysis.statistics.comparison import ECE
@@ -31,12 +31,9 @@ class Bar(NamedTuple):
 
 def stacked_bars(grid: str, bars: Sequence[Bar]) -> Drawing:
     """A horizontal bar for each set of controls and each condition, one under another."""
-    with paper_style():
-        names = [wrapped(bar.name, _NAME_WIDTH) for bar in bars]
-        lines = max((name.count("\n") + 1 for name in names), default=1)
-        height = 0.85 + max(0.26, 0.14 * lines) * len(bars)
-        figure = Figure(figsize=(6.4, height), layout="constrained")
-        axes = figure.add_subplot()
+    names = [wrapped(bar.name, _NAME_WIDTH) for bar in bars]
+    lines = max((name.count("\n") + 1 for name in names), default=1)
+    with panels(6.4, 0.85 + max(0.26, 0.14 * lines) * len(bars)) as (figure, [axes]):
         longest = max((sum(bar.seconds) for bar in bars if bar.seconds), default=0.0) or 1.0
         for place, bar in enumerate(bars):
             if bar.seconds is None:
@@ -77,10 +74,8 @@ def dose_curves(dose: WarmupLevels, start: float | None) -> Drawing:
     """
     x = _places(dose.levels)
     none = "0" if dose.field == EXAMPLES else "none"
-    with paper_style():
-        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-        for place, (measure, table) in enumerate(dose.measured.items(), start=1):
-            axes = figure.add_subplot(1, len(dose.measured), place)
+    with panels(7.2, 2.9, len(dose.measured)) as (figure, drawn):
+        for axes, (measure, table) in zip(drawn, dose.measured.items(), strict=True):
             _curve(axes, x, table)
             if measure == ECE:
                 axes.set_ylim(bottom=0)
@@ -142,21 +137,13 @@ def _level_axis(axes: Axes, x: Values, texts: Sequence[str]) -> None:
         fits = place - last > 15
         last = place if fits else last
         shown.append(text if fits else "")
-    axes.set_xticks(x, shown)
-    if slanted:
-        axes.tick_params(axis="x", rotation=35)
-        for tick in axes.get_xticklabels():
-            tick.set(ha="right", rotation_mode="anchor")
+    axes.set_xticks(x, shown, **(SLANTED | {"rotation": 35} if slanted else {}))
     axes.margins(x=0.05)
     axes.text(
-        float(x[:2].mean()),
-        0,
-        "//",
-        ha="center",
-        va="center",
+        float(x[:2].mean()), 0, "//", ha="center", va="center",
         transform=axes.get_xaxis_transform(),
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
-    )
+    )  # fmt: skip
 
 
 def _handles(dose: WarmupLevels, start: float | None) -> list[Line2D | Patch]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.passing import ALPHA
-from analysis.results.plan import Plan
+from analysis.results.plan import Plan, is_number
 from analysis.results.study_results import StudyResults, pairs
-from analysis.statistics.comparison import ACCURACY, ECE, Measure
-from analysis.statistics.paired import RankTest, mean_interval, paired_test
+from analysis.statistics.comparison import ACCURACY, ECE, Comparison, Measure, compare_values
+from analysis.statistics.paired import paired_test
 
 EXAMPLES = "warmup.examples"
 
@@ -61,17 +62,11 @@ def dose_of(results: StudyResults, grid: str) -> WarmupLevels | None:
     field, along, numbers = varied
     found = {condition: pairs(results, condition) for condition in numbers}
     conditions = sorted((c for c in found if found[c]), key=lambda c: numbers[c])
-    controls = list(dict.fromkeys(a.trial_id for c in conditions for a, _ in found[c]))
-    measured = {
-        measure: np.full((len(controls), 1 + len(conditions)), np.nan)
-        for measure in (ECE, ACCURACY)
-    }
-    for column, condition in enumerate(conditions, start=1):
-        for without, with_ in found[condition]:
-            row = controls.index(without.trial_id)
-            for measure, table in measured.items():
-                table[row, 0] = without.numbers[measure.key]
-                table[row, column] = with_.numbers[measure.key]
+    measured = {}
+    for key, measure in ((m.key, m) for m in (ECE, ACCURACY)):
+        control = {a.trial_id: a.numbers[key] for c in conditions for a, _ in found[c]}
+        warm = [{a.trial_id: b.numbers[key] for a, b in found[c]} for c in conditions]
+        measured[measure] = pd.DataFrame([control, *warm]).to_numpy(float).T
     levels = np.array([numbers[c] for c in conditions], dtype=np.float64)
     return WarmupLevels(grid, field, along, levels, measured) if conditions else None
 
@@ -80,18 +75,16 @@ def _varied(plan: Plan, grid: str) -> tuple[str, tuple[str, ...], dict[str, floa
     """The one number of the warm-up that a grid varies, what varies with it, and its levels by
     condition. The number of examples may vary with others, for it says how much warm-up there is.
     """
-    cells = {trial.condition: trial.cell for trial in plan.trials if trial.arm != "control"}
-    chosen = {condition: cells.get(condition, {}) for condition in plan.grids[grid]}
+    chosen = plan.cells(grid)
     fields = dict.fromkeys(field for cell in chosen.values() for field in cell)
     varied = [f for f in fields if len({repr(cell.get(f)) for cell in chosen.values()}) > 1]
     field = EXAMPLES if EXAMPLES in varied else varied[0] if len(varied) == 1 else ""
     if not all(f.startswith("warmup.") for f in (field, *varied)):
         return None
-    levels = [cell.get(field) for cell in chosen.values()]
-    numbers = [float(n) for n in levels if isinstance(n, int | float) and not isinstance(n, bool)]
-    if len(set(numbers)) < len(chosen):
+    numbers = {c: float(cell[field]) for c, cell in chosen.items() if is_number(cell.get(field))}
+    if len(set(numbers.values())) < len(chosen):
         return None
-    return field, tuple(f for f in varied if f != field), dict(zip(chosen, numbers, strict=True))
+    return field, tuple(f for f in varied if f != field), numbers
 
 
 @dataclass(frozen=True)
@@ -99,23 +92,16 @@ class Step:
     """ECE at one level against that at the largest, over the pairs complete at both."""
 
     level: float
-    pairs: int
     ece: float  # mean over all of the level's own pairs
-    more: float  # mean of ECE at this level − at the largest
-    interval: tuple[float, float] | None  # 95 %, of `more`; None for fewer than two pairs
-    test: RankTest | None
+    row: Comparison  # at the largest, and at this level
     share: float | None  # of the largest's effect; None where that has not lowered ECE
-
-    @property
-    def p_exact(self) -> float | None:
-        return self.test.p_exact if self.test else None
 
     @property
     def differs(self) -> bool | None:
         """None: too few pairs differ for P to be small."""
-        if self.test is None or self.test.p_value is None or self.test.p_exact is None:
+        if self.row.p_value is None or self.row.p_exact is None:
             return None
-        return self.test.p_exact < ALPHA
+        return self.row.p_exact < ALPHA
 
 
 def against_largest(dose: WarmupLevels) -> list[Step]:
@@ -125,18 +111,10 @@ def against_largest(dose: WarmupLevels) -> list[Step]:
     for level, column in zip(dose.levels[:-1], table.T[1:-1], strict=True):
         both = ~np.isnan(column) & ~np.isnan(table[:, -1])
         control, here, largest = table[both, 0], column[both], table[both, -1]
-        more = here - largest
-        steps.append(
-            Step(
-                level=float(level),
-                pairs=more.size,
-                ece=float(np.nanmean(column)),
-                more=float(more.mean()) if more.size else float("nan"),
-                interval=mean_interval(more) if more.size > 1 else None,
-                test=paired_test(largest, here) if more.size else None,
-                share=_share(control, here, largest) if more.size else None,
-            )
-        )
+        values = list(zip(largest, here, strict=True))
+        row = compare_values(dose.text(level), ECE, values, planned=len(values))
+        share = _share(control, here, largest) if row.n else None
+        steps.append(Step(float(level), float(np.nanmean(column)), row, share))
     return steps
 
 

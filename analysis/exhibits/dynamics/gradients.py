@@ -11,27 +11,16 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
+from matplotlib.axes import Axes
 
-from analysis.exhibits.common.by_layer import (
-    Pairs,
-    Rows,
-    compare_layers,
-    directions,
-    grouped,
-    layer_cells,
-    layers_of,
-    measured_pairs,
-    nothing,
-    ratio,
-    some_lack,
-)
+from analysis.exhibits.common import by_layer
+from analysis.exhibits.common.by_layer import Pairs, Rows
 from analysis.exhibits.common.by_method import shown_condition
 from analysis.exhibits.common.cells import EXACT, csv_row, exact_p, mean, pair_count
-from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import ARMS, NETWORKS, legend_above, panels
 from analysis.exhibits.common.text import label, plural, significant
-from analysis.exhibits.dynamics.gradient_plots import gradient_figure
-from analysis.exhibits.dynamics.layer_plots import NETWORKS
+from analysis.exhibits.dynamics.layer_plots import WIDTH, layer_axis, lines, log_axis
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected
 
@@ -54,37 +43,29 @@ _HOW = (
 def gradients(results: StudyResults) -> Exhibit:
     """Norm and variance by layer, and how even they are, without and with warm-up."""
     title = "Gradients at the start of the task"
-    found = measured_pairs(results, "gradients")
-    names = layers_of(found, "gradients")
+    found = by_layer.measured_pairs(results, "gradients")
+    names = by_layer.layers_of(found, "gradients")
     if not names:
-        return Exhibit("gradients", title, f"{nothing(results, 'gradients')} {made_of(results)}")
+        return exhibit(results, "gradients", title, [by_layer.nothing(results, "gradients")])
     rows = {
-        measure: compare_layers(results, names, measure, path, lambda a: float(np.mean(a)))
+        measure: by_layer.compare_layers(results, names, measure, path, lambda a: float(a.mean()))
         for measure, path in _PATHS.items()
     }
     even = _evenness(results, names) if len(names) > 1 else []
-    said = [
+    norm, variance = (by_layer.directions(rows[measure]) for measure in (NORM, VARIANCE))
+    found_out = [
         f"At the start of the task, {_batches(found, names)}, the mean norm of the gradient is "
-        f"{directions(rows[NORM])}; its variance over them is {directions(rows[VARIANCE])}.",
+        f"{norm}; its variance over them is {variance}.",
         *(_even_said(row) for row in even[:1]),
     ]
-    condition = label(shown_condition(results))
-    caption = " ".join(
-        (
-            f"Condition “{condition}”, {plural(len(found), 'pair')}.",
-            *some_lack(results, found, "gradients"),
-            *said,
-            _HOW,
-            made_of(results),
-        )
-    )
+    said = (by_layer.pairs_said(results, found, "gradients"), *found_out, _HOW)
     tables = (_table(rows), *([_evenness_table(even)] if even else []))
-    figure = gradient_figure(rows, f"Gradients by layer, condition “{condition}”", " ".join(said))
-    return Exhibit("gradients", title, caption, tables, (figure,) if figure else ())
+    heading = f"Gradients by layer, condition “{label(shown_condition(results))}”"
+    figure = _figure(rows, heading, " ".join(found_out))
+    return exhibit(results, "gradients", title, said, tables, [figure] if figure else ())
 
 
 def _batches(found: Pairs, names: list[str]) -> str:
-    """Over how many mini-batches was measured."""
     counts = {r.probes[_PATHS[NORM].format(names[0])].size for pair in found for r in pair}
     low, high = min(counts), max(counts)
     return f"over {low}{'' if low == high else f' to {high}'} mini-batch{'es' * (high != 1)}"
@@ -107,16 +88,15 @@ def _largest_over_smallest(measure: Measure, names: list[str]) -> tuple[Measure,
     def numbers(trial: TrialResult) -> Mapping[str, float]:
         probes = trial.record.probes if trial.record else {}
         arrays = [probes.get(_PATHS[measure].format(name)) for name in names]
-        by_layer = [math.nan if a is None or not a.size else float(np.mean(a)) for a in arrays]
-        smallest, largest = min(by_layer), max(by_layer)
-        known = np.isfinite(by_layer).all() and smallest > 0
+        means = [math.nan if a is None or not a.size else float(np.mean(a)) for a in arrays]
+        smallest, largest = min(means), max(means)
+        known = np.isfinite(means).all() and smallest > 0
         return {key: largest / smallest} if known else {}
 
     return Measure(key, measure.label, -1), numbers
 
 
 def _even_said(row: Comparison) -> str:
-    """Whether gradients are more even over layers."""
     if not row.n:
         return "In no pair does every layer have a gradient: how even they are cannot be said."
     text = (
@@ -135,31 +115,60 @@ def _even_said(row: Comparison) -> str:
 
 
 def _table(rows: Mapping[Measure, Rows]) -> Table:
-    """A row for each layer, the measures beside each other."""
     shown, numbers = [], []
     for place, name in enumerate(rows[NORM], start=1):
-        row = {("Layer", ""): name, ("No.", ""): str(place)}
-        row["Pairs", ""] = pair_count(rows[NORM][name])
-        for measure, by_layer in rows.items():
-            cells = layer_cells(by_layer[name])
-            row |= {(measure.label, column): text for column, text in cells.items()}
-            numbers.append(_values(name, place, by_layer[name]))
-        shown.append(row)
+        texts = {("Layer", ""): name, ("No.", ""): str(place)}
+        texts["Pairs", ""] = pair_count(rows[NORM][name])
+        for measure, of_measure in rows.items():
+            row = of_measure[name]
+            cells = by_layer.layer_cells(row)
+            texts |= {(measure.label, column): text for column, text in cells.items()}
+            place_of = {"layer": name, "number": place}
+            numbers.append(place_of | csv_row(row) | {"ratio": by_layer.ratio(row)})
+        shown.append(texts)
     title = "Gradients of each layer at the start of the task, without and with warm-up"
-    return Table("gradients", title, grouped(shown), pd.DataFrame(numbers))
-
-
-def _values(name: str, place: int, row: Comparison) -> dict[str, object]:
-    return {"layer": name, "number": place} | csv_row(row) | {"ratio": ratio(row)}
+    return table("gradients", title, shown, numbers)
 
 
 def _evenness_table(even: list[Comparison]) -> Table:
-    """Two rows: norm and variance."""
+    group = "Largest layer over smallest"
     shown = [
         {("Gradient", ""): row.measure.label, ("Pairs", ""): pair_count(row)}
-        | {("Largest layer over smallest", name): text for name, text in layer_cells(row).items()}
+        | {(group, name): text for name, text in by_layer.layer_cells(row).items()}
         for row in even
     ]
-    numbers = [csv_row(row) | {"ratio": ratio(row)} for row in even]
+    numbers = [csv_row(row) | {"ratio": by_layer.ratio(row)} for row in even]
     title = "How even gradients are over layers: the largest layer's over the smallest's"
-    return Table("gradients-evenness", title, grouped(shown), pd.DataFrame(numbers))
+    return table("gradients-evenness", title, shown, numbers)
+
+
+def _figure(
+    rows: Mapping[Measure, Mapping[str, Comparison]], title: str, description: str
+) -> Drawing | None:
+    """A panel for each measure, by layer, on logarithmic axes; None where nothing is positive."""
+    drawn = {measure: layers for measure, layers in rows.items() if _any_positive(layers)}
+    if not drawn:
+        return None
+    height = 0.9 + 1.9 * len(drawn)
+    with panels(WIDTH, height, rows=len(drawn), sharex=True) as (figure, below):
+        for axes, (measure, of_measure) in zip(below, drawn.items(), strict=True):
+            _draw_arms(axes, list(of_measure.values()))
+            axes.set_ylabel(f"{measure.label} of the gradient")
+        layer_axis(below[-1], list(next(iter(drawn.values()))))
+        legend_above(below[0])
+    return Drawing("gradients", title, figure, description)
+
+
+def _any_positive(rows: Mapping[str, Comparison]) -> bool:
+    return any((values > 0).any() for row in rows.values() for values in (row.without, row.with_))
+
+
+def _draw_arms(axes: Axes, rows: list[Comparison]) -> None:
+    """Both arms over the layers; a layer whose gradient is zero has no place."""
+    complete = len({row.n for row in rows}) == 1
+    for arm, (name, colour) in enumerate(ARMS):
+        layers = [(row.without, row.with_)[arm] for row in rows]
+        mean = [float(values.mean()) if len(values) else np.nan for values in layers]
+        each = np.array(layers).T if complete else None
+        lines(axes, each, mean, colour, name, "--" if arm == 0 else "-")
+    log_axis(axes)

@@ -9,20 +9,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.exhibit import Drawing
+from analysis.exhibits.common.panels import ARMS, GAP, NETWORKS, SLANTED, WITH, panels, plain
 from analysis.statistics.comparison import Comparison
 
 PARTS = ("weights", "outputs")
 BARS = (5, 25, 50, 75, 95)  # per cent
-NETWORKS = 10  # pairs drawn one by one
 
-ARMS = (("without warm-up", WITHOUT), ("with warm-up", WITH))
 WIDTH = 7.2  # inches, of the page
 
 _FEW = 24  # layers, each told from the next
@@ -42,24 +40,22 @@ def layer_figure(
     distributions: part → layer → (2, 5), of each arm the quantiles `BARS`; spreads: part → layer.
     """
     names = list(distributions[PARTS[0]])
-    with paper_style():
-        figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
-        panels: list[Axes] = list(figure.subplots(3, 1, sharex=True))
-        for axes, part in zip(panels, PARTS, strict=False):
+    with panels(WIDTH, 5.6, rows=3, sharex=True) as (figure, [*above, lowest]):
+        for axes, part in zip(above, PARTS, strict=True):
             _distributions(axes, np.array([*distributions[part].values()]))
             axes.set_ylabel(f"{part.capitalize()}, in s.d.\nwithout warm-up")
         for part, colour, line in zip(PARTS, (GAP, WITH), ("--", "-"), strict=True):
-            _spread_lines(panels[2], [*spreads[part].values()], part, colour, line)
-        panels[2].axhline(1, color="#888888", linestyle=":", linewidth=0.8, zorder=0)
-        log_axis(panels[2])
-        panels[2].set_ylabel("s.d. with over\nwithout warm-up")
-        panels[2].legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
-        layer_axis(panels[2], names)
-        figure.legend(handles=arm_handles(len(names)), loc="outside upper right", ncols=2)
+            _spread_lines(lowest, [*spreads[part].values()], part, colour, line)
+        lowest.axhline(1, color="#888888", linestyle=":", linewidth=0.8, zorder=0)
+        log_axis(lowest)
+        lowest.set_ylabel("s.d. with over\nwithout warm-up")
+        lowest.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=2)
+        layer_axis(lowest, names)
+        figure.legend(handles=_arm_handles(len(names)), loc="outside upper right", ncols=2)
     return Drawing("layers", title, figure, description)
 
 
-def arm_handles(layers: int) -> list[Line2D | Patch]:
+def _arm_handles(layers: int) -> list[Line2D | Patch]:
     if layers <= _FEW:
         return [Line2D([], [], color=colour, linewidth=4, label=arm) for arm, colour in ARMS]
     return [Patch(facecolor=colour, alpha=0.5, label=arm) for arm, colour in ARMS]
@@ -86,7 +82,7 @@ def _distributions(axes: Axes, quantiles: NDArray[np.float64]) -> None:
     axes.axhline(0, color="#888888", linewidth=0.5, zorder=0)
     if np.nan_to_num(np.abs(quantiles)).max() > _FAR:
         axes.set_yscale("symlog", linthresh=1)
-        axes.yaxis.set_major_formatter(_plain)
+        axes.yaxis.set_major_formatter(plain)
 
 
 def _spread_lines(
@@ -132,12 +128,7 @@ def log_axis(axes: Axes) -> None:
         few = high < 10 * low
         axes.yaxis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(_plain)
-
-
-def _plain(value: float, _: float) -> str:
-    """Without mathematical text, which the style shows as it is written."""
-    return f"{value:g}".replace("-", "−").replace("e−0", "e−").replace("e+0", "e")
+    axes.yaxis.set_major_formatter(plain)
 
 
 def layer_axis(axes: Axes, names: Sequence[str]) -> None:
@@ -151,9 +142,6 @@ def layer_axis(axes: Axes, names: Sequence[str]) -> None:
         axes.set_xticks(ticks, [str(tick) for tick in ticks])
         axes.set_xlabel("Layer, by its number in the table")
         return
-    axes.set_xticks(x, names)
+    touch = longest * 5 + 6 > _PANEL / len(names)
+    axes.set_xticks(x, names, **(SLANTED | {"rotation": 50} if touch else {}))
     axes.set_xlabel("Layer")
-    if longest * 5 + 6 > _PANEL / len(names):
-        axes.tick_params(axis="x", rotation=50)
-        for tick in axes.get_xticklabels():
-            tick.set(ha="right", rotation_mode="anchor")

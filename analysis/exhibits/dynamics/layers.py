@@ -11,32 +11,23 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.by_layer import (
-    Pairs,
-    Rows,
-    compare_layers,
-    directions,
-    grouped,
-    layer_cells,
-    layers_of,
-    measured_pairs,
-    nothing,
-    ratio,
-    some_lack,
-)
+from analysis.exhibits.common import by_layer
+from analysis.exhibits.common.by_layer import Pairs, Rows, ratio
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.cells import EXACT, csv_row, mean, pair_count, sd
-from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.cells import EXACT, csv_row, mean, pair_count, sd, spread
+from analysis.exhibits.common.exhibit import Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import NETWORKS
 from analysis.exhibits.common.text import label, percent, plural, significant
-from analysis.exhibits.dynamics.layer_plots import BARS, NETWORKS, PARTS, layer_figure
+from analysis.exhibits.dynamics.layer_plots import BARS, PARTS, layer_figure
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
 
 WEIGHTS = Measure("weight_std", "Weight s.d.", 0)
 OUTPUTS = Measure("output_std", "Output s.d.", -1)
+
+Values = NDArray[np.float64]
 
 _HOW = (
     "Upper panels: a layer's weights, and its outputs before activation in eval mode, of up to "
@@ -54,41 +45,37 @@ _HOW = (
 def layers(results: StudyResults) -> Exhibit:
     """Distributions and spreads by layer, without and with warm-up, at the start of the task."""
     title = "Weights and outputs by layer"
-    found = measured_pairs(results, "layers")
-    names = layers_of(found, "layers")
+    found = by_layer.measured_pairs(results, "layers")
+    names = by_layer.layers_of(found, "layers")
     if not names:
-        return Exhibit("layers", title, f"{nothing(results, 'layers')} {made_of(results)}")
-    weights = compare_layers(results, names, WEIGHTS, "layers/{}/moments", lambda m: float(m[1]))
-    outputs = compare_layers(results, names, OUTPUTS, "layers/{}/moments", lambda m: float(m[3]))
+        return exhibit(results, "layers", title, [by_layer.nothing(results, "layers")])
+    compared, path = by_layer.compare_layers, "layers/{}/moments"
+    weights = compared(results, names, WEIGHTS, path, lambda m: float(m[1]))
+    outputs = compared(results, names, OUTPUTS, path, lambda m: float(m[3]))
     changes = {name: _changes(found, name) for name in names}
     drawn = {part: {name: _quantiles(found, name, part) for name in names} for part in PARTS}
-    said = (
-        f"Condition “{label(shown_condition(results))}”, {plural(len(found), 'pair')}.",
-        *some_lack(results, found, "layers"),
-        _changes_said(changes, weights),
-        *_outputs_said(outputs),
-    )
+    found_out = (_changes_said(changes, weights), _outputs_said(outputs))
     tables = (
         _table(weights, outputs, changes),
-        Table("layers-quantiles", "Quantiles", pd.DataFrame(), _quantile_values(drawn)),
+        table("layers-quantiles", "Quantiles", (), _quantile_values(drawn)),
     )
     figure = layer_figure(
-        {part: _in_units(by_layer, found, part) for part, by_layer in drawn.items()},
+        {part: _in_units(of_part, found, part) for part, of_part in drawn.items()},
         {"weights": weights, "outputs": outputs},
         f"Weights and outputs by layer, condition “{label(shown_condition(results))}”",
-        " ".join(said[-2:]),
+        " ".join(found_out),
     )
-    caption = " ".join((*said, _HOW, made_of(results)))
-    return Exhibit("layers", title, caption, tables, (figure,))
+    said = (by_layer.pairs_said(results, found, "layers"), *found_out, _HOW)
+    return exhibit(results, "layers", title, said, tables, (figure,))
 
 
-def _changes(found: Pairs, layer: str) -> NDArray[np.float64]:
+def _changes(found: Pairs, layer: str) -> Values:
     """(networks,): ‖W − W₀‖ / ‖W₀‖ of each that has a finite one: not where W₀ is zero."""
     every = [float(with_.probes[f"layers/{layer}/change"]) for _, with_ in found]
     return np.array([change for change in every if math.isfinite(change)], np.float64)
 
 
-def _changes_said(changes: Mapping[str, NDArray[np.float64]], weights: Rows) -> str:
+def _changes_said(changes: Mapping[str, Values], weights: Rows) -> str:
     """How far weights have moved, and what became of their spread."""
     moved = {name: mean(change) for name, change in changes.items() if change.size}
     if not moved:
@@ -108,85 +95,69 @@ def _changes_said(changes: Mapping[str, NDArray[np.float64]], weights: Rows) -> 
     return f"{text} and their s.d. by a factor of {low if low == high else f'{low} to {high}'}."
 
 
-def _outputs_said(outputs: Rows) -> list[str]:
-    """In which layers outputs shrink, and whether more so from layer to layer."""
-    text = f"The s.d. of a layer's outputs is {directions(outputs)}"
+def _outputs_said(outputs: Rows) -> str:
+    text = f"The s.d. of a layer's outputs is {by_layer.directions(outputs)}"
     ratios = {name: r for name, row in outputs.items() if not math.isnan(r := ratio(row))}
     if len(ratios) < 2:
         alone = [f"; with over without warm-up it is {significant(r)}" for r in ratios.values()]
-        return [f"{text}{''.join(alone)}."]
+        return f"{text}{''.join(alone)}."
     first, last = next(iter(ratios)), next(reversed(ratios))
     falls = sum(after < before for before, after in pairwise(ratios.values()))
-    return [
+    return (
         f"{text}; with over without warm-up it is {significant(ratios[first])} in the first, "
         f"layer {first}, and {significant(ratios[last])} in the last, layer {last}; it "
         f"falls in {falls} of {plural(len(ratios) - 1, 'step')} from one layer to the next."
-    ]
+    )
 
 
-def _table(weights: Rows, outputs: Rows, changes: Mapping[str, NDArray[np.float64]]) -> Table:
-    """A row for each layer."""
+def _table(weights: Rows, outputs: Rows, changes: Mapping[str, Values]) -> Table:
     shown, numbers = [], []
     for place, (name, row) in enumerate(outputs.items(), start=1):
         change, weight = changes[name], weights[name]
-        moved = percent(mean(change)) + (f" ± {percent(sd(change))}" if len(change) > 1 else "")
         shown.append(
             {
                 ("Layer", ""): name,
                 ("No.", ""): str(place),
                 ("Pairs", ""): pair_count(row),
-                ("Weights", "change"): moved,
+                ("Weights", "change"): spread(change, percent),
                 ("Weights", "s.d. without"): significant(mean(weight.without)),
                 ("Weights", "s.d. with"): significant(mean(weight.with_)),
                 ("Weights", "ratio"): significant(ratio(weight)),
             }
-            | {("Outputs", name): text for name, text in layer_cells(row, "s.d. ").items()}
+            | {("Outputs", name): text for name, text in by_layer.layer_cells(row, "s.d. ").items()}
         )
-        for part in (weight, row):
-            numbers.append(
-                {"layer": name, "number": place}
-                | csv_row(part)
-                | {"ratio": ratio(part), "change_mean": mean(change), "change_sd": sd(change)}
-            )
+        numbers += [
+            {"layer": name, "number": place}
+            | csv_row(part)
+            | {"ratio": ratio(part), "change_mean": mean(change), "change_sd": sd(change)}
+            for part in (weight, row)
+        ]
     title = "Weights and outputs of each layer, without and with warm-up, before the task"
-    return Table("layers", title, grouped(shown), pd.DataFrame(numbers))
+    return table("layers", title, shown, numbers)
 
 
-# --- quantiles ---------------------------------------------------------------------------------
-
-
-def _quantiles(found: Pairs, layer: str, part: str) -> NDArray[np.float64]:
+def _quantiles(found: Pairs, layer: str, part: str) -> Values:
     """(2, 5): without and with warm-up, the quantiles drawn, mean over networks."""
-    return np.array(
-        [
-            np.mean([pair[arm].probes[f"layers/{layer}/{part}"][list(BARS)] for pair in found], 0)
-            for arm in range(2)
-        ],
-        np.float64,
-    )
+    every = [[record.probes[f"layers/{layer}/{part}"] for record in pair] for pair in found]
+    means: Values = np.array(every)[..., BARS].mean(axis=0).astype(np.float64)
+    return means
 
 
-def _in_units(
-    by_layer: Mapping[str, NDArray[np.float64]], found: Pairs, part: str
-) -> dict[str, NDArray[np.float64]]:
+def _in_units(of_part: Mapping[str, Values], found: Pairs, part: str) -> dict[str, Values]:
     """The quantiles over the layer's s.d. without warm-up; NaN where that is zero."""
     place = 1 if part == "weights" else 3
     scaled = {}
-    for name, quantiles in by_layer.items():
+    for name, quantiles in of_part.items():
         unit = mean([float(a.probes[f"layers/{name}/moments"][place]) for a, _ in found])
         scaled[name] = quantiles / (unit or math.nan)
     return scaled
 
 
-def _quantile_values(
-    drawn: Mapping[str, Mapping[str, NDArray[np.float64]]],
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {"layer": name, "number": place, "of": part, "arm": arm}
-            | {f"q{q:02d}": float(v) for q, v in zip(BARS, row, strict=True)}
-            for part, by_layer in drawn.items()
-            for place, (name, quantiles) in enumerate(by_layer.items(), start=1)
-            for arm, row in zip(("without", "with"), quantiles, strict=True)
-        ]
-    )
+def _quantile_values(drawn: Mapping[str, Mapping[str, Values]]) -> list[dict[str, object]]:
+    return [
+        {"layer": name, "number": place, "of": part, "arm": arm}
+        | {f"q{q:02d}": float(v) for q, v in zip(BARS, row, strict=True)}
+        for part, of_part in drawn.items()
+        for place, (name, quantiles) in enumerate(of_part.items(), start=1)
+        for arm, row in zip(("without", "with"), quantiles, strict=True)
+    ]

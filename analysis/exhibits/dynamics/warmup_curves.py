@@ -9,36 +9,45 @@ counts too. Shown is the first condition of the first grid.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
+from analysis.exhibits.common import cells
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.cells import (
-    BOTH,
-    INTERVAL,
-    csv_row,
-    difference,
-    effect,
-    exact_p,
-    mean,
-    p_cells,
-    pair_count,
-    spread,
-)
-from analysis.exhibits.common.exhibit import Exhibit, Table, made_of
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import GAP, WITH, band, legend_above, panels
 from analysis.exhibits.common.text import label, number, plural
-from analysis.exhibits.dynamics.warmup_plots import SETS, warmup_figure
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
-from analysis.statistics.comparison import Comparison, Measure, corrected
-from analysis.statistics.paired import mean_interval, paired_test
+from analysis.statistics.comparison import Comparison, Measure, compare_values, corrected_by
 
 MEASURES = (
     Measure("confidence", "Confidence", -1),
     Measure("accuracy", "Accuracy", 0),
     Measure("ece", "ECE", -1),
 )
+
+
+class Set(NamedTuple):
+    """Examples on which a network is measured, in words, and how it is drawn."""
+
+    name: str
+    where: str  # within a sentence
+    colour: str
+    line: str
+
+
+SETS: Mapping[str, Set] = {  # by the prefix of a history's columns
+    "test": Set("test", "on the test set", WITH, "-"),
+    "ood": Set("out of distribution", "on the out-of-distribution set", GAP, "--"),
+    "noise": Set("noise", "on the noise itself", "#555555", "-."),
+}
+
+_FEW = 12  # epochs whose points are marked
 
 _HOW = (
     "Curves: mean ± s.d. over the networks after every epoch of warm-up, by the examples of noise "
@@ -47,9 +56,9 @@ _HOW = (
     "on. Dotted: chance. The out-of-distribution set has labels of other classes: accuracy there "
     "says only whether it is at chance. In the table a network before its warm-up, on noise in its "
     "first epoch, against the same network after the last epoch: mean ± s.d.; Δ is the mean of "
-    f"after − before, with its {INTERVAL}; “Fell” counts the networks whose number is lower after; "
-    "a pair being a network before and after, W, P, exact P and r = |Z|/√networks: "
-    f"{BOTH} over the rows."
+    f"after − before, with its {cells.INTERVAL}; “Fell” counts the networks whose number is "
+    "lower after; a pair being a network before and after, W, P, exact P and r = |Z|/√networks: "
+    f"{cells.BOTH} over the rows."
 )
 
 Rows = Mapping[tuple[str, Measure], Comparison]  # by set
@@ -61,8 +70,8 @@ def warmup_curves(results: StudyResults) -> Exhibit:
     condition = shown_condition(results)
     records = warmed(results)
     if not records:
-        caption = f"No network of condition “{label(condition)}” has a measured warm-up."
-        return Exhibit("warmup_curves", title, f"{caption} {made_of(results)}")
+        none = f"No network of condition “{label(condition)}” has a measured warm-up."
+        return exhibit(results, "warmup_curves", title, [none])
     epochs = _epochs(records)
     rows = _compared(results, records)
     chance = 1 / records[0].logits["test"].shape[1]
@@ -72,19 +81,10 @@ def warmup_curves(results: StudyResults) -> Exhibit:
     ]
     if not any(name == "ood" for name, _ in rows):
         said.append("An out-of-distribution set was not measured along the warm-up.")
-    tables = (
-        _table(condition, rows),
-        Table("warmup_curves-epochs", "Epochs", pd.DataFrame(), epochs),
-    )
-    figure = warmup_figure(
-        epochs,
-        {measure.key: measure.label for measure in MEASURES},
-        chance,
-        f"Confidence, accuracy and ECE along the warm-up, condition “{label(condition)}”",
-        " ".join(said),
-    )
-    caption = " ".join((*said, _HOW, made_of(results)))
-    return Exhibit("warmup_curves", title, caption, tables, (figure,))
+    tables = (_table(condition, rows), table("warmup_curves-epochs", "Epochs", (), epochs))
+    heading = f"Confidence, accuracy and ECE along the warm-up, condition “{label(condition)}”"
+    figure = Drawing("warmup_curves", heading, _figure(epochs, chance), " ".join(said))
+    return exhibit(results, "warmup_curves", title, (*said, _HOW), tables, (figure,))
 
 
 def warmed(results: StudyResults) -> list[Record]:
@@ -125,18 +125,8 @@ def _compared(results: StudyResults, records: Sequence[Record]) -> Rows:
         for measure in MEASURES:
             both = [e for r in records if (e := _ends(before_task(r), f"{name}_{measure.key}"))]
             if both:
-                before, after = np.array(both, np.float64).T
-                rows[name, measure] = Comparison(
-                    condition=condition,
-                    measure=measure,
-                    planned=len(members),
-                    lost=lost,
-                    without=before,
-                    with_=after,
-                    test=paired_test(before, after),
-                    interval=mean_interval(after - before) if len(both) > 1 else None,
-                )
-    return dict(zip(rows, corrected(list(rows.values())), strict=True))
+                rows[name, measure] = compare_values(condition, measure, both, len(members), lost)
+    return corrected_by(rows)
 
 
 def _ends(history: pd.DataFrame, column: str) -> tuple[float, float] | None:
@@ -149,7 +139,6 @@ def _ends(history: pd.DataFrame, column: str) -> tuple[float, float] | None:
 
 
 def _said(rows: Rows, measure: Measure, chance: float) -> str:
-    """Which way the mean of one measure went in each set."""
     there = [_one_said(name, row, chance) for (name, m), row in rows.items() if m == measure]
     what = "ECE" if measure.label == "ECE" else measure.label.lower()
     return f"Over the warm-up mean {what} {'; '.join(there)}."
@@ -159,13 +148,13 @@ def _one_said(name: str, row: Comparison, chance: float) -> str:
     """Such as: “on the test set fell from 0.431 to 0.112, in 12 of 12 networks (P = 0.002)”."""
     change = float(np.sign(row.difference))
     moved = int((np.sign(row.with_ - row.without) == change).sum())
-    before, after = number(mean(row.without)), number(mean(row.with_))
+    before, after = number(cells.mean(row.without)), number(cells.mean(row.with_))
     text = f"{SETS[name].where} {'fell' if change < 0 else 'rose'} from {before} to {after}"
     if change == 0:
         text = f"{SETS[name].where} stayed at {after}"
     if row.measure.key != "ece":
-        text += f", {_from_chance(mean(row.with_) - chance)} ({number(chance)})"
-    return f"{text}, in {moved} of {plural(row.n, 'network')} ({exact_p(row.p_exact)})"
+        text += f", {_from_chance(cells.mean(row.with_) - chance)} ({number(chance)})"
+    return f"{text}, in {moved} of {plural(row.n, 'network')} ({cells.exact_p(row.p_exact)})"
 
 
 def _from_chance(distance: float) -> str:
@@ -176,8 +165,11 @@ def _from_chance(distance: float) -> str:
 
 
 def _table(condition: str, rows: Rows) -> Table:
-    """A row for each set and measure."""
-    shown = [{"On": SETS[name].name} | _tested(row) for (name, _), row in rows.items()]
+    shown = [
+        {"On": SETS[name].name, "Measure": measure.label, "Networks": cells.pair_count(row)}
+        | cells.compared_cells(row, ("Before", "After"), {"Fell": cells.lower(row)})
+        for (name, measure), row in rows.items()
+    ]
     renamed = {
         f"{arm}_{statistic}": f"{when}_{statistic}"
         for arm, when in (("without", "before"), ("with", "after"))
@@ -185,23 +177,33 @@ def _table(condition: str, rows: Rows) -> Table:
     } | {"moved_as_the_paper": "fell", "pairs": "networks", "pairs_planned": "networks_planned"}
     numbers = [
         {"set": name}
-        | {renamed.get(key, key): value for key, value in csv_row(row).items()}
-        | {"fell": int((row.with_ < row.without).sum())}
+        | {renamed.get(key, key): value for key, value in cells.csv_row(row).items()}
+        | {"fell": row.lower}
         for (name, _), row in rows.items()
     ]
     title = f"Before and after the warm-up, condition “{label(condition)}”"
-    return Table("warmup_curves", title, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return table("warmup_curves", title, shown, numbers)
 
 
-def _tested(row: Comparison) -> dict[str, str]:
-    return {
-        "Measure": row.measure.label,
-        "Networks": pair_count(row),
-        "Before": spread(row.without),
-        "After": spread(row.with_),
-        "Δ [95 % interval]": difference(row),
-        "Fell": f"{int((row.with_ < row.without).sum())}/{row.n}",
-        "W": f"{row.test.statistic:g}" if row.test else "—",
-        **p_cells(row),
-        "r": effect(row),
-    }
+def _figure(epochs: pd.DataFrame, chance: float) -> Figure:
+    """A panel for each measure, a line for each set; chance: 1 / classes."""
+    with panels(7.2, 2.6, len(MEASURES)) as (figure, drawn):
+        for axes, measure in zip(drawn, MEASURES, strict=True):
+            of_metric = epochs[epochs["metric"] == measure.key]
+            for key, one in SETS.items():
+                rows = of_metric[of_metric["set"] == key].sort_values("examples")
+                if not rows.empty:
+                    x, mean, sd = rows[["examples", "mean", "sd"]].to_numpy(float).T
+                    marker = "o" if len(x) <= _FEW else ""
+                    style = {"color": one.colour, "marker": marker, "label": one.name}
+                    band(axes, x, mean, sd, one.line, **style)
+            if measure.key != "ece":
+                axes.axhline(chance, color="black", linestyle=":", linewidth=0.9, label="chance")
+            axes.set_title(measure.label)
+            axes.set_ylim(bottom=0)
+            axes.locator_params(axis="x", nbins=4)
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.set_xlabel("Examples of noise")
+            axes.margins(x=0.02)
+        legend_above(drawn[0])
+    return figure

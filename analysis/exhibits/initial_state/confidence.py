@@ -11,26 +11,18 @@ network.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 
-from analysis.exhibits.common.by_method import cached
+from analysis.exhibits.common.by_method import cached, record_pairs
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, mean, sd
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, plural
-from analysis.exhibits.initial_state.confidence_plots import (
-    LOGITS,
-    SQUARES,
-    STATES,
-    Start,
-    are_levels,
-    draw_levels,
-    draw_outputs,
-)
+from analysis.exhibits.initial_state import confidence_plots as plots
+from analysis.exhibits.initial_state.confidence_plots import STATES, Start
 from analysis.metrics.classification import softmax
 from analysis.results.plan import levels
 from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected
 from analysis.statistics.paired import MIN_PAIRS
 from analysis.statistics.theory import Prediction, predict, uniform_loss
@@ -71,16 +63,14 @@ def initial_confidence(results: StudyResults) -> Exhibit:
         at = levels(results.plan, grid)
         said.append(_said(grid, [start for start in starts if start.n], at))
         tables += [_table(grid, starts, measure) for measure in MEASURES]
-        figures.append(draw_levels(grid, [start for start in starts if start.n], at))
+        figures.append(plots.draw_levels(grid, [start for start in starts if start.n], at))
         if starts[0].n and starts[0].condition not in drawn:
             drawn.add(starts[0].condition)
-            figures.append(draw_outputs(grid, starts[0], _outputs(results, starts[0].condition)))
-    how = (_HOW,) if tables else ("That takes the probe start_outputs.",)
-    caption = " ".join((*said, *how, made_of(results)))
-    return Exhibit("initial_confidence", title, caption, tuple(tables), tuple(figures))
-
-
-# --- numbers -----------------------------------------------------------------------------------
+            figures.append(
+                plots.draw_outputs(grid, starts[0], _outputs(results, starts[0].condition))
+            )
+    said.append(_HOW if tables else "That takes the probe start_outputs.")
+    return exhibit(results, "initial_confidence", title, said, tables, figures)
 
 
 def _starts(results: StudyResults, conditions: Sequence[str]) -> list[Start]:
@@ -101,7 +91,7 @@ def _numbers(trial: TrialResult) -> Mapping[str, float]:
 
 def _measured(record: Record) -> Mapping[str, float]:
     """Of one network at the start of the task; empty where that was not measured."""
-    logits = record.probes.get(LOGITS)
+    logits = record.probes.get(plots.LOGITS)
     if logits is None:
         return {}
     confidence = float(softmax(logits).max(axis=1).mean())
@@ -110,11 +100,8 @@ def _measured(record: Record) -> Mapping[str, float]:
 
 def _outputs(results: StudyResults, condition: str) -> list[tuple[Record, Record]]:
     """(untrained, warmed up) of the condition's complete pairs that have them."""
-    return [
-        (a.record, b.record)
-        for a, b in pairs(results, condition)
-        if a.record and b.record and _numbers(a) and _numbers(b)
-    ]
+    both = [pair for _, pair in record_pairs(results, condition)]
+    return [pair for pair in both if all(plots.LOGITS in record.probes for record in pair)]
 
 
 def _expected(results: StudyResults, condition: str) -> tuple[int, Prediction | None]:
@@ -122,10 +109,10 @@ def _expected(results: StudyResults, condition: str) -> tuple[int, Prediction | 
     untrained = [record for record, _ in _outputs(results, condition)]
     if not untrained:
         return 0, None
-    classes = int(untrained[0].probes[LOGITS].shape[1])
+    classes = int(untrained[0].probes[plots.LOGITS].shape[1])
     if not all(map(_known, untrained)):
         return classes, None
-    squares = np.concatenate([record.probes[SQUARES] for record in untrained])
+    squares = np.concatenate([record.probes[plots.SQUARES] for record in untrained])
     model = untrained[0].trial["model"]
     return classes, predict(squares, classes, int(model["depth"]), int(model["width"]))
 
@@ -134,14 +121,10 @@ def _known(record: Record) -> bool:
     """Whether the network is one that the theory knows, as it was first drawn."""
     model = record.trial.get("model", {})
     drawn = model.get("init") == "he" and not model.get("weights")
-    return model.get("name") == "mlp" and drawn and SQUARES in record.probes
-
-
-# --- in words ----------------------------------------------------------------------------------
+    return model.get("name") == "mlp" and drawn and plots.SQUARES in record.probes
 
 
 def _said(grid: str, starts: Sequence[Start], at: Mapping[str, float]) -> str:
-    """What the grid's networks show, in sentences; starts: those with a pair."""
     n, several = sum(start.n for start in starts), len(starts) > 1
     where = f"{len(starts)} conditions" if several else "one condition"
     average = " on average over the conditions" if several else ""
@@ -151,9 +134,9 @@ def _said(grid: str, starts: Sequence[Start], at: Mapping[str, float]) -> str:
         f"confidence is {_both(above)} above chance{average}{_ends(grid, starts, at)}.",
         _lowered([start.confidence for start in starts]),
         _lowered([start.variance for start in starts]),
-        *_agreement(starts),
+        _agreement(starts),
     )
-    return " ".join(said)
+    return " ".join(filter(None, said))
 
 
 def _above_chance(start: Start) -> tuple[float, float]:
@@ -168,7 +151,7 @@ def _both(above: Sequence[float] | np.ndarray) -> str:
 
 def _ends(grid: str, starts: Sequence[Start], at: Mapping[str, float]) -> str:
     """The same at the least and at the greatest level, where conditions are levels."""
-    if not are_levels(starts, at):
+    if not plots.are_levels(starts, at):
         return ""
     ordered = sorted(starts, key=lambda start: at[start.condition])
     ends = (
@@ -187,22 +170,19 @@ def _lowered(rows: Sequence[Comparison]) -> str:
         return f"{text}; fewer than {MIN_PAIRS} pairs differ, and P cannot be small."
     ways = [np.sign(row.difference) for row, p_exact in told if p_exact < ALPHA]
     raised = f", and raised it in {ways.count(1)}" if 1 in ways else ""
-    noun = "condition" if len(told) == 1 else "conditions"
-    return f"{text}, with exact P < {ALPHA:g} in {ways.count(-1)} of {len(told)} {noun}{raised}."
+    among = plural(len(told), "condition")
+    return f"{text}, with exact P < {ALPHA:g} in {ways.count(-1)} of {among}{raised}."
 
 
-def _agreement(starts: Sequence[Start]) -> list[str]:
+def _agreement(starts: Sequence[Start]) -> str:
     """How far theory is from the untrained networks; nothing where it knows none of them."""
     known = [(s, mean(s.confidence.without) - s.theory.confidence) for s in starts if s.theory]
     if not known:
-        return []
+        return ""
     worst, off = max(known, key=lambda pair: abs(pair[1]))
     error = sd(worst.confidence.without) / worst.n**0.5
     beside = "" if np.isnan(error) else f"; the mean's standard error there is {number(error)}"
-    return [f"Untrained, mean confidence is within {number(abs(off))} of theory{beside}."]
-
-
-# --- tables ------------------------------------------------------------------------------------
+    return f"Untrained, mean confidence is within {number(abs(off))} of theory{beside}."
 
 
 def _table(grid: str, starts: Sequence[Start], measure: Measure) -> Table:
@@ -210,31 +190,22 @@ def _table(grid: str, starts: Sequence[Start], measure: Measure) -> Table:
     rows = [(s, s.variance if measure == VARIANCE else s.confidence) for s in starts]
     shown = [
         {"Condition": label(row.condition), "k": str(start.classes or "—")}
-        | _named(comparison_row(row))
+        | comparison_row(row, STATES)
         | _beside(start, measure)
         for start, row in rows
     ]
     numbers = [{"grid": grid} | csv_row(row) | _values(start) for start, row in rows]
     name = f"initial-confidence-{grid}" + ("-logits" if measure == VARIANCE else "")
     title = f"{measure.label} before training by {grid}"
-    return Table(name, title, pd.DataFrame(shown), pd.DataFrame(numbers))
-
-
-def _named(texts: Mapping[str, str]) -> dict[str, str]:
-    """A comparison's cells, its arms named for what they are before training."""
-    names = {"without": STATES[0], "with": STATES[1]}
-    split = [column.rpartition(" ") for column in texts]
-    columns = [f"{start}{between}{names.get(arm, arm)}" for start, between, arm in split]
-    return dict(zip(columns, texts.values(), strict=True))
+    return table(name, title, shown, numbers)
 
 
 def _beside(start: Start, measure: Measure) -> dict[str, str]:
     """What the measured is to be held against; dashes where the theory does not know it."""
     theory = start.theory
     if measure == VARIANCE:
-        return {
-            "Theory, bounds": " to ".join(map(number, theory.variance_bounds)) if theory else "—"
-        }
+        bounds = map(number, theory.variance_bounds) if theory else ("—",)
+        return {"Theory, bounds": " to ".join(bounds)}
     return {
         "Theory": number(theory.confidence) if theory else "—",
         "Theory, infinite width": number(theory.confidence_wide) if theory else "—",

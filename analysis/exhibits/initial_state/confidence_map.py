@@ -12,23 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.exhibits.common.by_method import record_pairs
 from analysis.exhibits.common.cells import TEST, csv_row, mean, no_p, pair_count, spread
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, p_text, plural
-from analysis.exhibits.initial_state.confidence_map_plots import (
-    MAPS,
-    STATES,
-    Panel,
-    draw_maps,
-    draw_networks,
-)
+from analysis.exhibits.initial_state import confidence_map_plots as plots
+from analysis.exhibits.initial_state.confidence_plots import STATES
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult, pairs
+from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Comparison, Measure, compare
 from analysis.statistics.paired import MIN_PAIRS, RankTest, paired_test, unpaired_test
 
@@ -85,13 +80,13 @@ class Plane:
     """A condition's pairs that have maps, and what is compared over them."""
 
     condition: str
-    both: Sequence[tuple[int, Record, Record]]  # replicate, untrained, warmed up
+    both: Sequence[tuple[int, tuple[Record, Record]]]  # replicate, (untrained, warmed up)
     confidence: Tested
     class_bias: Tested
 
     @property
     def chance(self) -> float:
-        return 1 / int(self.both[0][1].probes["start_outputs/test"].shape[1])
+        return 1 / int(self.both[0][1][0].probes["start_outputs/test"].shape[1])
 
 
 def confidence_map(results: StudyResults) -> Exhibit:
@@ -99,15 +94,14 @@ def confidence_map(results: StudyResults) -> Exhibit:
     title = "Confidence before training"
     found = [plane for c in results.plan.conditions() if (plane := _plane(results, c))]
     if not found:
-        caption = (
+        none = (
             "No complete pair has a map of its confidence: that takes two-dimensional inputs and "
-            f"the probes confidence_map and start_outputs. {made_of(results)}"
+            "the probes confidence_map and start_outputs."
         )
-        return Exhibit("confidence_map", title, caption)
+        return exhibit(results, "confidence_map", title, [none])
     figures = [drawing for place, plane in enumerate(found) for drawing in _drawn(place, plane)]
-    caption = " ".join((*map(_said, found), _HOW, made_of(results)))
     tables = (_table(found), _networks(found))
-    return Exhibit("confidence_map", title, caption, tables, tuple(figures))
+    return exhibit(results, "confidence_map", title, (*map(_said, found), _HOW), tables, figures)
 
 
 def class_bias(logits: NDArray[np.floating]) -> float:
@@ -121,19 +115,20 @@ def class_bias(logits: NDArray[np.floating]) -> float:
 
 def _numbers(trial: TrialResult) -> Mapping[str, float]:
     """Of one network at the start of the task; empty without a map."""
-    if trial.record is None or any(name not in trial.record.probes for name in _NEEDED):
+    if trial.record is None or not _has_map(trial.record):
         return {}
     logits = trial.record.probes["start_outputs/test"]
     confidence = float(softmax(logits).max(axis=1).mean())
     return {CONFIDENCE.key: confidence, CLASS_BIAS.key: class_bias(logits)}
 
 
+def _has_map(record: Record) -> bool:
+    return all(name in record.probes for name in _NEEDED)
+
+
 def _plane(results: StudyResults, condition: str) -> Plane | None:
-    both = [
-        (without.replicate, without.record, with_.record)
-        for without, with_ in pairs(results, condition)
-        if without.record and with_.record and _numbers(without) and _numbers(with_)
-    ]
+    complete = record_pairs(results, condition)
+    both = [(replicate, pair) for replicate, pair in complete if all(map(_has_map, pair))]
     if not both:
         return None
     confidence = compare(results, condition, CONFIDENCE, _numbers)
@@ -145,11 +140,7 @@ def _plane(results: StudyResults, condition: str) -> Plane | None:
     )
 
 
-# --- in words ----------------------------------------------------------------------------------
-
-
 def _said(plane: Plane) -> str:
-    """What the condition's networks show, in a sentence."""
     n = len(plane.both)
     return (
         f"Condition “{label(plane.condition)}”, {plural(n, 'pair')}: with warm-up, "
@@ -169,11 +160,11 @@ def _moved(tested: Tested) -> str:
 
 def _drawn(place: int, plane: Plane) -> list[Drawing]:
     name, condition, chance = f"-{place + 1}" if place else "", plane.condition, plane.chance
-    confidence = Panel(plane.confidence.row, _verdict(plane.confidence), joined=False)
-    bias = Panel(plane.class_bias.row, _verdict(plane.class_bias), joined=True)
+    confidence = plots.Panel(plane.confidence.row, _verdict(plane.confidence), joined=False)
+    bias = plots.Panel(plane.class_bias.row, _verdict(plane.class_bias), joined=True)
     return [
-        draw_maps(f"confidence-map{name}", condition, plane.both[:MAPS], chance),
-        draw_networks(f"confidence-map-networks{name}", condition, confidence, bias, chance),
+        plots.draw_maps(f"confidence-map{name}", condition, plane.both[: plots.MAPS], chance),
+        plots.draw_networks(f"confidence-map-networks{name}", condition, confidence, bias, chance),
     ]
 
 
@@ -185,11 +176,7 @@ def _verdict(tested: Tested) -> str:
 
 
 def _few(tested: Tested) -> str:
-    """Why there is no P."""
     return no_p(tested.row) if tested.statistic == "W" else f"n < {MIN_NETWORKS}"
-
-
-# --- tables ------------------------------------------------------------------------------------
 
 
 def _table(found: Sequence[Plane]) -> Table:
@@ -203,7 +190,7 @@ def _table(found: Sequence[Plane]) -> Table:
     title = "Mean confidence and class bias before training"
     if len(found) == 1:
         title += f", condition “{label(found[0].condition)}”"
-    return Table("confidence-map", title, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return table("confidence-map", title, shown, numbers)
 
 
 def _cells(tested: Tested) -> dict[str, str]:
@@ -239,7 +226,6 @@ def _values(tested: Tested) -> dict[str, object]:
 
 
 def _networks(found: Sequence[Plane]) -> Table:
-    """Every network's numbers, for CSV alone."""
     rows = [
         {
             "condition": plane.condition,
@@ -255,6 +241,6 @@ def _networks(found: Sequence[Plane]) -> Table:
             (plane.class_bias.row.without, plane.class_bias.row.with_),
             strict=True,
         )
-        for (replicate, *_), confidence, bias in zip(plane.both, *numbers, strict=True)
+        for (replicate, _), confidence, bias in zip(plane.both, *numbers, strict=True)
     ]
-    return Table("confidence-map-networks", "Networks", pd.DataFrame(), pd.DataFrame(rows))
+    return table("confidence-map-networks", "Networks", (), rows)

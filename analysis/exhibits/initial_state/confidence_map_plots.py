@@ -5,18 +5,17 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.exhibits.common.box_plots import draw_box
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, Drawing, paper_style
+from analysis.exhibits.common.exhibit import Drawing
+from analysis.exhibits.common.panels import WITH, WITHOUT, panels
 from analysis.exhibits.common.text import label, number
+from analysis.exhibits.initial_state.confidence_plots import STATES
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record
 from analysis.statistics.comparison import Comparison
 
 MAPS = 3  # networks of each arm
-
-STATES = ("untrained", "warmed up")
 
 _DARK = ("#444444", "#003a5d")  # of the points over a box
 
@@ -30,32 +29,31 @@ class Panel(NamedTuple):
 
 
 def draw_maps(
-    name: str, condition: str, both: Sequence[tuple[int, Record, Record]], chance: float
+    name: str, condition: str, both: Sequence[tuple[int, tuple[Record, Record]]], chance: float
 ) -> Drawing:
     """Confidence over the plane: above untrained, below warmed up; a column for each pair.
 
-    both: (replicate, untrained, warmed up).
+    both: (replicate, (untrained, warmed up)).
     """
-    with paper_style():
-        figure = Figure(figsize=(1.3 + 1.85 * len(both), 3.9), layout="constrained")
-        panels = figure.subplots(2, len(both), sharex=True, sharey=True, squeeze=False)
-        for column, (replicate, *records) in enumerate(both):
-            for axes, record in zip(panels[:, column], records, strict=True):
+    count = len(both)
+    with panels(1.3 + 1.85 * count, 3.9, count, 2, sharex=True, sharey=True) as (figure, drawn):
+        for (replicate, records), *column in zip(both, drawn[:count], drawn[count:], strict=True):
+            for axes, record in zip(column, records, strict=True):
                 image = axes.imshow(
                     softmax(record.probes["confidence_map/logits"]).max(axis=-1),
                     origin="lower", extent=_extent(record), vmin=chance, vmax=1, cmap="cividis",
                     interpolation="nearest",
                 )  # fmt: skip
-            panels[0, column].set_title(f"pair {replicate + 1}")
-            panels[1, column].set_xlabel("x")
-        for axes, state in zip(panels[:, 0], STATES, strict=True):
+            column[0].set_title(f"pair {replicate + 1}")
+            column[1].set_xlabel("x")
+        for axes, state in zip(drawn[::count], STATES, strict=True):
             axes.set_ylabel(f"{state}\ny")
-        bar = figure.colorbar(image, ax=panels, shrink=0.8, aspect=25)
+        bar = figure.colorbar(image, ax=drawn, shrink=0.8, aspect=25)
         bar.set_label("Confidence")
         bar.outline.set_visible(False)
     described = "; ".join(
         f"pair {replicate + 1}, {' and '.join(map(_in_words, records, STATES))}"
-        for replicate, *records in both
+        for replicate, records in both
     )
     title = f"Confidence over the plane, condition “{label(condition)}”"
     return Drawing(name, title, figure, f"Confidence on the map's points: {described}.")
@@ -78,9 +76,7 @@ def draw_networks(
     name: str, condition: str, confidence: Panel, class_bias: Panel, chance: float
 ) -> Drawing:
     """Mean confidence and class bias: boxes by state, a point for each network."""
-    with paper_style():
-        figure = Figure(figsize=(5.6, 2.9), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with panels(5.6, 2.9, 2) as (figure, [left, right]):
         for axes, panel in ((left, confidence), (right, class_bias)):
             _boxes(axes, panel)
             axes.set_title(f"{panel.row.measure.label}, {panel.verdict}")
@@ -99,7 +95,6 @@ def draw_networks(
 
 
 def _boxes(axes: Axes, panel: Panel) -> None:
-    """A box for each state; the points of a pair side by side."""
     row = panel.row
     spread = np.linspace(-0.14, 0.14, row.n) if not panel.joined and row.n > 1 else np.zeros(row.n)
     for x, numbers, colour, dark in zip(

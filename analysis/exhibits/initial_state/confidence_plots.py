@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from analysis.exhibits.common.cells import mean, sd
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT, Drawing, paper_style
-from analysis.exhibits.common.text import label, number, wrapped
+from analysis.exhibits.common.exhibit import Drawing
+from analysis.exhibits.common.panels import GAP, WITH, WITHOUT, condition_axis, legend_above, panels
+from analysis.exhibits.common.text import label, number
 from analysis.metrics.classification import softmax
 from analysis.results.records import Record
 from analysis.statistics.comparison import Comparison
@@ -64,10 +64,8 @@ def draw_levels(grid: str, starts: Sequence[Start], levels: Mapping[str, float])
     if numeric:
         starts = sorted(starts, key=lambda start: levels[start.condition])
     x = np.array([levels[s.condition] for s in starts] if numeric else range(len(starts)), float)
-    with paper_style():
-        width = 6.6 if numeric else max(6.6, 2.2 + 0.9 * len(starts))
-        figure = Figure(figsize=(width, 3.0 if numeric else 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    width = 6.6 if numeric else max(6.6, 2.2 + 0.9 * len(starts))
+    with panels(width, 3.0 if numeric else 3.4, 2) as (figure, [left, right]):
         _theory(left, x, starts, numeric)
         _bounds(right, x, starts, numeric)
         _measured(left, x, [start.confidence for start in starts], numeric)
@@ -76,7 +74,10 @@ def draw_levels(grid: str, starts: Sequence[Start], levels: Mapping[str, float])
         right.set_title("Variance of all logits of a network")
         right.set_ylim(bottom=0)
         for axes in (left, right):
-            _level_axis(axes, grid, x, starts, numeric)
+            if numeric:
+                _level_axis(axes, grid, x)
+            else:
+                condition_axis(axes, [start.condition for start in starts])
         known = any(start.theory for start in starts)
         figure.legend(handles=_key(known), loc="outside upper right", ncols=5)
     described = "; ".join(
@@ -130,19 +131,12 @@ def _bounds(axes: Axes, x: Values, starts: Sequence[Start], numeric: bool) -> No
         axes.bar(x, high - low, 0.7, low, color=_BAND)
 
 
-def _level_axis(axes: Axes, grid: str, x: Values, starts: Sequence[Start], numeric: bool) -> None:
-    if numeric:
-        if x.min() > 0 and x.max() > _LOGARITHMIC * x.min():
-            axes.set_xscale("log")
-        axes.set_xticks(x, [f"{level:g}" for level in x])
-        axes.minorticks_off()
-        axes.set_xlabel(grid.capitalize())
-        return
-    axes.set_xlim(-0.6, len(x) - 0.4)
-    axes.set_xticks(x, [wrapped(label(start.condition), 22) for start in starts])
-    axes.tick_params(axis="x", length=0, rotation=35)
-    for tick in axes.get_xticklabels():
-        tick.set(ha="right", rotation_mode="anchor")
+def _level_axis(axes: Axes, grid: str, x: Values) -> None:
+    if x.min() > 0 and x.max() > _LOGARITHMIC * x.min():
+        axes.set_xscale("log")
+    axes.set_xticks(x, [f"{level:g}" for level in x])
+    axes.minorticks_off()
+    axes.set_xlabel(grid.capitalize())
 
 
 def _key(known: bool) -> list[Line2D | Patch]:
@@ -159,18 +153,13 @@ def _key(known: bool) -> list[Line2D | Patch]:
     return [*handles, Line2D([], [], color="black", linestyle=":", linewidth=1, label="chance")]
 
 
-# --- histograms --------------------------------------------------------------------------------
-
-
 def draw_outputs(grid: str, start: Start, both: Outputs) -> Drawing:
     """Logits, probabilities and confidence on the training examples, all networks together."""
     arms = [[pair[arm].probes[LOGITS] for pair in both] for arm in range(2)]
     reach = max(float(np.quantile(np.abs(logits), 0.999)) for arm in arms for logits in arm) or 1.0
     edges = np.linspace(-reach, reach, 81)
     chance = start.chance
-    with paper_style():
-        figure = Figure(figsize=(7.2, 2.6), layout="constrained")
-        left, middle, right = figure.subplots(1, 3)
+    with panels(7.2, 2.6, 3) as (figure, [left, middle, right]):
         for state, colour, logits in zip(STATES, _COLOURS, arms, strict=True):
             probabilities = [softmax(found) for found in logits]
             confidence = [found.max(axis=1) for found in probabilities]
@@ -187,15 +176,11 @@ def draw_outputs(grid: str, start: Start, both: Outputs) -> Drawing:
         left.set(xlabel="Logit", ylabel="Density")
         middle.set(xlabel="Softmax probability", xlim=(0, 1))
         right.set(xlabel="Confidence", xlim=(chance - 0.02 * (1 - chance), 1))
-        handles, names = left.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper right", ncols=4)
+        legend_above(left, 4)
     name = label(start.condition)
-    described = ", ".join(
-        f"{state} {number(mean(row))}"
-        for state, row in zip(
-            STATES, (start.confidence.without, start.confidence.with_), strict=True
-        )
-    )
+    found = start.confidence
+    described = f"{STATES[0]} {number(mean(found.without))}, "
+    described += f"{STATES[1]} {number(mean(found.with_))}"
     return Drawing(
         f"initial-confidence-{grid}-outputs",
         f"Outputs before training on the training examples, condition “{name}”, all networks",

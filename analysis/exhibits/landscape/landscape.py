@@ -7,11 +7,10 @@ left out. Shown is the first condition of the first grid.
 
 from analysis.exhibits.common.by_epoch import not_measured
 from analysis.exhibits.common.by_method import shown_condition
-from analysis.exhibits.common.exhibit import Exhibit, made_of
+from analysis.exhibits.common.exhibit import Exhibit, exhibit
 from analysis.exhibits.common.text import label
+from analysis.exhibits.landscape.around import planes_part, slices_part
 from analysis.exhibits.landscape.path import path_part
-from analysis.exhibits.landscape.planes import planes_part
-from analysis.exhibits.landscape.slices import slices_part
 from analysis.results.study_results import StudyResults
 
 
@@ -20,17 +19,14 @@ def landscape(results: StudyResults) -> Exhibit:
     title = "The loss around the weights"
     parts = [part for find in (slices_part, planes_part, path_part) if (part := find(results))]
     if not parts:
-        caption = f"{not_measured(results, ('slices', 'plane', 'path'))} {made_of(results)}"
-        return Exhibit("landscape", title, caption)
-    caption = " ".join(
-        (
-            f"Condition “{label(shown_condition(results))}”.",
-            *(part.said for part in parts),
-            *(part.how for part in parts),
-            *dict.fromkeys(sentence for part in parts for sentence in part.shared),
-            made_of(results),
-        )
+        none = not_measured(results, ("slices", "plane", "path"))
+        return exhibit(results, "landscape", title, [none])
+    said = (
+        f"Condition “{label(shown_condition(results))}”.",
+        *(sentence for part in parts for sentence in part.said),
+        *(part.how for part in parts),
+        *dict.fromkeys(sentence for part in parts for sentence in part.shared),
     )
-    tables = tuple(table for part in parts for table in part.tables)
-    figures = tuple(figure for part in parts for figure in part.figures)
-    return Exhibit("landscape", title, caption, tables, figures)
+    tables = (table for part in parts for table in part.tables)
+    figures = (figure for part in parts for figure in part.figures)
+    return exhibit(results, "landscape", title, said, tables, figures)

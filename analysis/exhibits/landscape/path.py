@@ -7,11 +7,18 @@ import numpy as np
 import pandas as pd
 
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
-from analysis.exhibits.common.exhibit import Table
+from analysis.exhibits.common.exhibit import Table, table
+from analysis.exhibits.common.panels import ARMS
 from analysis.exhibits.common.text import label, percent, significant
-from analysis.exhibits.landscape.curvature_plots import ARMS
-from analysis.exhibits.landscape.part import COLOURS, Part
-from analysis.exhibits.landscape.plots import Map, MapRow, Values, draw_maps, scales_in_words
+from analysis.exhibits.landscape.plots import (
+    COLOURS,
+    Map,
+    MapRow,
+    Part,
+    Values,
+    draw_maps,
+    scales_in_words,
+)
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 
@@ -69,10 +76,10 @@ def path_part(results: StudyResults) -> Part | None:
     ]
     name = f"{condition}, replicate {replicate}"
     title = f"The way of the weights on the plane of their principal components, “{name}”"
-    table = _path_table(title, replicate, arms)
+    tables = (_path_table(title, replicate, arms),)
     how = _PATH.format(scales=scales_in_words(rows[:1]))
     figure = draw_maps("landscape-path", f"{title}, over loss and ECE", rows)
-    return Part(_path_said(replicate, arms), how, (table,), (figure,), (COLOURS,))
+    return Part((_path_said(replicate, arms),), how, tables, (figure,), (COLOURS,))
 
 
 def _path_said(replicate: int, arms: list[Path]) -> str:
@@ -97,27 +104,18 @@ def _distance(path: Path) -> float:
 
 
 def _path_table(title: str, replicate: int, arms: list[Path]) -> Table:
-    """What the sentence says, and the way, for CSV."""
-    shown = pd.DataFrame(
-        [
+    shown, ways = [], []
+    for (arm, _), path in zip(ARMS, arms, strict=True):
+        shown.append(
             {
                 "Weights": arm,
                 "First component": percent(float(path.share[0])),
                 "Second component": percent(float(path.share[1])),
                 "Start to end": significant(_distance(path)),
+                "Loss, start → end": " → ".join(map(significant, path.ends("loss"))),
+                "ECE, start → end": " → ".join(map(significant, path.ends("ece"))),
             }
-            | {
-                f"{name}, start → end": " → ".join(map(significant, path.ends(of)))
-                for of, name in (("loss", "Loss"), ("ece", "ECE"))
-            }
-            for (arm, _), path in zip(ARMS, arms, strict=True)
-        ]
-    )
-    ways = [
-        pd.DataFrame(path.coordinates, columns=["first", "second"])
-        .rename_axis("epoch")
-        .reset_index()
-        .assign(arm=arm, replicate=replicate)
-        for (arm, _), path in zip(ARMS, arms, strict=True)
-    ]
-    return Table("landscape-path", title, shown, pd.concat(ways, ignore_index=True))
+        )
+        way = pd.DataFrame(path.coordinates, columns=["first", "second"])
+        ways.append(way.rename_axis("epoch").reset_index().assign(arm=arm, replicate=replicate))
+    return table("landscape-path", title, shown, pd.concat(ways, ignore_index=True))

@@ -13,14 +13,14 @@ from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.exhibit import Drawing, paper_style
+from analysis.exhibits.common.exhibit import Drawing, Table
+from analysis.exhibits.common.panels import ARMS, NETWORKS, panels
 from analysis.exhibits.common.text import number
-from analysis.exhibits.landscape.curvature_plots import ARMS
 
 Values = NDArray[np.float64]
 
 SEQUENTIAL = "viridis"
-NETWORKS = 10  # drawn one by one, of each arm
+COLOURS = "Colours mean the same in both maps of a row."
 WIDE = 20  # highest / lowest loss from which colours are logarithmic
 REACH = 1e6  # highest / lowest of a logarithmic scale at most
 
@@ -28,6 +28,16 @@ _ACROSS = 4  # panels
 _CONTOURS = 8
 _AROUND = (Stroke(linewidth=2.8, foreground="black"), Normal())  # legible on any colour
 _MARKS = {"start": "white", "end": "#d55e00"}
+
+
+class Part(NamedTuple):
+    """What one probe adds to the exhibit."""
+
+    said: tuple[str, ...]  # sentences, of which some may be empty
+    how: str
+    tables: tuple[Table, ...]
+    figures: tuple[Drawing, ...]
+    shared: tuple[str, ...]  # how to read it, what others say too
 
 
 class Slices(NamedTuple):
@@ -92,26 +102,18 @@ def scales_in_words(rows: Sequence[MapRow]) -> str:
     )
 
 
-def in_drawing(networks: int) -> str:
-    """Which networks are drawn one by one."""
-    return "each network" if networks <= NETWORKS else f"the networks of the first {NETWORKS} pairs"
-
-
-# --- slices ------------------------------------------------------------------------------------
-
-
 def draw_slices(drawn: Sequence[Slices], condition: str) -> Drawing:
     """A panel for each moment: thin lines of networks and directions, thick means."""
     columns = min(_ACROSS, len(drawn))
     lines = -(-len(drawn) // columns)
-    with paper_style():
-        size = (max(4.4, 0.4 + 2.15 * columns), 0.45 + 2.2 * lines)
-        figure = Figure(figsize=size, layout="constrained")
-        for place, slices in enumerate(drawn, start=1):
-            axes = figure.add_subplot(lines, columns, place)
+    size = (max(4.4, 0.4 + 2.15 * columns), 0.45 + 2.2 * lines)
+    with panels(*size, columns, lines) as (figure, found):
+        for axes, slices in zip(found, drawn, strict=False):
             _slice_panel(axes, slices)
-            if place % columns == 1 or columns == 1:
-                axes.set_ylabel("Loss")
+        for axes in found[len(drawn) :]:
+            axes.remove()
+        for axes in found[::columns]:
+            axes.set_ylabel("Loss")
         handles = [
             *(Line2D([], [], color=colour, linewidth=2.2, label=arm) for arm, colour in ARMS),
             Line2D([], [], color="black", linewidth=0.5, label="one direction"),
@@ -151,21 +153,17 @@ def _slice_described(slices: Slices) -> str:
     return f"{slices.moment}: {', '.join(arms)}"
 
 
-# --- maps --------------------------------------------------------------------------------------
-
-
 def draw_maps(name: str, title: str, rows: Sequence[MapRow]) -> Drawing:
     """A row of two maps for each: colours and contours, the network or its path on them."""
     paths = any(found.path is not None for row in rows for found in row.maps)
-    with paper_style():
-        size = (6.3, 0.35 * paths + 2.75 * len(rows))
-        figure = Figure(figsize=size, layout="constrained")
-        panels = figure.subplots(len(rows), len(ARMS), squeeze=False)
-        for line, row in zip(panels, rows, strict=True):
-            for axes, found, (arm, _) in zip(line, row.maps, ARMS, strict=True):
+    height = 0.35 * paths + 2.75 * len(rows)
+    with panels(6.3, height, len(ARMS), len(rows)) as (figure, drawn):
+        for place, row in enumerate(rows):
+            both = drawn[2 * place : 2 * place + 2]
+            for axes, found, (arm, _) in zip(both, row.maps, ARMS, strict=True):
                 _map_panel(axes, found, row)
                 axes.set_title(", ".join(filter(None, (row.moment, arm))))
-            _colour_bar(figure, row, list(line))
+            _colour_bar(figure, row, both)
         if paths:
             figure.legend(handles=_path_key(), loc="outside upper right", ncols=3)
     described = "; ".join(
@@ -199,12 +197,8 @@ def _map_panel(axes: Axes, found: Map, row: MapRow) -> None:
     axes.plot(*found.path.T, "o", color="black", markersize=2)
     for point, colour in zip(found.path[[0, -1]], _MARKS.values(), strict=True):
         axes.plot(*point, "o", color=colour, markersize=6, markeredgecolor="black", zorder=5)
-    shares = ["" if s != s else f" ({100 * s:.0f} %)" for s in _share(found)]
+    shares = [""] * 2 if found.share is None else [f" ({100 * s:.0f} %)" for s in found.share]
     axes.set(xlabel=f"First component{shares[0]}", ylabel=f"Second component{shares[1]}")
-
-
-def _share(found: Map) -> Values:
-    return np.full(2, np.nan) if found.share is None else found.share
 
 
 def _levels(row: MapRow) -> Values:

@@ -5,36 +5,28 @@ After Fig. 5, Supplementary Fig. 26 and Tables 4 and 5 of Cheon & Paik, Nature M
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import pandas as pd
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from analysis.exhibits.common.by_method import (
-    HOW,
-    cached,
-    method_tables,
-    shown_condition,
-    shown_pairs,
-)
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of, paper_style
-from analysis.exhibits.common.text import label
-from analysis.exhibits.ood.detection_plots import ARMS, Scores, draw_confidences, draw_roc
-from analysis.exhibits.ood.detectors import (
-    MEASURES,
-    Detected,
-    confidences,
-    detections,
-    numbers,
-    own_protocol,
-)
+from analysis.exhibits.common import by_method
+from analysis.exhibits.common.by_method import HOW, shown_condition, shown_pairs
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import ARMS, GAP, panels
+from analysis.exhibits.common.text import label, number
+from analysis.exhibits.ood import detectors
+from analysis.exhibits.ood.detectors import Detected, Pair
+from analysis.metrics.ood import auroc, roc_curve
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 
+Scores = Sequence[Pair]  # of each network of an arm
 Pairs = list[tuple[int, tuple[Record, Record]]]  # replicate, (without, with)
 
 NO_OOD = "No complete pair has out-of-distribution images."
+
+_EDGES = (np.arange(26) / 25).tolist()
 
 
 def detection(results: StudyResults) -> Exhibit:
@@ -46,28 +38,30 @@ def detection(results: StudyResults) -> Exhibit:
         if all("ood" in record.logits for record in pair)
     ]
     if not both:
-        return Exhibit("detection", title, f"{NO_OOD} {made_of(results)}")
-    caption = (
+        return exhibit(results, "detection", title, [NO_OOD])
+    how = (
         "Parameters are tuned by AUROC on a random half of the test and of the out-of-distribution "
         "images; all methods are measured on the other halves, the ROC curves and histograms on "
-        f"all images. {HOW} " + made_of(results)
+        "all images."
     )
-    tables = [*method_tables(results, "detection", MEASURES, measured), _tuned(results, both)]
+    tables = [
+        *by_method.method_tables(results, "detection", detectors.MEASURES, measured),
+        _tuned(results, both),
+    ]
     figures = (_roc(results, both), _histograms(results, both))
-    return Exhibit("detection", title, caption, tuple(tables), figures)
+    return exhibit(results, "detection", title, (how, HOW), tables, figures)
 
 
 def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
     """Every method's numbers of one trial, under its own protocol."""
-    return numbers(_own(record, seed))
+    return detectors.numbers(_own(record, seed))
 
 
 def _own(record: Record, seed: int) -> Detected:
-    return cached(detections, record, seed, own_protocol(record))
+    return by_method.cached(detectors.detections, record, seed, detectors.own_protocol(record))
 
 
 def _tuned(results: StudyResults, both: Pairs) -> Table:
-    """How often which parameter was chosen, by method and arm."""
     chosen: dict[str, tuple[Counter[str], Counter[str]]] = {}
     for replicate, pair in both:
         for arm, record in enumerate(pair):
@@ -80,7 +74,7 @@ def _tuned(results: StudyResults, both: Pairs) -> Table:
         for method, (without, with_) in chosen.items()
     ]
     title = f"Tuned parameters, “{label(shown_condition(results))}”: value × networks"
-    return Table("detection-tuned", title, pd.DataFrame(rows), pd.DataFrame(rows))
+    return table("detection-tuned", title, rows, rows)
 
 
 def _parameter(value: object) -> str:
@@ -95,25 +89,20 @@ def _counts(counter: Counter[str]) -> str:
 
 
 def _roc(results: StudyResults, both: Pairs) -> Drawing:
-    """ROC of the maximum softmax."""
-    with paper_style():
-        figure = Figure(figsize=(3.4, 3.2), layout="constrained")
-        areas = draw_roc(figure.add_subplot(), [_confidences(both, arm) for arm in (0, 1)])
+    with panels(3.4, 3.2) as (figure, [axes]):
+        areas = draw_roc(axes, [_confidences(both, arm) for arm in (0, 1)])
     title = f"ROC of the maximum softmax, “{label(shown_condition(results))}”, mean ± s.d."
     return Drawing("detection-roc", title, figure, f"ROC curves. AUROC {areas}.")
 
 
 def _histograms(results: StudyResults, both: Pairs) -> Drawing:
-    """Confidence on test and out-of-distribution images, an arm a panel, with the chance line."""
     chance = 1 / both[0][1][0].logits["test"].shape[1]
-    with paper_style():
-        figure = Figure(figsize=(6.4, 2.6), layout="constrained")
-        panels: list[Axes] = list(figure.subplots(1, 2, sharey=True))
-        for arm, axes in enumerate(panels):
+    with panels(6.4, 2.6, 2, sharey=True) as (figure, drawn):
+        for arm, axes in enumerate(drawn):
             draw_confidences(axes, _confidences(both, arm), arm, chance)
             axes.set_title(ARMS[arm][0])
-        panels[0].set_ylabel("Density")
-        panels[1].legend(loc="upper center")
+        drawn[0].set_ylabel("Density")
+        drawn[1].legend(loc="upper center")
     title = f"Confidence, “{label(shown_condition(results))}”, all networks pooled"
     description = "Histograms of confidence on test and out-of-distribution images, by arm."
     return Drawing("detection-confidence", title, figure, description)
@@ -121,5 +110,38 @@ def _histograms(results: StudyResults, both: Pairs) -> Drawing:
 
 def _confidences(both: Pairs, arm: int) -> Scores:
     records = [pair[arm] for _, pair in both]
-    found = (confidences(record, own_protocol(record)) for record in records)
+    found = (detectors.confidences(record, detectors.own_protocol(record)) for record in records)
     return [scores for scores in found if scores]
+
+
+def draw_roc(axes: Axes, arms: Sequence[Scores]) -> str:
+    """Mean ± s.d. over networks of the true-positive rate, at equal false-positive rates.
+
+    arms: those without and those with warm-up. Returns the mean AUROC of each, in words.
+    """
+    along = np.linspace(0, 1, 201)
+    said = []
+    axes.plot([0, 1], [0, 1], ":", color="#888888", linewidth=0.8)
+    for (name, colour), line, scores in zip(ARMS, ("--", "-"), arms, strict=True):
+        curves = np.array([np.interp(along, *roc_curve(*both)) for both in scores])
+        area = number(float(np.mean([auroc(*both) for both in scores])))
+        mean, sd = curves.mean(axis=0), curves.std(axis=0, ddof=1 if len(scores) > 1 else 0)
+        low, high = np.clip(mean - sd, 0, 1), np.clip(mean + sd, 0, 1)
+        axes.fill_between(along, low, high, color=colour, alpha=0.25, linewidth=0)
+        axes.plot(along, mean, line, color=colour, label=f"{name}, AUROC {area}")
+        said.append(f"{name} {area}")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="False-positive rate", ylabel="True-positive rate")
+    axes.legend(loc="lower right")
+    return ", ".join(said)
+
+
+def draw_confidences(axes: Axes, scores: Scores, arm: int, chance: float) -> None:
+    """Confidence on in- and out-of-distribution images of one arm's networks, pooled."""
+    inside, outside = (np.concatenate(parts) for parts in zip(*scores, strict=True))
+    axes.hist(inside, _EDGES, density=True, color=ARMS[arm][1], alpha=0.55, label="test")
+    axes.hist(
+        outside, _EDGES, density=True, histtype="step", color=GAP, lw=1.3,
+        label="out of distribution",
+    )  # fmt: skip
+    axes.axvline(chance, color="black", linestyle=":", linewidth=0.9, label="chance")
+    axes.set(xlim=(0, 1), xlabel="Confidence")

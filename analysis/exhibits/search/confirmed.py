@@ -4,33 +4,22 @@ The best of many proposals is chosen for its numbers, and so these are too good:
 difference between its change in the search and on seeds that the search has not seen.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
-import pandas as pd
+from matplotlib.lines import Line2D
 
-from analysis.exhibits.common.cells import EXACT, INTERVAL, csv_row, difference, spread
-from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, made_of
+from analysis.exhibits.common.cells import DELTA, EXACT, INTERVAL, csv_row, difference, spread
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
+from analysis.exhibits.common.panels import GAP, WITH, WITHOUT, draw_change, name_rows, panels
 from analysis.exhibits.common.text import number, p_text, plural
-from analysis.exhibits.search.confirmed_plots import changes
 from analysis.results.objectives import Objective
 from analysis.results.search import BASE, BEST, Search, search_of
 from analysis.results.study_results import StudyResults, TrialResult, pairs
-from analysis.statistics.comparison import (
-    ACCURACY,
-    AUROC,
-    ECE,
-    NLL,
-    Comparison,
-    Measure,
-    Numbers,
-    compare,
-)
-from analysis.statistics.paired import mean_interval, paired_test
+from analysis.statistics import comparison
+from analysis.statistics.comparison import Comparison, Measure, Numbers
 
-_MEASURES = (ECE, NLL, ACCURACY, AUROC)
+_MEASURES = (comparison.ECE, comparison.NLL, comparison.ACCURACY, comparison.AUROC)
 
 
 @dataclass(frozen=True)
@@ -52,15 +41,15 @@ def search_confirmed(results: StudyResults) -> Exhibit:
     stages = [] if told is None else _stages(results, told)
     if told is None or not stages:
         why = "has no search" if told is None else "has chosen no best yet"
-        return Exhibit("search_confirmed", title, f"This study {why}. {made_of(results)}")
+        return exhibit(results, "search_confirmed", title, [f"This study {why}."])
     tables = [_stage_table(told, stages)]
     if BEST in results.plan.conditions():
         tables.append(_against_base(results))
     figures: list[Drawing] = []
     if any(stage.row.n for stage in stages):
-        figures.append(changes(told.objective, [(s.setting, s.words, s.row) for s in stages]))
-    caption = " ".join((*sentences(results), _HOW, made_of(results)))
-    return Exhibit("search_confirmed", title, caption, tuple(tables), tuple(figures))
+        figures.append(_changes(told.objective, stages))
+    said = (*sentences(results), _HOW)
+    return exhibit(results, "search_confirmed", title, said, tables, figures)
 
 
 _HOW = (
@@ -94,11 +83,11 @@ def sentences(results: StudyResults) -> list[str]:
         turn = "overstated" if sign * bias < 0 else "understated"
         sentences.append(f"The search {turn} the change by {number(abs(bias))}.")
     if BEST in results.plan.conditions():
-        both = _both(results, objective, "test")
-        if len(both):
+        row = _best_and_base(results, *_measured(objective, "test"))
+        if row.n:
             sentences.append(
                 f"Against the base setting, {objective.label} on test examples differs by "
-                f"{_difference(both)} over {_seeds(len(both))}."
+                f"{difference(row)} over {_seeds(row.n)}."
             )
     return sentences
 
@@ -121,7 +110,7 @@ def _stages(results: StudyResults, told: Search) -> list[Stage]:
             (setting, "validation", "fresh seeds, validation"),
             (setting, "test", "fresh seeds, test"),
         ):
-            row = compare(results, condition, *_measured(told.objective, split))
+            row = comparison.compare(results, condition, *_measured(told.objective, split))
             found.append(Stage(setting, words, row))
     return found
 
@@ -147,71 +136,76 @@ def _stage_table(told: Search, stages: list[Stage]) -> Table:
             "Seeds": str(stage.row.n),
             f"{label} of the control": spread(stage.row.without),
             f"{label} of the setting": spread(stage.row.with_),
-            "Δ [95 % interval]": difference(stage.row),
+            DELTA: difference(stage.row),
             "Exact P": p_text(stage.row.p_exact),
         }
         for stage in stages
     ]
     numbers = [{"setting": s.setting, "measured_on": s.words} | csv_row(s.row) for s in stages]
     title = f"{label} against the control, in the search and on fresh seeds"
-    return Table("search-confirmed", title, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return table("search-confirmed", title, shown, numbers)
 
 
 def _against_base(results: StudyResults) -> Table:
     shown, numbers = [], []
-    for measure in _MEASURES:
-        both = _of_both(results, partial(_number_of, measure.key))
-        if not len(both):
+    for row in (_best_and_base(results, measure, comparison.summary_of) for measure in _MEASURES):
+        if not row.n:
             continue
-        change = both[:, 0] - both[:, 1]
-        test = paired_test(both[:, 1], both[:, 0])
         shown.append(
             {
-                "Measure": measure.label,
-                "Seeds": str(len(both)),
-                BEST: spread(both[:, 0]),
-                BASE: spread(both[:, 1]),
-                "Best − base [95 % interval]": _difference(both),
-                "Exact P": p_text(test.p_exact),
+                "Measure": row.measure.label,
+                "Seeds": str(row.n),
+                BEST: spread(row.with_),
+                BASE: spread(row.without),
+                "Best − base [95 % interval]": difference(row),
+                "Exact P": p_text(row.p_exact),
             }
         )
-        interval = mean_interval(change) if len(change) > 1 else (None, None)
+        known = csv_row(row)
         numbers.append(
-            {"metric": measure.key, "seeds": len(both), "best_mean": float(both[:, 0].mean())}
-            | {"base_mean": float(both[:, 1].mean()), "difference": float(change.mean())}
-            | {"interval_low": interval[0], "interval_high": interval[1]}
-            | {"p": test.p_value, "p_exact": test.p_exact}
+            {"metric": known["metric"], "seeds": row.n}
+            | {"best_mean": known["with_mean"], "base_mean": known["without_mean"]}
+            | {name: known[name] for name in ("difference", "interval_low", "interval_high")}
+            | {"p": row.p_value, "p_exact": row.p_exact}
         )
     title = "The best found against the base setting, fresh seeds, test examples"
-    return Table("search-best-base", title, pd.DataFrame(shown), pd.DataFrame(numbers))
+    return table("search-best-base", title, shown, numbers)
 
 
-def _number_of(key: str, trial: TrialResult) -> float | None:
-    return trial.numbers.get(key)
-
-
-def _both(results: StudyResults, objective: Objective, split: str) -> np.ndarray:
-    measure, numbers = _measured(objective, split)
-    return _of_both(results, lambda trial: numbers(trial).get(measure.key))
-
-
-def _of_both(results: StudyResults, of: Callable[[TrialResult], float | None]) -> np.ndarray:
-    """(seeds, 2): best and base, of the seeds that both have finished with their controls."""
-    best, base = (
-        {with_.replicate: of(with_) for _, with_ in pairs(results, condition)}
-        for condition in (BEST, BASE)
+def _best_and_base(results: StudyResults, measure: Measure, numbers: Numbers) -> Comparison:
+    """Base and best, of the seeds that both have finished with their controls."""
+    base, best = (
+        {
+            with_.replicate: found[measure.key]
+            for _, with_ in pairs(results, condition)
+            if measure.key in (found := numbers(with_))
+        }
+        for condition in (BASE, BEST)
     )
-    rows = [
-        (best[seed], base[seed])
-        for seed in sorted(best.keys() & base.keys())
-        if best[seed] is not None and base[seed] is not None
-    ]
-    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+    seeds = sorted(best.keys() & base.keys())
+    both = [(base[seed], best[seed]) for seed in seeds]
+    return comparison.compare_values(BEST, measure, both, planned=len(seeds))
 
 
-def _difference(both: np.ndarray) -> str:
-    change = both[:, 0] - both[:, 1]
-    text = ("+" if change.mean() > 0 else "") + number(float(change.mean()))
-    if len(change) > 1:
-        text += f" [{', '.join(number(end) for end in mean_interval(change))}]"
-    return text
+def _changes(objective: Objective, stages: Sequence[Stage]) -> Drawing:
+    """A stage a row: mean change with its interval, and every pair."""
+    with panels(6.4, 1.0 + 0.36 * len(stages)) as (figure, [axes]):
+        axes.axvline(0, color="#555555", linewidth=0.8)
+        for place, stage in enumerate(stages):
+            if stage.row.n:
+                draw_change(axes, place, stage.row, GAP if stage.setting == BEST else WITH)
+        name_rows(axes, [f"{stage.setting}: {stage.words}" for stage in stages])
+        axes.set_xlabel(f"Δ {objective.label}, setting − control")
+        key = [
+            Line2D([], [], color=GAP, marker="o", label="best found"),
+            Line2D([], [], color=WITH, marker="o", label="base setting"),
+            Line2D([], [], color=WITHOUT, marker="|", linestyle="", label="one pair"),
+        ]
+        figure.legend(handles=key, loc="outside upper left", ncols=3)
+    described = "; ".join(f"{s.setting}, {s.words} {difference(s.row)}" for s in stages)
+    return Drawing(
+        "search-confirmed-changes",
+        f"Change of {objective.label} against the control, in the search and on fresh seeds",
+        figure,
+        f"Mean change, 95 % interval and every pair: {described}.",
+    )

@@ -40,10 +40,6 @@ BINNED = HITS | {"bins": 10}
 MLP = {"mean_square": [0.5, 1.0], "classes": 3, "depth": 3, "width": 16}
 
 RIGHT = {
-    "bootstrap.bootstrap_metric_interval": {
-        "metric": lambda values: float(np.mean(values)), "arrays": SCORES,
-        "level": 0.95, "resamples": 10, "seed": 0,
-    },
     "calibration.reliability_diagram": BINNED,
     "calibration.bin_of": {"confidence": CONFIDENCE, "bins": 10},
     "calibration.expected_calibration_error": BINNED | {"representative": "mean"},
@@ -93,7 +89,6 @@ RIGHT = {
         "features": FEATURES, "training_features": FEATURES,
         "weight": np.ones((3, 4)), "bias": np.ones(3), "dimension": 2,
     },
-    "ood_scores.last_layer": {"features": FEATURES, "logits": LOGITS},
     "posthoc.fit_none": LABELLED,
     "posthoc.fit_temperature": LABELLED,
     "posthoc.fit_temperature_nll": LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)},
@@ -262,8 +257,6 @@ NO_LOGITS = NO_ARRAY + wrong("logits", 0.5) + wrong(FINITE, [[0.0, -np.inf]])
 OF_ITS_OWN = {
     ("classification.softmax", "logits"): NO_LOGITS,
     ("classification.log_softmax", "logits"): NO_LOGITS,
-    ("ood_scores.last_layer", "features"): NO_MATRIX
-    + wrong("must be of one length, not 3 and 8", FEATURES[:3]),
     ("stats.mean_interval", "confidence"): NO_FRACTION,
     ("stats.ratio_interval", "confidence"): NO_FRACTION,
     ("conformal.conformal_prediction", "ood_logits"): (

@@ -15,7 +15,6 @@ from analysis.metrics.ood_scores import (
     TEMPERATURES,
     energy,
     gen,
-    last_layer,
     mahalanobis,
     max_logit,
     msp,
@@ -245,22 +244,6 @@ def test_vim_notices_what_no_logit_shows():
     beyond = known + np.array([0, 0, 0, 40.0])
     assert auroc(energy(known @ weight.T), energy(beyond @ weight.T)) == 0.5
     assert auroc(vim(known, training, weight, bias), vim(beyond, training, weight, bias)) > 0.99
-
-
-def test_last_layer_is_found_from_features_and_logits():
-    layer = torch.nn.Linear(6, 3)
-    features = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
-    weight, bias = last_layer(features.numpy(), layer(features).detach().numpy())
-    np.testing.assert_allclose(weight, layer.weight.detach(), atol=1e-5)
-    np.testing.assert_allclose(bias, layer.bias.detach(), atol=1e-5)
-
-
-def test_last_layer_gives_the_same_logits_where_a_unit_is_dead(features):
-    _, training, _ = features
-    logits = training @ np.random.default_rng(0).normal(size=(8, 3)) + 1
-    weight, bias = last_layer(training, logits)
-    np.testing.assert_allclose(training @ weight.T + bias, logits, atol=1e-9)
-    np.testing.assert_allclose(weight[:, 5], 0, atol=1e-9)
 
 
 def test_features_that_tell_nothing_apart_are_refused():

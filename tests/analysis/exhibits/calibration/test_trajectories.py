@@ -16,7 +16,7 @@ from exhibited import (
 from studies import Spec, change_records, make_results
 
 from analysis.exhibits.calibration.trajectories import trajectories as build
-from analysis.exhibits.common.exhibit import WITH, WITHOUT
+from analysis.exhibits.common.panels import WITH, WITHOUT
 
 WARMUPS, EPOCHS = 4, 12
 ARMS = ("without warm-up", "with warm-up")

@@ -8,7 +8,7 @@ import pytest
 from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights, lines, table
 from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.exhibits.dynamics.gradients import gradients as build
 from analysis.rendering.table_formats import to_html
 

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from scipy.stats import norm
 from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import GAP, WITH, WITHOUT
+from analysis.exhibits.common.panels import GAP, WITH, WITHOUT
 from analysis.exhibits.dynamics.layers import layers as build
 
 NAMES = ("0", "3", "6", "9")

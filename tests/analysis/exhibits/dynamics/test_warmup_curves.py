@@ -9,7 +9,7 @@ from drawings import assert_apart, shown_texts
 from exhibited import ExhibitOfPairs, assert_compared, lines
 from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import GAP, WITH
+from analysis.exhibits.common.panels import GAP, WITH
 from analysis.exhibits.dynamics.warmup_curves import warmup_curves as build
 from analysis.rendering.table_formats import to_html
 

@@ -19,7 +19,7 @@ from exhibited import (
 )
 from studies import make_study, record_of
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.exhibits.initial_state.confidence import initial_confidence as build
 from analysis.statistics.theory import initial_confidence as expected_by_theory
 from analysis.statistics.theory import logit_variance_bounds

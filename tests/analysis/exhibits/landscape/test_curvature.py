@@ -9,7 +9,7 @@ from exhibited import ExhibitOfProbes, assert_compared, assert_legible, heights,
 from scipy.stats import wilcoxon
 from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.exhibits.common.text import significant
 from analysis.exhibits.landscape.curvature import curvature as build
 from analysis.exhibits.landscape.curvature import curvatures

@@ -17,12 +17,12 @@ from matplotlib.colors import LogNorm
 from scipy.stats import spearmanr
 from studies import make_pairs
 
-from analysis.exhibits.common.exhibit import WITH, WITHOUT, made_of
+from analysis.exhibits.common.exhibit import made_of
+from analysis.exhibits.common.panels import WITH, WITHOUT
 from analysis.exhibits.common.text import significant
+from analysis.exhibits.landscape.around import Slice, plane_numbers, roughness
 from analysis.exhibits.landscape.landscape import landscape as build
-from analysis.exhibits.landscape.planes import plane_numbers
 from analysis.exhibits.landscape.plots import Map, MapRow, scales_in_words
-from analysis.exhibits.landscape.slices import Slice, roughness
 
 EPOCHS = (0, 5, 10, 20)
 MOMENTS = ["start", "epoch 5", "epoch 10", "end, epoch 20"]
