@@ -92,6 +92,7 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
     from analysis.errors import one_line
     from analysis.results.mlflow_store import all_runs
     from analysis.results.records import RecordError, read_record
+    from analysis.results.tags import TRIAL_ID, TRIALS
     from sweep.storage.contents import recorded
     from sweep.tracking.client import AWAY, connect_if_there
     from sweep.tracking.ledger import is_done, record_bytes
@@ -102,8 +103,8 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
         raise InputError("--records: there is no MLflow database here; give --tracking-uri")
     try:
         experiments = [e.experiment_id for e in client.search_experiments()]
-        for run in all_runs(client, experiments, "tags.kind = 'trial'"):
-            trial_id = run.data.tags.get("trial_id", "")
+        for run in all_runs(client, experiments, TRIALS):
+            trial_id = run.data.tags.get(TRIAL_ID, "")
             if trial_id not in stored - safe or not is_done(client, run):
                 continue
             try:

@@ -12,6 +12,7 @@ from mlflow.utils.validation import (
 
 from analysis.results.records import Record
 from analysis.results.summary import summarise
+from analysis.results.tags import COMMIT, DEVICE, NODE, WORKERS
 from sweep.plan.fields import flat
 from sweep.plan.plan import StudyPlan
 from sweep.tracking.names import shortened
@@ -72,9 +73,9 @@ def study_note(plan: StudyPlan) -> str:
 def version_tags(record: Record) -> dict[str, str]:
     """Device, node, workers, commit and versions that a number may depend on."""
     versions = {f"version.{name}": version for name, version in record.versions.items()}
-    where = {"device": record.device, "workers": str(record.workers)}
-    where |= {"node": record.node} if record.node else {}
-    return where | {"commit": record.commit, **versions}
+    where = {DEVICE: record.device, WORKERS: str(record.workers)}
+    where |= {NODE: record.node} if record.node else {}
+    return where | {COMMIT: record.commit, **versions}
 
 
 def data_sets(trial: Trial, sources: Mapping[str, Source]) -> list[DatasetInput]:

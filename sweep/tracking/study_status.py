@@ -10,6 +10,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from analysis.results import tags as tag
 from analysis.results.mlflow_store import all_runs
 from analysis.results.plan import Plan, PlannedTrial
 from analysis.results.study_results import (
@@ -133,26 +134,22 @@ def standings(
         known = [name for name in experiments if name != "Default"]
         raise InputError(f"no study {study!r} in MLflow; {choices(study, known)}")
     chosen = list(experiments.values()) if study is None else [experiments[study]]
-    launched = all_runs(client, chosen, "tags.kind = 'study'") if chosen else []
-    parents = [
-        run
-        for run in launched
-        if scale in (None, run.data.tags.get("scale")) and data in (None, run.data.tags.get("data"))
-    ]
+    launched = all_runs(client, chosen, tag.STUDIES) if chosen else []
+    parents = tag.launched_so(launched, scale, data)
     if not parents and (study, scale, data) != (None, None, None):
         have = sorted(
-            {f"{r.data.tags.get('scale')} on {r.data.tags.get('data')}" for r in launched}
+            {f"{r.data.tags.get(tag.SCALE)} on {r.data.tags.get(tag.DATA)}" for r in launched}
         )
         raise InputError(
             f"{study or 'a study'} was never launched so; there is {', '.join(have) or 'none'}"
         )
-    parents.sort(key=lambda run: run.data.tags.get("launched_at", ""), reverse=True)
+    parents.sort(key=lambda run: run.data.tags.get(tag.LAUNCHED_AT, ""), reverse=True)
     return [_standing(client, parent, shelf) for parent in parents]
 
 
 def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) -> StudyStatus:
     tags = parent.data.tags
-    study, note, plan = tags.get("study", ""), "", None
+    study, note, plan = tags.get(tag.STUDY, ""), "", None
     try:
         plan = read_plan(client, parent)
     except ResultsError as error:
@@ -162,16 +159,16 @@ def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) 
     ended = [run.info.end_time for run in done if run.info.end_time]
     return StudyStatus(
         study=study,
-        scale=tags.get("scale", ""),
-        data=tags.get("data", ""),
+        scale=tags.get(tag.SCALE, ""),
+        data=tags.get(tag.DATA, ""),
         run_id=parent.info.run_id,
         status=parent.info.status,
-        launched_at=tags.get("launched_at", ""),
+        launched_at=tags.get(tag.LAUNCHED_AT, ""),
         last_finished=max(ended) / 1000 if ended else None,
         trials=tuple(_trials(client, plan.trials if plan else (), runs, shelf)),
         process=_process(study, plan, shelf),
         note=note,
-        ended_by=tags.get("ended_by", ""),
+        ended_by=tags.get(tag.ENDED_BY, ""),
     )
 
 
@@ -192,10 +189,10 @@ def _trials(
                 trial_id=trial.trial_id,
                 name=f"{trial.condition or 'control'} #{trial.replicate}",
                 outcome=outcome,
-                error=tags.get("error", "its publication was cut short")
+                error=tags.get(tag.ERROR, "its publication was cut short")
                 if outcome == "failed"
                 else "",
-                node="" if outcome == "missing" else tags.get("node", ""),
+                node="" if outcome == "missing" else tags.get(tag.NODE, ""),
                 stored=left and shelf is not None and trial.trial_id in shelf.recorded,
                 checkpoint_age=shelf.checkpoints.get(trial.trial_id) if shelf and left else None,
             )
