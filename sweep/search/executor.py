@@ -24,16 +24,8 @@ from sweep.plan.plan import StudyPlan
 from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
-from sweep.run.executor import (
-    context_of,
-    execute,
-    execute_beginning,
-    log_of,
-    publish,
-    reach,
-    tell_found,
-    tell_parcel,
-)
+from sweep.run.executor import context_of, execute, execute_beginning, publish, reach, tell_found
+from sweep.run.publishing import log_of, never_left_running, publishing
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import AWAY as UNREACHABLE
 from sweep.search.optuna_storage import Store, opened
@@ -48,7 +40,6 @@ from sweep.tracking.client import AWAY, connect, what_to_do
 from sweep.tracking.ledger import read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
-from sweep.tracking.watchdog import guarded
 from trainables.config.trial import Trial
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
@@ -101,25 +92,25 @@ class _Launch:
         from sweep.backend.connection import connected  # late: Ray takes half a second to import
 
         timeout = self.options.timeout
-        proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)
+        ask_tell = self._ask_tell(None if timeout is None else time.monotonic() + timeout)
         reach(self.options)
         tell_found(self.base, self.console)
-        proposer.begin()
+        ask_tell.begin()
         # one connection for controls, proposals and what is confirmed; none where all is done
-        with nullcontext() if proposer.over else connected(self.options.resources):
+        with nullcontext() if ask_tell.over else connected(self.options.resources):
             begun = execute_beginning(  # the controls alone
                 self._plan([]), self.resolver.inputs, self.options, self.console
             )
             if begun.code:
                 return begun
-            if not proposer.over:
-                self._search(proposer)
-            return self._conclude(proposer)
+            if not ask_tell.over:
+                self._search(ask_tell)
+            return self._conclude(ask_tell)
 
     def publish(self) -> Outcome:
-        return self._conclude(self._proposer(None))
+        return self._conclude(self._ask_tell(None))
 
-    def _proposer(self, deadline: float | None) -> AskTell:
+    def _ask_tell(self, deadline: float | None) -> AskTell:
         return AskTell(
             search=self.asked.search,
             space=self.asked.space,
@@ -134,11 +125,11 @@ class _Launch:
     def base(self) -> StudyPlan:
         return self.asked.base
 
-    def _search(self, proposer: AskTell) -> None:
+    def _search(self, ask_tell: AskTell) -> None:
         from sweep.search.tuner import run_search  # late, as Ray above
 
         context, inputs = context_of(self.options), self.resolver.inputs
-        plan = self._plan(proposer.proposals())
+        plan = self._plan(ask_tell.proposals())
         try:
             client = connect()
             ledger = read_ledger(client, plan)
@@ -146,33 +137,19 @@ class _Launch:
         except AWAY as error:
             raise InputError(f"nothing was searched: {what_to_do(error)}") from error
         log = log_of(self.options, plan)
-        outbox = Outbox(publisher, partial(tell_parcel, log))
-        status, ended_by = "FAILED", ""
-        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
-            try:
-                watch = _Callback(self, SearchProgress(self.console, proposer), outbox, log)
-                run_search(
-                    proposer, inputs, context, self.options.folder, self.options.resources, watch
-                )
-                status = "FINISHED"
-            except KeyboardInterrupt:
-                status = "KILLED"
-                raise
-            except BaseException as error:
-                ended_by = one_line(error)
-                raise
-            finally:
-                outbox.close()
-                for parcel in outbox.waiting:
-                    tell_parcel(log, parcel, outbox.reason)
-                try:
-                    publisher.close(status, ended_by)
-                except AWAY as error:
-                    self.say(f"MLflow was not told of the end: {one_line(error)}")
+        with (
+            never_left_running(client, publisher),
+            publishing(publisher, log, self.say) as launch,
+        ):
+            watch = _Callback(self, SearchProgress(self.console, ask_tell), launch.outbox, log)
+            run_search(
+                ask_tell, inputs, context, self.options.folder, self.options.resources, watch
+            )
+            launch.status = "FINISHED"
 
-    def _conclude(self, proposer: AskTell) -> Outcome:
+    def _conclude(self, ask_tell: AskTell) -> Outcome:
         """Confirm the best on fresh seeds, and report."""
-        asked, found, best = self.asked, proposer.proposals(), proposer.best()
+        asked, found, best = self.asked, ask_tell.proposals(), ask_tell.best()
         plan = self._plan(found)
         if best is None:
             self.say("No proposal has been run on all seeds and meets the constraints: no best.")

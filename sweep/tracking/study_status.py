@@ -116,12 +116,12 @@ def look_at(location: Path | str) -> StorageContents | None:
     return StorageContents(recorded(storage), checkpoint_ages(storage, time.time()), locks)
 
 
-def standings(
+def study_statuses(
     client: MlflowClient,
     study: str | None,
     scale: str | None,
     data: str | None,
-    shelf: StorageContents | None,
+    contents: StorageContents | None,
 ) -> list[StudyStatus]:
     """Of every study that was launched, or of the one; last launched first.
 
@@ -144,10 +144,10 @@ def standings(
             f"{study or 'a study'} was never launched so; there is {', '.join(have) or 'none'}"
         )
     parents.sort(key=lambda run: run.data.tags.get(tag.LAUNCHED_AT, ""), reverse=True)
-    return [_standing(client, parent, shelf) for parent in parents]
+    return [_status_of(client, parent, contents) for parent in parents]
 
 
-def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) -> StudyStatus:
+def _status_of(client: MlflowClient, parent: Run, contents: StorageContents | None) -> StudyStatus:
     tags = parent.data.tags
     study, note, plan = tags.get(tag.STUDY, ""), "", None
     try:
@@ -165,8 +165,8 @@ def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) 
         status=parent.info.status,
         launched_at=tags.get(tag.LAUNCHED_AT, ""),
         last_finished=max(ended) / 1000 if ended else None,
-        trials=tuple(_trials(client, plan.trials if plan else (), runs, shelf)),
-        process=_process(study, plan, shelf),
+        trials=tuple(_trials(client, plan.trials if plan else (), runs, contents)),
+        process=_process(study, plan, contents),
         note=note,
         ended_by=tags.get(tag.ENDED_BY, ""),
     )
@@ -176,14 +176,14 @@ def _trials(
     client: MlflowClient,
     planned: Sequence[PlannedTrial],
     runs: Mapping[str, Run],
-    shelf: StorageContents | None,
+    contents: StorageContents | None,
 ) -> list[TrialStatus]:
     found = []
     for trial in planned:
         run = runs.get(trial.trial_id)
         outcome = _outcome(client, run)
         tags = run.data.tags if run else {}
-        left = outcome in ("failed", "missing")
+        left = contents if outcome in ("failed", "missing") else None
         found.append(
             TrialStatus(
                 trial_id=trial.trial_id,
@@ -193,8 +193,8 @@ def _trials(
                 if outcome == "failed"
                 else "",
                 node="" if outcome == "missing" else tags.get(tag.NODE, ""),
-                stored=left and shelf is not None and trial.trial_id in shelf.recorded,
-                checkpoint_age=shelf.checkpoints.get(trial.trial_id) if shelf and left else None,
+                stored=left is not None and trial.trial_id in left.recorded,
+                checkpoint_age=left.checkpoints.get(trial.trial_id) if left else None,
             )
         )
     return found
@@ -207,9 +207,9 @@ def _outcome(client: MlflowClient, run: Run | None) -> str:
     return "missing" if lost else outcome
 
 
-def _process(study: str, plan: Plan | None, shelf: StorageContents | None) -> str | None:
+def _process(study: str, plan: Plan | None, contents: StorageContents | None) -> str | None:
     """A search has another lock than the study's while it proposes."""
-    locks = shelf.locks if shelf else {}
+    locks = contents.locks if contents else {}
     if study in locks or not (plan and plan.search):
         return locks.get(study)
     return next((pid for name, pid in locks.items() if name.startswith(LAUNCHER)), None)
