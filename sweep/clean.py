@@ -43,7 +43,6 @@ MONTH = 30 * 86400.0  # seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
     said = "interrupted; the same command goes on from here"
     return run_command("clean", lambda: _clean(_parser().parse_args(arguments)), said)
 

@@ -17,7 +17,6 @@ from sweep.storage.writable import check_working_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
     return run_command(
         "launch",
         lambda: _logged(parse_options(arguments)),

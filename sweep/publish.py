@@ -34,7 +34,6 @@ exit codes: 0 MLflow has all that is stored, 1 something could not be published,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
     return run_command(
         "publish",
         lambda: _logged(plan_options(_parser().parse_args(arguments))),

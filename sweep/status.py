@@ -45,7 +45,6 @@ NAMES = 6  # trials named of a group
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
     return run_command("status", lambda: _status(_parser().parse_args(arguments)), "interrupted")
 
 
@@ -116,7 +115,6 @@ def line_of(status: "StudyStatus") -> str:
 
 
 def page_of(status: "StudyStatus", contents: "StorageContents | None") -> str:
-    """All there is to say, in a few lines."""
     counts = ", ".join(f"{count} {outcome}" for outcome, count in status.counts.items())
     lines = [
         f"{status.study}, scale {status.scale}, data {status.data}",

@@ -32,7 +32,6 @@ def grouped(trials: Sequence[Trial], size: int) -> list[list[Trial]]:
 
 
 def sentence(groups: Sequence[Sequence[Trial]], device: str) -> str:
-    """How the groups are lived."""
     trials = sum(map(len, groups))
     how = (
         "each trained as one network, where networks can be stacked"

@@ -23,7 +23,6 @@ def run_command(
 
 
 def exit_code(error: BaseException) -> int:
-    """Of a command that the error ends."""
     if isinstance(error, KeyboardInterrupt):
         return 130
     return 2 if isinstance(error, REFUSALS) else 1

@@ -49,7 +49,6 @@ def get_field(fields: Mapping[str, Any], dotted: str) -> Any:
 
 
 def with_fields(fields: Fields, changes: Mapping[str, Any]) -> Fields:
-    """A copy with some dotted fields changed."""
     changed = copy.deepcopy(fields)
     for dotted, value in changes.items():
         set_field(changed, dotted, copy.deepcopy(value))

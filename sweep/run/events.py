@@ -41,8 +41,6 @@ class Log:
 
 @dataclass
 class End:
-    """How a command ends."""
-
     code: int = 1
 
 

@@ -1,6 +1,6 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,9 +65,8 @@ def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console)
                 _check_plan(client, before, plan)
         status = before.info.status if before else "KILLED"
         with _launch(client, ledger, plan, inputs, options, console, launched=False) as launch:
-            if not work.to_run:
-                return launch.carry_out(work)
-            return launch.publish_only(work, "KILLED" if status == "RUNNING" else status)
+            kept = "KILLED" if status == "RUNNING" else status
+            return launch.carry_out(work, unrun=kept if work.to_run else "")
 
 
 def _execute(
@@ -119,7 +118,6 @@ def reach(options: Options) -> MlflowClient:
 
 
 def context_of(options: Options) -> RunContext:
-    """Where a launch runs its trials, and by which code."""
     device = torch.device(options.resources.device)
     return RunContext(Storage(options.storage), device, code_commit())
 
@@ -143,7 +141,6 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
 
 
 def tell_found(plan: StudyPlan, console: Console) -> None:
-    """What was found in the data sets and of the networks."""
     for text in (*plan.notes, *plan.found_sentences):
         console.print(text, soft_wrap=True)
 
@@ -209,34 +206,30 @@ class _Launch:
     log: Log
     failed: list[str] = field(default_factory=list)  # trial ids
 
-    def carry_out(self, work: Worklist, reported: bool = True) -> Outcome:
-        """To the end, whatever that is; the parent run's status says which."""
-        return self._carry_out(work, reported, work.to_run, "")
-
-    def publish_only(self, work: Worklist, status: str) -> Outcome:
-        """Nothing is run, so the parent run's status stays what the launch made it."""
-        self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
-        return self._carry_out(work, True, (), status)
-
     def tell_of_groups(self, work: Worklist) -> None:
         resources = self.options.resources
         if resources.fuse > 1 and work.to_run:
             groups = grouped([planned.trial for planned in work.to_run], resources.fuse)
             self._say(f"fused: {sentence(groups, resources.device)}")
 
-    def _carry_out(
-        self, work: Worklist, reported: bool, to_run: Sequence[PlannedTrial], unfinished: str
-    ) -> Outcome:
+    def carry_out(self, work: Worklist, reported: bool = True, unrun: str = "") -> Outcome:
+        """To the end, whatever that is; the parent run's status says which.
+
+        Args:
+            unrun: nothing is to be run, and the parent run keeps this status.
+        """
+        if unrun:
+            self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
         with publishing(self.publisher, self.log, self._say) as launch:
             outbox = launch.outbox
             self._publish_what_is_there(work, outbox)
-            if to_run:
+            if work.to_run and not unrun:
                 self._run(work, outbox)
             outbox.close()
             page = self._report() if reported else None
             launch.ended_by = _incomplete(outbox, reported and page is None)
             good = not (self.failed or launch.ended_by)
-            launch.status = unfinished or ("FINISHED" if good else "FAILED")
+            launch.status = unrun or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)
 

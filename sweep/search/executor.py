@@ -7,7 +7,7 @@ best on fresh seeds. Every part goes on where an earlier launch has left it.
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -116,7 +116,7 @@ class _Launch:
             space=self.asked.space,
             store=self.store,
             controls=tuple(planned.trial for planned in controls_of(self.base)),
-            read=_Records(Storage(self.options.storage), self.base).read,
+            read=cache(partial(_record, Storage(self.options.storage), self.base)),
             budget=self.asked.search.trials,
             deadline=deadline,
         )
@@ -148,7 +148,6 @@ class _Launch:
             launch.status = "FINISHED"
 
     def _conclude(self, ask_tell: AskTell) -> Outcome:
-        """Confirm the best on fresh seeds, and report."""
         asked, found, best = self.asked, ask_tell.proposals(), ask_tell.best()
         plan = self._plan(found)
         if best is None:
@@ -202,69 +201,63 @@ def _with_code(outcome: Outcome, code: int) -> Outcome:
     return outcome._replace(code=max(outcome.code, code))
 
 
-class _Records:
-    """Records by trial id, from storage, else from the MLflow run they were published with."""
-
-    def __init__(self, storage: Storage, base: StudyPlan) -> None:
-        self._storage, self._base = storage, base
-        self._read: dict[str, Record] = {}
-
-    def read(self, trial_id: str) -> Record:
-        if trial_id not in self._read:
-            self._read[trial_id] = read_record(self._payload(trial_id))
-        return self._read[trial_id]
-
-    def _payload(self, trial_id: str) -> bytes:
-        payload = self._storage.get(record_key(trial_id))
-        if payload is not None:
-            return payload
+def _record(storage: Storage, base: StudyPlan, trial_id: str) -> Record:
+    """From storage, else from the MLflow run that it was published with."""
+    payload = storage.get(record_key(trial_id))
+    if payload is None:
         client = connect()
-        ledger = read_ledger(client, self._base)
+        ledger = read_ledger(client, base)
         run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
         if run is None:
             raise InputError(
-                f"trial {trial_id} has no record in {self._storage.root}; do all nodes see that?"
+                f"trial {trial_id} has no record in {storage.root}; do all nodes see that?"
             )
-        return record_bytes(client, run)
+        payload = record_bytes(client, run)
+    return read_record(payload)
 
 
+@dataclass
 class _Callback:
     """Passes on what happens to the proposals, to the console, the log and the outbox."""
 
-    def __init__(self, launch: _Launch, telling: SearchProgress, outbox: Outbox, log: Log) -> None:
-        self._launch, self._telling, self._outbox, self._log = launch, telling, outbox, log
-        self.trained = telling.trained
+    launch: _Launch
+    progress: SearchProgress
+    outbox: Outbox
+    log: Log
+
+    def trained(self, examples: int) -> None:
+        self.progress.trained(examples)
 
     def proposed(self, live: RunningProposal) -> None:
         trials = [trial.trial_id for trial in live.members]
-        self._log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
+        self.log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
 
     def finished(self, proposal: Proposal) -> None:
         means = list(proposal.means)
-        self._log.write("judged", number=proposal.number, state=proposal.state, means=means)
-        self._telling.finished(proposal)
+        self.log.write("judged", number=proposal.number, state=proposal.state, means=means)
+        self.progress.finished(proposal)
 
     def retried(self, number: int, error: str) -> None:
-        self._log.write("retried", number=number, error=without_passwords(what_happened(error)))
-        self._telling.retried(number, error)
+        self.log.write("retried", number=number, error=without_passwords(what_happened(error)))
+        self.progress.retried(number, error)
 
     def recorded(self, live: RunningProposal, trial: Trial) -> None:
-        asked = self._launch.asked
+        asked = self.launch.asked
         for control in controls_of(asked.base):
             if control.trial.seed == trial.seed:
                 planned = planned_trial(
                     live.number, live.params, asked.space, control, control.replicate
                 )
-                self._log.write("finished", trial_id=trial.trial_id, name=planned.name)
-                self._outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
+                self.log.write("finished", trial_id=trial.trial_id, name=planned.name)
+                self.outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
 
     def failed(self, number: int, error: str) -> None:
-        self._launch.failed += 1
-        self._log.write("failed", number=number, error=without_passwords(what_happened(error)))
-        self._telling.failed(number, error)
+        self.launch.failed += 1
+        self.log.write("failed", number=number, error=without_passwords(what_happened(error)))
+        self.progress.failed(number, error)
 
     def _stored(self, trial_id: str) -> bytes:
-        payload = Storage(self._launch.options.storage).get(record_key(trial_id))
+        payload = Storage(self.launch.options.storage).get(record_key(trial_id))
         if payload is None:
             raise InputError(f"no record of {trial_id}")
         return payload

@@ -188,7 +188,6 @@ def _patiently(url: str, make: Callable[[], Made]) -> Made:
 
 
 def _is_no_database(error: Exception) -> bool:
-    """SQLite has read the file, and it is something else."""
     return isinstance(error, DatabaseError) and "not a database" in str(error)
 
 

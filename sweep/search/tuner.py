@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
-from sweep.backend.tuner import bound, scratch, traceback_of
+from sweep.backend.tuner import OwnSearcher, bound, scratch, traceback_of
 from sweep.options import Resources
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.proposals import Proposal
@@ -72,9 +72,7 @@ def run_search(
             ask_tell.give_up()
 
 
-class _ProposalSearcher(Searcher):
-    """Tune's questions for another trial."""
-
+class _ProposalSearcher(OwnSearcher):
     def __init__(self, ask_tell: AskTell, resources: Resources, watcher: ProposalCallback) -> None:
         super().__init__()
         self._ask_tell, self._resources, self._watcher = ask_tell, resources, watcher
@@ -91,24 +89,8 @@ class _ProposalSearcher(Searcher):
         trials = [trial.model_dump(mode="json") for trial in live.members]
         return {"work": {"id": str(live.number), "trials": trials}}
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """Told by the callback, which knows the error."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: Optuna's database holds it all, and no restore is ever made."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a search goes on from Optuna's database")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
 
 class _SeedStopper(FIFOScheduler):
-    """Whether a proposal is run on its other seeds."""
-
     def __init__(self, ask_tell: AskTell, watcher: ProposalCallback) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._ask_tell, self._watcher = ask_tell, watcher

@@ -4,11 +4,7 @@ import json
 from collections.abc import Mapping
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-from mlflow.utils.validation import (
-    MAX_DATASET_NAME_SIZE,
-    MAX_PARAM_VAL_LENGTH,
-    MAX_TAG_VAL_LENGTH,
-)
+from mlflow.utils.validation import MAX_DATASET_NAME_SIZE, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from analysis.results.records import Record
 from analysis.results.summary import summarise
@@ -45,7 +41,6 @@ def metrics(record: Record) -> list[Metric]:
 
 
 def parameters(trial: Trial) -> list[Param]:
-    """Every field of the trial by its dotted name."""
     return [
         Param(name, shortened(_text(value), MAX_PARAM_VAL_LENGTH))
         for name, value in flat(trial.model_dump(mode="json")).items()

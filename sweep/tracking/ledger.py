@@ -36,7 +36,6 @@ class Ledger:
 
 
 def read_ledger(client: MlflowClient, plan: "StudyPlan") -> Ledger:
-    """What MLflow holds of the plan's trials."""
     experiment = client.get_experiment_by_name(plan.study.name)
     parent = None
     children: list[Run] = []

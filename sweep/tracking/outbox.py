@@ -20,8 +20,6 @@ from sweep.tracking.publisher import Publisher
 
 @dataclass(frozen=True)
 class Publication:
-    """One trial to publish."""
-
     planned: PlannedTrial
     payload: Callable[[], bytes]  # its record, fetched when it is needed
     origin: Run | None = None

@@ -31,8 +31,6 @@ from sweep.tracking.ledger import is_done
 
 @dataclass(frozen=True)
 class StorageContents:
-    """What a storage holds."""
-
     recorded: set[str]  # trial ids
     checkpoints: Mapping[str, float]  # trial id → age in seconds
     locks: Mapping[str, str]  # that are held on this machine → by which process
@@ -40,8 +38,6 @@ class StorageContents:
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """One planned trial."""
-
     trial_id: str
     name: str
     outcome: str  # finished, diverged, failed or missing
@@ -69,7 +65,6 @@ class StudyStatus:
 
     @property
     def running(self) -> bool:
-        """As MLflow says."""
         return self.status == "RUNNING"
 
     @cached_property

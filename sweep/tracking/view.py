@@ -19,7 +19,6 @@ TAGS = (ARM, CONDITION, REPLICATE, OUTCOME)
 
 
 def experiment_tags(study: Study, experiment_id: str) -> dict[str, str]:
-    """Tags of the study's experiment."""
     columns = [f"tags.`{name}`" for name in TAGS] + [f"metrics.`{name}`" for name in METRICS]
     makes = f" After {study.makes}." if study.makes else ""
     note = (

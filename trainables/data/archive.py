@@ -33,7 +33,6 @@ Keys = Mapping[tuple[str, str], str]  # (split, x or y) → key in the archive
 
 
 def from_archive(name: str, path: Path, as_ood: bool = False) -> Source:
-    """The archive at `path`, as the source `name`."""
     with _opened(name, path) as archive:
         stored = [key.removesuffix(".npy") for key in archive.namelist()]
         keys = _keys(name, stored)

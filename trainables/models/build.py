@@ -1,6 +1,6 @@
 """From a trial's model section to an untrained network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +86,15 @@ class Autocast(nn.Module):
         return logits.float()
 
 
+# called with the section's own fields by their names
+_MAKERS: Mapping[type[Network], Callable[..., nn.Module]] = {
+    Mlp: mlp,
+    ViT: vit,
+    UNet: unet,
+    Transformer: transformer,
+}
+
+
 def _check_code(model: Own) -> None:
     """Import the factory, before anything is seeded for the network, and see that it is the one."""
     if code_digest(model.name) != model.facts.code:
@@ -94,27 +103,13 @@ def _check_code(model: Own) -> None:
 
 def _construct(model: Network, shape: Shape, classes: int) -> nn.Module:
     match model:
-        case Mlp():
-            return mlp(shape, classes, model.depth, model.width, model.feedback_alignment)
+        case Own():
+            return own(model.name, shape, classes, model.arguments)
         case ResNet():
             return resnet(shape, classes, int(model.name.removeprefix("resnet")), model.stem)
         case DenseNet():
             return densenet(shape, classes, int(model.name.removeprefix("densenet")), model.stem)
-        case ViT():
-            return vit(
-                shape,
-                classes,
-                model.depth,
-                model.width,
-                model.heads,
-                model.mlp_width,
-                model.patch,
-                model.dropout,
-            )
-        case UNet():
-            return unet(shape, classes, model.width, model.depth)
-        case Transformer():
-            return transformer(shape, classes, model.depth, model.width, model.heads, model.dropout)
-        case Own():
-            return own(model.name, shape, classes, model.arguments)
+        case Mlp() | ViT() | UNet() | Transformer():
+            sizes = model.model_dump(exclude=set(Built.model_fields))
+            return _MAKERS[type(model)](shape, classes, **sizes)
     raise TypeError(f"no network for {type(model).__name__}")
