@@ -65,7 +65,8 @@ def _clean(asked: "Namespace") -> int:
     except OSError as error:  # of an object store
         raise InputError(f"--storage {asked.storage}: {one_line(error)}") from error
     for kind in dict.fromkeys(one.kind for one in found):
-        _tell([g for g in found if g.kind == kind and g.place not in kept], kind)
+        sizes = [one.size for one in found if one.kind == kind and one.place not in kept]
+        print(f"{len(sizes):>6} {kind}, {sum(sizes):,} bytes")
     gone = sum(one.size for one in found if one.place not in kept)
     print(f"{'would free' if asked.dry_run else 'freed'} {gone:,} bytes in {location}")
     for place in sorted(kept):
@@ -122,10 +123,6 @@ def _removed(one: "Removable") -> bool:
     except OSError:
         return False
     return True
-
-
-def _tell(found: "Sequence[Removable]", kind: str) -> None:
-    print(f"{len(found):>6} {kind}, {sum(one.size for one in found):,} bytes")
 
 
 def _parser() -> Parser:

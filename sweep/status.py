@@ -122,7 +122,9 @@ def page_of(status: "StudyStatus", contents: "StorageContents | None") -> str:
         f"  trials      {status.note or f'{len(status.trials)}: {counts}'}",
     ]
     if status.last_finished is not None:
-        lines.append(f"  last        finished {_date(status.last_finished)}")
+        date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(status.last_finished))
+        ago = _age(time.time() - status.last_finished)
+        lines.append(f"  last        finished {date}, {ago} ago")
     if status.nodes:
         nodes = (f"{node or 'not recorded'} {count}" for node, count in status.nodes.items())
         lines.append(f"  nodes       {', '.join(nodes)}")
@@ -189,11 +191,6 @@ def _as_json(
 def _names(names: Sequence[str], between: str = ", ") -> str:
     more = len(names) - NAMES
     return between.join(names[:NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _date(seconds: float) -> str:
-    date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
-    return f"{date}, {_age(time.time() - seconds)} ago"
 
 
 def _age(seconds: float | None) -> str:

@@ -12,9 +12,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from sweep.errors import InputError, choices, complaint, explain
+from sweep.errors import InputError, complaint, explain
 from trainables.config.model import family_of
 from trainables.config.trial import Trial
+from trainables.errors import choices
 
 Fields = dict[str, Any]
 

@@ -222,7 +222,10 @@ class _Launch:
             self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
         with publishing(self.publisher, self.log, self._say) as launch:
             outbox = launch.outbox
-            self._publish_what_is_there(work, outbox)
+            for planned, run in work.adopted:
+                outbox.put(Publication(planned, partial(self._adopted, planned, run), origin=run))
+            for planned in work.stored:
+                outbox.put(self.stored(planned))
             if work.to_run and not unrun:
                 self._run(work, outbox)
             outbox.close()
@@ -232,12 +235,6 @@ class _Launch:
             launch.status = unrun or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)
-
-    def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
-        for planned, run in work.adopted:
-            outbox.put(Publication(planned, partial(self._adopted, planned, run), origin=run))
-        for planned in work.stored:
-            outbox.put(self.stored(planned))
 
     def _run(self, work: Worklist, outbox: Outbox) -> None:
         from sweep.backend.tuner import run_trials  # late: Ray takes two seconds to import

@@ -95,7 +95,9 @@ def opened(
     Raises:
         InputError: the database does not answer.
     """
-    _quiet()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", message="Heartbeat of storage")  # they are recorded here
     launcher = uuid.uuid4().hex
     with exclusive(folder, f"{LAUNCHER}{launcher}"):
         backend = _backend(url, folder)
@@ -174,7 +176,7 @@ def _patiently(url: str, make: Callable[[], Made]) -> Made:
                 "another: the search begins anew, and what has run is stored and not run again"
             ) from error
         except (*AWAY, ImportError) as error:
-            if _is_no_database(error):
+            if isinstance(error, DatabaseError) and "not a database" in str(error):
                 raise InputError(
                     f"--search-storage {without_passwords(url)}: is no SQLite database; move it "
                     "away, or give another"
@@ -187,10 +189,6 @@ def _patiently(url: str, make: Callable[[], Made]) -> Made:
     raise AssertionError("unreachable")
 
 
-def _is_no_database(error: Exception) -> bool:
-    return isinstance(error, DatabaseError) and "not a database" in str(error)
-
-
 def _dead(locks: Path, launcher: str) -> bool:
     """Whether the launcher has let go of its lock; where there is none nothing is known."""
     path = locks / f"{LAUNCHER}{launcher}"
@@ -201,9 +199,3 @@ def _dead(locks: Path, launcher: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _quiet() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    warnings.filterwarnings("ignore", message="Heartbeat of storage")  # they are recorded here

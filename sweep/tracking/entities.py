@@ -42,7 +42,10 @@ def metrics(record: Record) -> list[Metric]:
 
 def parameters(trial: Trial) -> list[Param]:
     return [
-        Param(name, shortened(_text(value), MAX_PARAM_VAL_LENGTH))
+        Param(
+            name,
+            shortened(value if isinstance(value, str) else json.dumps(value), MAX_PARAM_VAL_LENGTH),
+        )
         for name, value in flat(trial.model_dump(mode="json")).items()
     ]
 
@@ -108,7 +111,3 @@ def started_at(record: Record) -> float:
 
 def milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # MLflow takes 0 for no time at all
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

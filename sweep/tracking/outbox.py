@@ -77,15 +77,12 @@ class Outbox:
         try:
             self._publisher.publish(one.planned, one.payload(), one.origin)
         except Exception as error:
-            if isinstance(error, AWAY) and not _is_refusal(error):
+            # MLflow may have answered, and would answer the same another time
+            code = error.error_code if isinstance(error, MlflowException) else ""
+            if isinstance(error, AWAY) and code != "INVALID_PARAMETER_VALUE":
                 raise
             # of this trial alone: the others must still be published
             self.refused.append(f"{one.planned.name}: {one_line(error)}")
             self._told(one, one_line(error))
         else:
             self._told(one, "")
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether MLflow has answered, and will answer the same another time."""
-    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"

@@ -90,7 +90,10 @@ class Publisher:
         record = read_record(payload)
         run = self._run(planned, started_at(record))
         run_id, described = run.info.run_id, parameters(planned.trial)
-        tags = version_tags(record) | ({} if origin is None else _origin_tags(origin))
+        tags = version_tags(record)
+        if origin is not None:
+            tags[tag.ADOPTED_FROM_RUN] = origin.info.run_id
+            tags[tag.ADOPTED_FROM_STUDY] = origin.data.tags.get(tag.STUDY, "")
         tags |= {tag.OUTCOME: record.status, tag.RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
         self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
@@ -211,8 +214,3 @@ class Publisher:
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(*tag) for tag in tags.items()]
-
-
-def _origin_tags(origin: Run) -> dict[str, str]:
-    tags = {tag.ADOPTED_FROM_RUN: origin.info.run_id}
-    return tags | {tag.ADOPTED_FROM_STUDY: origin.data.tags.get(tag.STUDY, "")}

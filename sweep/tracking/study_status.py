@@ -21,12 +21,13 @@ from analysis.results.study_results import (
     outcome_of,
     read_plan,
 )
-from sweep.errors import InputError, choices
+from sweep.errors import InputError
 from sweep.storage.contents import checkpoint_ages, recorded
 from sweep.storage.location import launch_folder, open_storage
 from sweep.storage.locks import LAUNCHER, holders
 from sweep.tracking.experiments import refuse_deleted
 from sweep.tracking.ledger import is_done
+from trainables.errors import choices
 
 
 @dataclass(frozen=True)

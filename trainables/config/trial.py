@@ -200,10 +200,7 @@ Probe = Literal[
     "start_outputs",
     "weights",
 ]
-
-
-def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
-    return tuple(sorted(set(probes)))
+Probes = Annotated[tuple[Probe, ...], AfterValidator(lambda probes: tuple(sorted(set(probes))))]
 
 
 class Trial(Frozen):
@@ -220,7 +217,7 @@ class Trial(Frozen):
     warmup: Warmup | None = Warmup()
     task: Task = Task()
     compute: Compute = Compute()
-    probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ()
+    probes: Probes = ()
 
     @model_validator(mode="after")
     def _has_the_ood_images_it_needs(self) -> Self:

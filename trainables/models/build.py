@@ -48,8 +48,9 @@ def build(trial: Trial, device: torch.device, weights: State | None = None) -> n
         NetworkError: the network cannot be made, or the weights are not its own.
     """
     model, seed = trial.model, trial.seed
-    if isinstance(model, Own):
-        _check_code(model)
+    # it is imported before anything is seeded for the network
+    if isinstance(model, Own) and code_digest(model.name) != model.facts.code:
+        raise NetworkError(f"model: {model.name} is not the code that was planned; launch again")
     with global_state(seed, "construction", device):
         network = _construct(model, trial.facts.shape, trial.facts.classes)
     if model.facts.head is not None:
@@ -93,12 +94,6 @@ _MAKERS: Mapping[type[Network], Callable[..., nn.Module]] = {
     UNet: unet,
     Transformer: transformer,
 }
-
-
-def _check_code(model: Own) -> None:
-    """Import the factory, before anything is seeded for the network, and see that it is the one."""
-    if code_digest(model.name) != model.facts.code:
-        raise NetworkError(f"model: {model.name} is not the code that was planned; launch again")
 
 
 def _construct(model: Network, shape: Shape, classes: int) -> nn.Module:
