@@ -43,8 +43,7 @@ MONTH = 30 * 86400.0  # seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    said = "interrupted; the same command goes on from here"
-    return run_command("clean", lambda: _clean(_parser().parse_args(arguments)), said)
+    return run_command("clean", lambda: _clean(_parser().parse_args(arguments)))
 
 
 def _clean(asked: "Namespace") -> int:

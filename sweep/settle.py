@@ -37,8 +37,7 @@ DATABASE = Path("mlflow.db")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    said = "interrupted; the same command goes on from here"
-    return run_command("settle", lambda: _settle(_parser().parse_args(arguments)), said)
+    return run_command("settle", lambda: _settle(_parser().parse_args(arguments)))
 
 
 def _settle(asked: "Namespace") -> int:
