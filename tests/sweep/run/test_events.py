@@ -8,7 +8,7 @@ import pytest
 
 from sweep.cli.main import run_command
 from sweep.errors import InputError
-from sweep.run.events import Log
+from sweep.run.events import Log, logged
 
 
 def lines_of(path):
