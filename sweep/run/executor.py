@@ -297,7 +297,6 @@ class _Launch:
             self._say(f"\nReport: {page}\nRuns: {self._runs()}")
 
     def _runs(self) -> str:
-        """Where a person finds the runs."""
         path = f"/#{view_path(self.publisher.experiment_id)}"
         uri = self.client.tracking_uri
         if uri.startswith("http"):

@@ -19,8 +19,6 @@ from sweep.tracking.watchdog import guarded
 
 @dataclass
 class Publishing:
-    """A launch while it goes on."""
-
     outbox: Outbox
     status: str = "FAILED"  # that the study's run ends with
     ended_by: str = ""  # what ended it, where that is no trial's failure

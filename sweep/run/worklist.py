@@ -25,7 +25,6 @@ class Worklist:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Trials in each state."""
         return {n: len(getattr(self, n)) for n in ("done", "adopted", "stored", "to_run")}
 
 

@@ -49,7 +49,6 @@ def from_archive(name: str, path: Path, as_ood: bool = False) -> Source:
 def _labelled(
     name: str, archive: ZipFile, keys: Keys, stored: list[str], notes: tuple[str, ...]
 ) -> Source:
-    """With splits and classes."""
     _check_pairs(name, keys, stored)
     arrays = _arrays(name, archive, list(keys.values()))
     given = {

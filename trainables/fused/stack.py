@@ -42,7 +42,6 @@ class Stack:
         self._optimizer: _StackedOptimizer | None = None
 
     def make(self, passes: Sequence[Request]) -> list[Outputs]:
-        """A pass of each network, all of one kind."""
         epochs = [one for one in passes if isinstance(one, Epoch)]
         return (
             self._train(epochs)

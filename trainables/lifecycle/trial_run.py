@@ -95,8 +95,6 @@ def trial_requests(
 
 @dataclass(eq=False)
 class TrialRun:
-    """A trial that is being run."""
-
     trial: Trial
     network: nn.Module
     data: TaskData
