@@ -39,16 +39,14 @@ from trainables.storage.storage import Storage
 
 def execute(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
     """Do what is left of the plan, and make the report."""
-    with _alone(plan, options) as client:
-        return _execute(client, plan, inputs, options, console, reported=True)
+    return _execute(plan, inputs, options, console, reported=True)
 
 
 def execute_beginning(
     plan: StudyPlan, inputs: Inputs, options: Options, console: Console
 ) -> Outcome:
     """Do what is left of the plan, which has nothing to report yet."""
-    with _alone(plan, options) as client:
-        return _execute(client, plan, inputs, options, console, reported=False)
+    return _execute(plan, inputs, options, console, reported=False)
 
 
 def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
@@ -70,21 +68,17 @@ def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console)
 
 
 def _execute(
-    client: MlflowClient,
-    plan: StudyPlan,
-    inputs: Inputs,
-    options: Options,
-    console: Console,
-    reported: bool,
+    plan: StudyPlan, inputs: Inputs, options: Options, console: Console, reported: bool
 ) -> Outcome:
-    with _nothing_run():
-        ledger = read_ledger(client, plan)
-        if plan.search is None:  # a search says it once, at its beginning
-            tell_found(plan, console)
-        work = _announced(plan, ledger, options, console)
-    with _launch(client, ledger, plan, inputs, options, console, launched=True) as launch:
-        launch.tell_of_groups(work)
-        return launch.carry_out(work, reported)
+    with _alone(plan, options) as client:
+        with _nothing_run():
+            ledger = read_ledger(client, plan)
+            if plan.search is None:  # a search says it once, at its beginning
+                tell_found(plan, console)
+            work = _announced(plan, ledger, options, console)
+        with _launch(client, ledger, plan, inputs, options, console, launched=True) as launch:
+            launch.tell_of_groups(work)
+            return launch.carry_out(work, reported)
 
 
 @contextmanager

@@ -152,7 +152,8 @@ class _Launch:
         plan = self._plan(found)
         if best is None:
             self.say("No proposal has been run on all seeds and meets the constraints: no best.")
-            return _with_code(self._execute(plan), int(self.run))
+            outcome = self._execute(plan)
+            return outcome._replace(code=1) if self.run else outcome
         confirm = confirming(
             asked.study, plan.scale, self.base.base, best, asked.space, asked.search,
             asked.replicates,
@@ -165,7 +166,7 @@ class _Launch:
         outcome = self._execute(confirmed(plan, confirm, asked.search, asked.resolve))
         if outcome.page:
             self._write_study(confirm, outcome.page.parent)
-        return _with_code(outcome, 1) if self.failed else outcome
+        return outcome._replace(code=1) if self.failed else outcome
 
     def _write_study(self, confirm: Study, folder: Path) -> None:
         """The best as a study file, beside the report and among its artifacts."""
@@ -195,10 +196,6 @@ class _Launch:
 
     def say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
-
-
-def _with_code(outcome: Outcome, code: int) -> Outcome:
-    return outcome._replace(code=max(outcome.code, code))
 
 
 def _record(storage: Storage, base: StudyPlan, trial_id: str) -> Record:

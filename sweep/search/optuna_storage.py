@@ -163,23 +163,21 @@ def _backend(url: str, folder: Path) -> RDBStorage:
 
 
 def _patiently(url: str, make: Callable[[], Made]) -> Made:
+    named = f"--search-storage {without_passwords(url)}"
     for attempt in range(_ATTEMPTS):
         try:
             return make()
         except ValueError as error:  # of SQLAlchemy or Optuna: no such dialect
-            raise InputError(
-                f"--search-storage {without_passwords(url)}: {one_line(error)[:300]}"
-            ) from error
+            raise InputError(f"{named}: {one_line(error)[:300]}") from error
         except RuntimeError as error:  # Optuna's, of tables that another version has made
             raise InputError(
-                f"--search-storage {without_passwords(url)}: {one_line(error)[:300]} Or give "
-                "another: the search begins anew, and what has run is stored and not run again"
+                f"{named}: {one_line(error)[:300]} Or give another: the search begins anew, and "
+                "what has run is stored and not run again"
             ) from error
         except (*AWAY, ImportError) as error:
             if isinstance(error, DatabaseError) and "not a database" in str(error):
                 raise InputError(
-                    f"--search-storage {without_passwords(url)}: is no SQLite database; move it "
-                    "away, or give another"
+                    f"{named}: is no SQLite database; move it away, or give another"
                 ) from error
             if attempt == _ATTEMPTS - 1 or isinstance(error, ImportError):
                 raise InputError(
