@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from sweep.cli.main import run_command
-from sweep.errors import InputError, choices
+from sweep.errors import InputError
+from trainables.errors import choices
 
 COMMANDS = {
     "launch": ("sweep.launch", "run a study, from its file to its report"),

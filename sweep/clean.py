@@ -43,9 +43,7 @@ MONTH = 30 * 86400.0  # seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    said = "interrupted; the same command goes on from here"
-    return run_command("clean", lambda: _clean(_parser().parse_args(arguments)), said)
+    return run_command("clean", lambda: _clean(_parser().parse_args(arguments)))
 
 
 def _clean(asked: "Namespace") -> int:
@@ -66,7 +64,8 @@ def _clean(asked: "Namespace") -> int:
     except OSError as error:  # of an object store
         raise InputError(f"--storage {asked.storage}: {one_line(error)}") from error
     for kind in dict.fromkeys(one.kind for one in found):
-        _tell([g for g in found if g.kind == kind and g.place not in kept], kind)
+        sizes = [one.size for one in found if one.kind == kind and one.place not in kept]
+        print(f"{len(sizes):>6} {kind}, {sum(sizes):,} bytes")
     gone = sum(one.size for one in found if one.place not in kept)
     print(f"{'would free' if asked.dry_run else 'freed'} {gone:,} bytes in {location}")
     for place in sorted(kept):
@@ -92,6 +91,7 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
     from analysis.errors import one_line
     from analysis.results.mlflow_store import all_runs
     from analysis.results.records import RecordError, read_record
+    from analysis.results.tags import TRIAL_ID, TRIALS
     from sweep.storage.contents import recorded
     from sweep.tracking.client import AWAY, connect_if_there
     from sweep.tracking.ledger import is_done, record_bytes
@@ -102,8 +102,8 @@ def _in_mlflow(storage: "Storage", tracking_uri: str | None) -> set[str]:
         raise InputError("--records: there is no MLflow database here; give --tracking-uri")
     try:
         experiments = [e.experiment_id for e in client.search_experiments()]
-        for run in all_runs(client, experiments, "tags.kind = 'trial'"):
-            trial_id = run.data.tags.get("trial_id", "")
+        for run in all_runs(client, experiments, TRIALS):
+            trial_id = run.data.tags.get(TRIAL_ID, "")
             if trial_id not in stored - safe or not is_done(client, run):
                 continue
             try:
@@ -122,10 +122,6 @@ def _removed(one: "Removable") -> bool:
     except OSError:
         return False
     return True
-
-
-def _tell(found: "Sequence[Removable]", kind: str) -> None:
-    print(f"{len(found):>6} {kind}, {sum(one.size for one in found):,} bytes")
 
 
 def _parser() -> Parser:

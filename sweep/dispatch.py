@@ -1,6 +1,7 @@
 """A study, a search or a collection: which it is is decided here, once for every command."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,27 +19,29 @@ if TYPE_CHECKING:  # slow to import, and what is refused before needs none of it
 
 def launch(options: Options, console: Console) -> int:
     """Launch what was asked for; the exit code."""
-    from sweep.plan.study import Collection, load
-
-    study = load(options.study or "")
-    if isinstance(study, Collection):
-        from sweep.run.collection import run_collection
-
-        return run_collection(study, options, console, _check, _launch_study)
-    return _launch_study(study, options, console).code
+    return _each(options, console, _check, _launch_study)
 
 
 def publish(options: Options, console: Console) -> int:
     """Publish what is stored of what was asked for; the exit code."""
+    # a study that cannot be planned is told of when its turn comes
+    return _each(options, console, lambda study, options: None, _publish_study)
+
+
+def _each(
+    options: Options,
+    console: Console,
+    check: Callable[["Study", Options], None],
+    carry_out: Callable[["Study", Options, Console], Outcome],
+) -> int:
     from sweep.plan.study import Collection, load
 
     study = load(options.study or "")
     if isinstance(study, Collection):
         from sweep.run.collection import run_collection
 
-        # a study that cannot be planned is told of when its turn comes
-        return run_collection(study, options, console, lambda study, options: None, _publish_study)
-    return _publish_study(study, options, console).code
+        return run_collection(study, options, console, check, carry_out)
+    return carry_out(study, options, console).code
 
 
 def _launch_study(

@@ -1,9 +1,5 @@
 """What the user gave cannot be used: told in one line before anything runs, with exit code 2."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any
-
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -43,10 +39,3 @@ def explain(error: ValidationError, within: str = "") -> str:
     if isinstance(first["input"], dict) or (first["type"] == "value_error" and ":" in said):
         return f"{where}: {said}{more}" if field else f"{said}{more}"
     return f"{where}: {first['input']!r} is refused: {said}{more}"
-
-
-def choices(wanted: str, known: Iterable[Any]) -> str:
-    """What there is instead, the likeliest first: `did you mean …?` or the whole list."""
-    names = [str(name) for name in known]
-    close = get_close_matches(wanted, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names) or 'none'}"

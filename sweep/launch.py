@@ -12,27 +12,18 @@ from sweep.cli.launch_arguments import parse_options
 from sweep.cli.main import run_command, set_tracking
 from sweep.cli.terminal import terminal
 from sweep.options import Options
-from sweep.run.events import check_log, ending
+from sweep.run.events import logged
 from sweep.storage.writable import check_working_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    return run_command(
-        "launch",
-        lambda: _logged(parse_options(arguments)),
-        "interrupted; the same command goes on from here",
-        only_prints=False,
-    )
+    return run_command("launch", lambda: _logged(parse_options(arguments)), only_prints=False)
 
 
 def _logged(options: Options) -> int:
     """The launch; the end of its log says how it ended."""
     written = None if options.list_studies or options.dry_run else options.log
-    check_log(written)
-    with ending(written) as end:
-        end.code = _launch(options)
-        return end.code
+    return logged(written, lambda: _launch(options))
 
 
 def _launch(options: Options) -> int:

@@ -13,8 +13,6 @@ MOST = 1000  # workers that are started at a time
 
 @dataclass(frozen=True)
 class Resources:
-    """Where trials run, and what each may take."""
-
     address: str | None = None  # of a cluster; None: RAY_ADDRESS, else a local instance
     concurrency: int | None = None  # trials at a time; None: as many as fit
     cpus: float = 1.0  # a trial, or each of its workers
@@ -60,8 +58,6 @@ def _times(there: float, share: float) -> int:
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for."""
-
     study: str | None
     list_studies: bool = False
     dry_run: bool = False
@@ -84,7 +80,5 @@ class Options:
 
 
 class Outcome(NamedTuple):
-    """Of one study."""
-
     code: int  # 0, or 1 where some trial failed or could not be published
     page: Path | None  # of the report

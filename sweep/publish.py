@@ -15,7 +15,7 @@ from sweep.cli.launch_arguments import plan_options
 from sweep.cli.main import run_command, set_tracking
 from sweep.cli.terminal import terminal
 from sweep.options import Options
-from sweep.run.events import check_log, ending
+from sweep.run.events import logged
 from sweep.storage.writable import check_working_folder
 
 DESCRIPTION = """\
@@ -34,20 +34,11 @@ exit codes: 0 MLflow has all that is stored, 1 something could not be published,
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    return run_command(
-        "publish",
-        lambda: _logged(plan_options(_parser().parse_args(arguments))),
-        "interrupted; the same command goes on from here",
-        only_prints=False,
-    )
+    def carry_out() -> int:
+        options = plan_options(_parser().parse_args(arguments))
+        return logged(options.log, lambda: _publish(options))
 
-
-def _logged(options: Options) -> int:
-    check_log(options.log)
-    with ending(options.log) as end:
-        end.code = _publish(options)
-        return end.code
+    return run_command("publish", carry_out, only_prints=False)
 
 
 def _publish(options: Options) -> int:

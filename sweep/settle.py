@@ -37,9 +37,7 @@ DATABASE = Path("mlflow.db")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
-    said = "interrupted; the same command goes on from here"
-    return run_command("settle", lambda: _settle(_parser().parse_args(arguments)), said)
+    return run_command("settle", lambda: _settle(_parser().parse_args(arguments)))
 
 
 def _settle(asked: "Namespace") -> int:

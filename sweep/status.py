@@ -45,7 +45,6 @@ NAMES = 6  # trials named of a group
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
     return run_command("status", lambda: _status(_parser().parse_args(arguments)), "interrupted")
 
 
@@ -56,24 +55,24 @@ def _status(asked: "Namespace") -> int:
     set_tracking(asked.tracking_uri)
     from analysis.errors import one_line
     from sweep.tracking.client import AWAY
-    from sweep.tracking.study_status import look_at, standings
+    from sweep.tracking.study_status import look_at, study_statuses
 
     client = _client()
     try:
-        shelf = look_at(storage)
+        contents = look_at(storage)
     except OSError as error:
         raise InputError(f"--storage {storage}: {one_line(error)}") from error
     try:
-        found = standings(client, _name(asked.study), asked.scale, asked.data, shelf)
+        found = study_statuses(client, _name(asked.study), asked.scale, asked.data, contents)
     except AWAY as error:
         raise InputError(f"MLflow does not answer any more: {one_line(error)}") from error
     if asked.json:
-        print(json.dumps(_as_json(found, storage, shelf), indent=1, ensure_ascii=False))
+        print(json.dumps(_as_json(found, storage, contents), indent=1, ensure_ascii=False))
     else:
-        for standing in found:
-            print(line_of(standing) if asked.study is None else page_of(standing, shelf))
-        print(_locks(storage, shelf))
-    return int(not all(standing.well for standing in found))
+        for status in found:
+            print(line_of(status) if asked.study is None else page_of(status, contents))
+        print(_locks(storage, contents))
+    return int(not all(status.well for status in found))
 
 
 def _client() -> Any:
@@ -99,48 +98,49 @@ def _name(study: str | None) -> str | None:
     return load(study).name
 
 
-def line_of(standing: "StudyStatus") -> str:
+def line_of(status: "StudyStatus") -> str:
     """`noise_ablation, laptop, photos: running · 57/114 done, 2 failed, 55 missing · …`"""
-    counts = standing.counts
+    counts = status.counts
     done = counts["finished"] + counts["diverged"]
-    parts = [f"{done}/{len(standing.trials)} done"]
+    parts = [f"{done}/{len(status.trials)} done"]
     parts += [
         f"{counts[name]} {name}" for name in ("diverged", "failed", "missing") if counts[name]
     ]
-    if standing.unpublished and not standing.running:
-        parts.append(f"{len(standing.unpublished)} stored and not published")
+    if status.unpublished and not status.running:
+        parts.append(f"{len(status.unpublished)} stored and not published")
     return (
-        f"{standing.study}, {standing.scale}, {standing.data}: {_state(standing)} · "
-        f"{standing.note or ', '.join(parts)} · launched {standing.launched_at}"
+        f"{status.study}, {status.scale}, {status.data}: {_state(status)} · "
+        f"{status.note or ', '.join(parts)} · launched {status.launched_at}"
     )
 
 
-def page_of(standing: "StudyStatus", shelf: "StorageContents | None") -> str:
-    """All there is to say, in a few lines."""
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in standing.counts.items())
+def page_of(status: "StudyStatus", contents: "StorageContents | None") -> str:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in status.counts.items())
     lines = [
-        f"{standing.study}, scale {standing.scale}, data {standing.data}",
-        f"  launch      {_state(standing, shelf)}, last launched {standing.launched_at}",
-        f"  trials      {standing.note or f'{len(standing.trials)}: {counts}'}",
+        f"{status.study}, scale {status.scale}, data {status.data}",
+        f"  launch      {_state(status, contents)}, last launched {status.launched_at}",
+        f"  trials      {status.note or f'{len(status.trials)}: {counts}'}",
     ]
-    if standing.last_finished is not None:
-        lines.append(f"  last        finished {_date(standing.last_finished)}")
-    if standing.nodes:
-        nodes = (f"{node or 'not recorded'} {count}" for node, count in standing.nodes.items())
+    if status.last_finished is not None:
+        date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(status.last_finished))
+        ago = _age(time.time() - status.last_finished)
+        lines.append(f"  last        finished {date}, {ago} ago")
+    if status.nodes:
+        nodes = (f"{node or 'not recorded'} {count}" for node, count in status.nodes.items())
         lines.append(f"  nodes       {', '.join(nodes)}")
-    for error, trials in standing.failures.items():
+    for error, trials in status.failures.items():
         where = sorted({trial.node for trial in trials if trial.node})
         on = f", on {', '.join(where)}" if where else ""
         lines.append(
             f"  failed      {len(trials)} × {error} ({_names([t.name for t in trials])}{on})"
         )
-    if standing.unpublished:
-        names = _names([trial.name for trial in standing.unpublished])
-        then = "" if standing.running else f"; python -m sweep.publish {standing.study} sends them"
-        lines.append(f"  unpublished {len(standing.unpublished)} stored ({names}){then}")
+    if status.unpublished:
+        names = _names([trial.name for trial in status.unpublished])
+        then = "" if status.running else f"; python -m sweep.publish {status.study} sends them"
+        lines.append(f"  unpublished {len(status.unpublished)} stored ({names}){then}")
     begun = [
         f"{t.name}, {_age(t.checkpoint_age)} old"
-        for t in standing.trials
+        for t in status.trials
         if t.checkpoint_age is not None
     ]
     if begun:
@@ -148,38 +148,42 @@ def page_of(standing: "StudyStatus", shelf: "StorageContents | None") -> str:
     return "\n".join(lines)
 
 
-def _state(standing: "StudyStatus", shelf: "StorageContents | None" = None) -> str:
-    said = STATUSES.get(standing.status, standing.status.lower())
-    if standing.process:
-        return f"running (process {standing.process})"
-    if standing.running and shelf is not None:
+def _state(status: "StudyStatus", contents: "StorageContents | None" = None) -> str:
+    said = STATUSES.get(status.status, status.status.lower())
+    if status.process:
+        return f"running (process {status.process})"
+    if status.running and contents is not None:
         said += " as MLflow has it, and no process here holds its lock"
-    if standing.status == "FAILED" and standing.counts["failed"]:
+    if status.status == "FAILED" and status.counts["failed"]:
         said = "ended with failures"
-    if standing.ended_by and not standing.running:
-        said += f": {standing.ended_by}"
+    if status.ended_by and not status.running:
+        said += f": {status.ended_by}"
     return said
 
 
-def _locks(storage: Path | str, shelf: "StorageContents | None") -> str:
-    if shelf is None:
+def _locks(storage: Path | str, contents: "StorageContents | None") -> str:
+    if contents is None:
         return f"storage {storage}: not there"
-    held = ", ".join(f"{name} (process {pid})" for name, pid in shelf.locks.items())
-    return f"storage {storage}: {len(shelf.recorded)} records; locks held: {held or 'none'}"
+    held = ", ".join(f"{name} (process {pid})" for name, pid in contents.locks.items())
+    return f"storage {storage}: {len(contents.recorded)} records; locks held: {held or 'none'}"
 
 
 def _as_json(
-    found: "Sequence[StudyStatus]", storage: Path | str, shelf: "StorageContents | None"
+    found: "Sequence[StudyStatus]", storage: Path | str, contents: "StorageContents | None"
 ) -> dict[str, Any]:
     return {
-        "storage": shelf
-        and {"place": str(storage), "records": len(shelf.recorded), "locks": dict(shelf.locks)},
+        "storage": contents
+        and {
+            "place": str(storage),
+            "records": len(contents.recorded),
+            "locks": dict(contents.locks),
+        },
         "launches": [
-            asdict(standing)
-            | {"running": standing.running, "counts": standing.counts, "nodes": standing.nodes}
-            | {"failures": {e: [t.trial_id for t in ts] for e, ts in standing.failures.items()}}
-            | {"unpublished": [trial.trial_id for trial in standing.unpublished]}
-            for standing in found
+            asdict(status)
+            | {"running": status.running, "counts": status.counts, "nodes": status.nodes}
+            | {"failures": {e: [t.trial_id for t in ts] for e, ts in status.failures.items()}}
+            | {"unpublished": [trial.trial_id for trial in status.unpublished]}
+            for status in found
         ],
     }
 
@@ -187,11 +191,6 @@ def _as_json(
 def _names(names: Sequence[str], between: str = ", ") -> str:
     more = len(names) - NAMES
     return between.join(names[:NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _date(seconds: float) -> str:
-    date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
-    return f"{date}, {_age(time.time() - seconds)} ago"
 
 
 def _age(seconds: float | None) -> str:

@@ -21,7 +21,7 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from analysis.cache import Cache, sha256
-from analysis.results.mlflow_store import RECORD, RECORD_DIGEST, local_artifact
+from analysis.results.mlflow_store import RECORD, local_artifact
 from analysis.results.records import (
     Record,
     RecordError,
@@ -31,6 +31,7 @@ from analysis.results.records import (
     stored_record,
 )
 from analysis.results.summary import summarise
+from analysis.results.tags import RECORD_DIGEST
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one for each download
 

@@ -9,10 +9,10 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from analysis.results.places import local_folder
+from analysis.results.tags import below
 
 PAGE = 500  # runs a request; larger ones are no faster and take more memory
 RECORD = "record.npz"  # a trial's artifact
-RECORD_DIGEST = "record_sha256"  # tag of a trial's run: of its record, in hexadecimal digits
 
 
 def all_runs(client: MlflowClient, experiment_ids: Sequence[str], condition: str) -> list[Run]:
@@ -53,8 +53,7 @@ def _no_collection() -> Iterator[None]:
 
 def running_children(client: MlflowClient, parent: Run) -> list[Run]:
     """The runs below a study's run that claim to be running."""
-    condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
-    condition += " and attributes.status = 'RUNNING'"
+    condition = f"{below(parent)} and attributes.status = 'RUNNING'"
     return all_runs(client, [parent.info.experiment_id], condition)
 
 

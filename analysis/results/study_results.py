@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from analysis.cache import Cache
 from analysis.errors import one_line
+from analysis.results import tags as tag
 from analysis.results.download import artifact_bytes, read_run
 from analysis.results.mlflow_store import all_runs, each_run
 from analysis.results.plan import Plan, PlanError, PlannedTrial, parse_plan
@@ -114,7 +115,7 @@ def load_study(
             lambda trial: _result(client, trial, runs.get(trial.trial_id), cache), plan.trials
         )
         return StudyResults(
-            plan, tuple(trials), parent.info.run_id, parent.data.tags.get("launched_at", "")
+            plan, tuple(trials), parent.info.run_id, parent.data.tags.get(tag.LAUNCHED_AT, "")
         )
 
 
@@ -129,18 +130,14 @@ def _newest_parent(client: MlflowClient, study: str, scale: str | None, data: st
             f"study {study!r} was deleted in MLflow; `mlflow experiments restore --experiment-id "
             f"{number}` brings it back"
         )
-    launched = all_runs(client, [experiment.experiment_id], "tags.kind = 'study'")
-    parents = [
-        run
-        for run in launched
-        if scale in (None, run.data.tags.get("scale")) and data in (None, run.data.tags.get("data"))
-    ]
+    launched = all_runs(client, [experiment.experiment_id], tag.STUDIES)
+    parents = tag.launched_so(launched, scale, data)
     if not parents:
         asked = "".join((f" at scale {scale}" if scale else "", f" on data {data}" if data else ""))
-        have = [f"{r.data.tags.get('scale')} on {r.data.tags.get('data')}" for r in launched]
+        have = [f"{r.data.tags.get(tag.SCALE)} on {r.data.tags.get(tag.DATA)}" for r in launched]
         raise ResultsError(f"study {study!r} was never launched{asked}; {_there_is(have)}")
     # launching again goes on under the same parent and renews its tag
-    return max(parents, key=lambda r: (r.data.tags.get("launched_at", ""), r.info.start_time))
+    return max(parents, key=lambda r: (r.data.tags.get(tag.LAUNCHED_AT, ""), r.info.start_time))
 
 
 def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
@@ -148,7 +145,7 @@ def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
         run = client.get_run(run_id)
     except MlflowException as error:
         raise ResultsError(f"no run {run_id!r} in MLflow") from error
-    if run.data.tags.get("kind") != "study" or run.data.tags.get("study", study) != study:
+    if run.data.tags.get(tag.KIND) != "study" or run.data.tags.get(tag.STUDY, study) != study:
         raise ResultsError(f"run {run_id} is not a launch of study {study!r}")
     return run
 
@@ -156,7 +153,7 @@ def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
 def children(client: MlflowClient, parent: Run) -> Iterator[Run]:
     """The trials' runs below a study's run, newest first, with their tags alone: parameters and
     metrics, which follow from the records, would be most of what is in memory."""
-    condition = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and tags.kind = 'trial'"
+    condition = f"{tag.below(parent)} and {tag.TRIALS}"
     for run in each_run(client, [parent.info.experiment_id], condition):
         yield Run(run.info, RunData(tags=[RunTag(*tag) for tag in run.data.tags.items()]))
 
@@ -165,7 +162,7 @@ def best_runs(runs: Iterable[Run]) -> dict[str, Run]:
     """Each trial's best run: one that finished before one that failed, the newest of equals."""
     best: dict[str, Run] = {}
     for run in runs:  # newest first
-        trial_id = run.data.tags.get("trial_id", "")
+        trial_id = run.data.tags.get(tag.TRIAL_ID, "")
         if trial_id not in best or _rank(run) < _rank(best[trial_id]):
             best[trial_id] = run
     return best
@@ -177,7 +174,7 @@ def _rank(run: Run) -> int:
 
 def outcome_of(run: Run) -> str:
     """What a trial's run says became of it, one of `OUTCOMES`."""
-    outcome = run.data.tags.get("outcome", "")
+    outcome = run.data.tags.get(tag.OUTCOME, "")
     if run.info.status == "FINISHED" and outcome in ("finished", "diverged"):
         return str(outcome)
     return "failed" if run.info.status in ("FAILED", "KILLED") or outcome == "failed" else "missing"

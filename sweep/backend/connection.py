@@ -178,7 +178,6 @@ def _shut_down() -> None:
 
 
 def _rays_own() -> list[psutil.Process]:
-    """The processes of a local instance."""
     found: list[psutil.Process] = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
@@ -201,7 +200,6 @@ def check_feasible(resources: Resources) -> None:
 
 
 def slots_now(resources: Resources) -> int:
-    """How many trials can run at once on the nodes there are now."""
     return resources.slots(_alive())
 
 
@@ -217,5 +215,4 @@ def at_a_time(resources: Resources) -> int | None:
 
 
 def _alive() -> list[dict[str, float]]:
-    """What each node has."""
     return [node["Resources"] for node in _nodes() if node["Alive"]]

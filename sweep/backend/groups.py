@@ -18,7 +18,9 @@ def grouped(trials: Sequence[Trial], size: int) -> list[list[Trial]]:
     with_room: dict[tuple[str, str | None], list[Trial]] = {}  # by task, and kind of warm-up
     for trial in trials:
         task, kind = task_key(trial), warmup_kind(trial)
-        key = next((k for k in with_room if k[0] == task and _go_together(k[1], kind)), None)
+        key = next(
+            (k for k in with_room if k[0] == task and (kind is None or k[1] in (None, kind))), None
+        )
         if key is None:
             group: list[Trial] = []
             groups.append(group)
@@ -32,7 +34,6 @@ def grouped(trials: Sequence[Trial], size: int) -> list[list[Trial]]:
 
 
 def sentence(groups: Sequence[Sequence[Trial]], device: str) -> str:
-    """How the groups are lived."""
     trials = sum(map(len, groups))
     how = (
         "each trained as one network, where networks can be stacked"
@@ -40,7 +41,3 @@ def sentence(groups: Sequence[Sequence[Trial]], device: str) -> str:
         else f"each lived one after another: on the {device.upper()} a stack is no faster"
     )
     return f"{trials} trials in {len(groups)} groups, {how}"
-
-
-def _go_together(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or one == other

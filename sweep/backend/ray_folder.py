@@ -32,8 +32,6 @@ LAST_SECONDS = 1.0  # for what Ray's dying processes still write
 
 @dataclass
 class RayFolder:
-    """A folder for one launch's Ray."""
-
     path: Path
     keep: bool = False  # for a person to read, until this user's next launch
 

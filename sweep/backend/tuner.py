@@ -126,7 +126,23 @@ def scratch(folder: Path, resources: Resources) -> Iterator[Path]:
         yield Path(own)
 
 
-class _GroupSearcher(Searcher):
+class OwnSearcher(Searcher):
+    """One whose state is elsewhere: Tune would pickle it for a restore, which is never made."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None: ...
+
+    def save(self, checkpoint_path: str) -> None: ...
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a launch goes on from what is stored")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _GroupSearcher(OwnSearcher):
     """Tune's questions for another trial, each of which is a group of ours.
 
     Of a grid Tune would begin the next in any case, and copy all of them for each: of 5,000 trials
@@ -160,15 +176,6 @@ class _GroupSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         self._turns.ended(self._taken.pop(trial_id), well=not error)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: what has run is stored, and no restore is ever made."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a launch goes on from what is stored")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 class _TuneCallback(tune.Callback):

@@ -26,7 +26,6 @@ class WarmupQueue:
 
     @property
     def over(self) -> bool:
-        """Whether every group has had its turn."""
         return not (self._waiting or self._to_come)
 
     def take(self) -> str | None:
@@ -56,5 +55,4 @@ class WarmupQueue:
         return self._lacks(group).isdisjoint(self._making)
 
     def _lacks(self, group: str) -> set[str]:
-        """The warm-ups that the group would make."""
         return set(self._warmups.get(group, ())) - self._made

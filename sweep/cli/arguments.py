@@ -45,7 +45,6 @@ def add_plan(group: argparse._ArgumentGroup) -> None:
 
 
 def add_tracking(group: argparse._ActionsContainer) -> None:
-    """Where MLflow is."""
     add = group.add_argument
     add(
         "--tracking-uri",
@@ -55,7 +54,6 @@ def add_tracking(group: argparse._ActionsContainer) -> None:
 
 
 def add_storage(group: argparse._ActionsContainer) -> None:
-    """Where records are."""
     group.add_argument(
         "--storage",
         default=FOLDER,
@@ -67,7 +65,6 @@ def add_storage(group: argparse._ActionsContainer) -> None:
 
 
 def add_kept(group: argparse._ActionsContainer) -> None:
-    """Where everything is kept."""
     add_tracking(group)
     add_storage(group)
     add = group.add_argument
@@ -104,7 +101,6 @@ def assignment(text: str) -> tuple[str, Any]:
 
 
 def at_least_one(text: str) -> int:
-    """A number of things, 1 or more."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is too few: give 1 or more")
@@ -112,7 +108,6 @@ def at_least_one(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """A number of things, 0 or more."""
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{number}: give 0 or more")

@@ -145,7 +145,6 @@ def _counts(overrides: dict[str, Any], workers: int | None) -> tuple[int, int]:
 
 
 def launch_parser() -> argparse.ArgumentParser:
-    """Of `python -m sweep.launch`."""
     parser = Parser("python -m sweep.launch", DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("study", metavar="STUDY", nargs="?", help="a name of --list, or the path of a YAML file")

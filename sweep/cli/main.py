@@ -14,7 +14,10 @@ REFUSALS = (InputError, DataError)
 
 
 def run_command(
-    name: str, carry_out: Callable[[], int], when_interrupted: str, only_prints: bool = True
+    name: str,
+    carry_out: Callable[[], int],
+    when_interrupted: str = "interrupted; the same command goes on from here",
+    only_prints: bool = True,
 ) -> int:
     """As `analysis.process.command.run_command`, with this program's refusals of bad input."""
     return analysis.process.command.run_command(
@@ -23,7 +26,6 @@ def run_command(
 
 
 def exit_code(error: BaseException) -> int:
-    """Of a command that the error ends."""
     if isinstance(error, KeyboardInterrupt):
         return 130
     return 2 if isinstance(error, REFUSALS) else 1

@@ -41,8 +41,6 @@ def check_amounts(data: Data, source: Source, ood: Source | None) -> None:
 
 @dataclass(frozen=True)
 class _There:
-    """What there is of a trial's data."""
-
     data: Data
     source: Source  # its classes
     ood: Source | None

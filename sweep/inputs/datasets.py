@@ -124,7 +124,6 @@ def _check_classes(data: Data, source: Source) -> None:
 
 
 def _network_shape(data: Data, source: Source) -> tuple[int, ...]:
-    """Of an input as the network takes it."""
     if len(source.shape) != 3:
         for field in ("resize", "channels"):
             if getattr(data, field) is not None:
@@ -190,7 +189,6 @@ _FITS: Mapping[str, Callable[[tuple[int, ...]], bool]] = {  # what a probe's inp
 
 
 def _check_kind(trial: Trial) -> None:
-    """That what is asked for has a meaning for such data."""
     data, facts = trial.data, trial.facts
     images = len(facts.shape) == 3
     if data.balanced and facts.kind != "classification":

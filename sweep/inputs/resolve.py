@@ -37,7 +37,6 @@ class Resolver:
 
     @property
     def inputs(self) -> Inputs:
-        """Of the trials that were looked at."""
         return Inputs(dict(self.sources.loaded), dict(self.networks.weights))
 
 

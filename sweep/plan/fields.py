@@ -12,9 +12,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from sweep.errors import InputError, choices, complaint, explain
+from sweep.errors import InputError, complaint, explain
 from trainables.config.model import family_of
 from trainables.config.trial import Trial
+from trainables.errors import choices
 
 Fields = dict[str, Any]
 
@@ -49,7 +50,6 @@ def get_field(fields: Mapping[str, Any], dotted: str) -> Any:
 
 
 def with_fields(fields: Fields, changes: Mapping[str, Any]) -> Fields:
-    """A copy with some dotted fields changed."""
     changed = copy.deepcopy(fields)
     for dotted, value in changes.items():
         set_field(changed, dotted, copy.deepcopy(value))

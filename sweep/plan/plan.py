@@ -46,8 +46,6 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What a launch sets out to do."""
-
     study: Study
     scale: str
     base: Trial

@@ -46,8 +46,9 @@ from pydantic import (
 )
 
 from analysis.exhibits import EXHIBITS
-from sweep.errors import InputError, choices, complaint, explain
+from sweep.errors import InputError, complaint, explain
 from sweep.plan.yaml_text import GivenTwice, read_yaml
+from trainables.errors import choices
 
 STUDIES = Path(__file__).parents[1] / "studies"
 SIZES: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(
@@ -214,12 +215,6 @@ def load(name: str) -> Study | Collection:
     return _read(studies[name])
 
 
-def _check_exhibits(path: Path, study: Study) -> None:
-    for name in study.exhibits:
-        if name not in EXHIBITS:
-            raise InputError(f"{path}: exhibits: {name!r} is unknown; {choices(name, EXHIBITS)}")
-
-
 def _read(path: Path) -> Study | Collection:
     try:
         content = read_yaml(path.read_text("utf-8"))
@@ -246,6 +241,7 @@ def _read(path: Path) -> Study | Collection:
             known = choices(wanted, kind.model_fields)
             raise InputError(f"{path}: {wanted}: no such field; {known}") from error
         raise InputError(f"{path}: {explain(error)}") from error
-    if isinstance(study, Study):
-        _check_exhibits(path, study)
+    for name in study.exhibits if isinstance(study, Study) else ():
+        if name not in EXHIBITS:
+            raise InputError(f"{path}: exhibits: {name!r} is unknown; {choices(name, EXHIBITS)}")
     return study

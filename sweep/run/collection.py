@@ -17,6 +17,7 @@ from analysis.errors import one_line
 from analysis.rendering.index import write_index
 from analysis.results.mlflow_store import all_runs
 from analysis.results.places import artifact_store
+from analysis.results.tags import COMMIT, KIND, SCALE
 from sweep.errors import InputError
 from sweep.options import Options, Outcome
 from sweep.plan.study import Collection, Study, load_study
@@ -71,14 +72,14 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
     try:
         client = connect()
         experiment = experiment_of(client, collection.name).experiment_id
-        before = all_runs(client, [experiment], f"tags.scale = '{scale}'")
+        before = all_runs(client, [experiment], f"tags.{SCALE} = '{scale}'")
         tags = {
             MLFLOW_SOURCE_NAME: "sweep.launch",
             MLFLOW_RUN_NOTE: f"**{collection.title}.** {collection.answers}\n\n"
             "The index is among the artifacts, `index.html`.",
-            "kind": "collection",
-            "scale": scale,
-            "commit": code_commit(),
+            KIND: "collection",
+            SCALE: scale,
+            COMMIT: code_commit(),
         }
         run = before[0] if before else client.create_run(experiment, tags=tags, run_name=scale)
         client.log_batch(run.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])

@@ -1,5 +1,7 @@
 """What a launch would do: for reading before anything runs."""
 
+from collections.abc import Mapping
+
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -17,12 +19,7 @@ from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 
-def show_plan(
-    console: Console,
-    plan: StudyPlan,
-    inputs: Inputs,
-    options: Options,
-) -> None:
+def show_plan(console: Console, plan: StudyPlan, inputs: Inputs, options: Options) -> None:
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
 
     Nothing is written: where there is no MLflow database, none is made.
@@ -58,13 +55,17 @@ def show_plan(
         "  to run": str(len(work.to_run)),
         "  fused": sentence(groups, options.resources.device),
         "Shared warm-ups": f"{work.shared_warmups} trials take one that is, or will be, stored",
-        "Examples": f"{work.examples_to_train:,} to be trained on",
+        "Examples": f"{sum(work.examples.values()):,} to be trained on",
         "Time left": f"{duration(seconds / at_a_time)}, {at_a_time} trials at a time ({source})"
         if work.to_run
         else "nothing to run",
     }
     if options.resources.fuse == 1:
         del rows["  fused"]
+    show_rows(console, rows)
+
+
+def show_rows(console: Console, rows: Mapping[str, str]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in rows.items():
         table.add_row(name, text)
@@ -72,7 +73,6 @@ def show_plan(
 
 
 def say_notes(plan: StudyPlan, console: Console) -> None:
-    """What is to be known of the plan's networks."""
     for note in plan.notes:
         console.print(note, soft_wrap=True)
 

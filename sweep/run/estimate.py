@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from mlflow.entities import Run
 
+from analysis.results.tags import DEVICE
 from sweep.plan.plan import PlannedTrial
 from sweep.run.worklist import Worklist
 from sweep.tracking.entities import parameters
@@ -54,7 +55,7 @@ def seconds_from_runs(work: Worklist, runs: Iterable[Run], device: str = "cpu") 
     seconds: defaultdict[Pace, float] = defaultdict(float)
     examples: defaultdict[Pace, float] = defaultdict(float)
     for run in runs:
-        there = "cpu" if run.data.tags.get("device", device) == "cpu" else "cuda"
+        there = "cpu" if run.data.tags.get(DEVICE, device) == "cpu" else "cuda"
         taken, trained = _number(run, "seconds_total"), _examples(run)
         if taken and trained and there == device:
             seconds[pace_of(run.data.params)] += taken

@@ -11,7 +11,7 @@ launches may share a file.
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,30 +39,11 @@ class Log:
             _append(self.path, json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
 
-@dataclass
-class End:
-    """How a command ends."""
-
-    code: int = 1
-
-
-@contextlib.contextmanager
-def ending(path: Path | None) -> Iterator[End]:
-    """Whatever ends the command inside, its log says so; of kill -9 alone it cannot."""
-    end, log = End(), Log(path)
-    try:
-        yield end
-    except BaseException as error:
-        log.write("ended", code=exit_code(error), error=one_line(error))
-        raise
-    log.write("ended", code=end.code)
-
-
-def check_log(path: Path | None) -> None:
-    """That there can be such a log.
+def logged(path: Path | None, carry_out: Callable[[], int]) -> int:
+    """A command's exit code, which its log has too, whatever ends it; of kill -9 alone it cannot.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the log cannot be written.
     """
     try:
         if path is not None:
@@ -72,6 +53,14 @@ def check_log(path: Path | None) -> None:
             f"--log {path}: cannot be written ({error.strerror}); give a file in a folder that is "
             "there"
         ) from error
+    log = Log(path)
+    try:
+        code = carry_out()
+    except BaseException as error:
+        log.write("ended", code=exit_code(error), error=one_line(error))
+        raise
+    log.write("ended", code=code)
+    return code
 
 
 def _append(path: Path, text: str) -> None:

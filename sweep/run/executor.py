@@ -1,6 +1,6 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from sweep.options import Options, Outcome
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.run.events import Log
 from sweep.run.progress import Display
+from sweep.run.publishing import log_of, never_left_running, publishing
 from sweep.run.worklist import Worklist, make_worklist
 from sweep.storage.location import check_writable
 from sweep.storage.locks import exclusive, using
@@ -31,7 +32,6 @@ from sweep.tracking.ledger import Ledger, read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.view import view_path
-from sweep.tracking.watchdog import guarded
 from trainables.lifecycle.context import Inputs, RunContext
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
@@ -39,16 +39,14 @@ from trainables.storage.storage import Storage
 
 def execute(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
     """Do what is left of the plan, and make the report."""
-    with _alone(plan, options) as client:
-        return _execute(client, plan, inputs, options, console, reported=True)
+    return _execute(plan, inputs, options, console, reported=True)
 
 
 def execute_beginning(
     plan: StudyPlan, inputs: Inputs, options: Options, console: Console
 ) -> Outcome:
     """Do what is left of the plan, which has nothing to report yet."""
-    with _alone(plan, options) as client:
-        return _execute(client, plan, inputs, options, console, reported=False)
+    return _execute(plan, inputs, options, console, reported=False)
 
 
 def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
@@ -65,27 +63,22 @@ def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console)
                 _check_plan(client, before, plan)
         status = before.info.status if before else "KILLED"
         with _launch(client, ledger, plan, inputs, options, console, launched=False) as launch:
-            if not work.to_run:
-                return launch.carry_out(work)
-            return launch.publish_only(work, "KILLED" if status == "RUNNING" else status)
+            kept = "KILLED" if status == "RUNNING" else status
+            return launch.carry_out(work, unrun=kept if work.to_run else "")
 
 
 def _execute(
-    client: MlflowClient,
-    plan: StudyPlan,
-    inputs: Inputs,
-    options: Options,
-    console: Console,
-    reported: bool,
+    plan: StudyPlan, inputs: Inputs, options: Options, console: Console, reported: bool
 ) -> Outcome:
-    with _nothing_run():
-        ledger = read_ledger(client, plan)
-        if plan.search is None:  # a search says it once, at its beginning
-            tell_found(plan, console)
-        work = _announced(plan, ledger, options, console)
-    with _launch(client, ledger, plan, inputs, options, console, launched=True) as launch:
-        launch.tell_of_groups(work)
-        return launch.carry_out(work, reported)
+    with _alone(plan, options) as client:
+        with _nothing_run():
+            ledger = read_ledger(client, plan)
+            if plan.search is None:  # a search says it once, at its beginning
+                tell_found(plan, console)
+            work = _announced(plan, ledger, options, console)
+        with _launch(client, ledger, plan, inputs, options, console, launched=True) as launch:
+            launch.tell_of_groups(work)
+            return launch.carry_out(work, reported)
 
 
 @contextmanager
@@ -119,25 +112,8 @@ def reach(options: Options) -> MlflowClient:
 
 
 def context_of(options: Options) -> RunContext:
-    """Where a launch runs its trials, and by which code."""
     device = torch.device(options.resources.device)
     return RunContext(Storage(options.storage), device, code_commit())
-
-
-def log_of(options: Options, plan: StudyPlan) -> Log:
-    """The log, with what every line of the plan's launch says."""
-    where = {"study": plan.study.name, "scale": plan.scale, "data": plan.base.data.source}
-    return Log(options.log, where)
-
-
-def tell_parcel(log: Log, parcel: Publication, reason: str) -> None:
-    """What became of a parcel; no reason: it is published."""
-    trial = {"trial_id": parcel.planned.trial_id, "name": parcel.planned.name}
-    trial |= {} if parcel.error is None else {"outcome": "failed"}  # its failure is published
-    if reason:
-        log.write("unpublished", **trial, error=reason)
-    else:
-        log.write("published", **trial)
 
 
 def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
@@ -159,7 +135,6 @@ def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:
 
 
 def tell_found(plan: StudyPlan, console: Console) -> None:
-    """What was found in the data sets and of the networks."""
     for text in (*plan.notes, *plan.found_sentences):
         console.print(text, soft_wrap=True)
 
@@ -208,7 +183,7 @@ def _launch(
     context = context_of(options)
     with _nothing_run():
         publisher = Publisher(client, plan, ledger, inputs.sources, context.commit, launched)
-    with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
+    with never_left_running(client, publisher):
         log = log_of(options, plan)
         yield _Launch(plan, inputs, context, options, console, client, publisher, log)
 
@@ -225,54 +200,35 @@ class _Launch:
     log: Log
     failed: list[str] = field(default_factory=list)  # trial ids
 
-    def carry_out(self, work: Worklist, reported: bool = True) -> Outcome:
-        """To the end, whatever that is; the parent run's status says which."""
-        return self._carry_out(work, reported, work.to_run, "")
-
-    def publish_only(self, work: Worklist, status: str) -> Outcome:
-        """Nothing is run, so the parent run's status stays what the launch made it."""
-        self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
-        return self._carry_out(work, True, (), status)
-
     def tell_of_groups(self, work: Worklist) -> None:
         resources = self.options.resources
         if resources.fuse > 1 and work.to_run:
             groups = grouped([planned.trial for planned in work.to_run], resources.fuse)
             self._say(f"fused: {sentence(groups, resources.device)}")
 
-    def _carry_out(
-        self, work: Worklist, reported: bool, to_run: Sequence[PlannedTrial], unfinished: str
-    ) -> Outcome:
-        outbox = Outbox(self.publisher, partial(tell_parcel, self.log))
-        status, ended_by = "FAILED", ""
-        try:
-            self._publish_what_is_there(work, outbox)
-            if to_run:
+    def carry_out(self, work: Worklist, reported: bool = True, unrun: str = "") -> Outcome:
+        """To the end, whatever that is; the parent run's status says which.
+
+        Args:
+            unrun: nothing is to be run, and the parent run keeps this status.
+        """
+        if unrun:
+            self._say(f"{len(work.to_run)} trials are not run yet; sweep.launch runs them")
+        with publishing(self.publisher, self.log, self._say) as launch:
+            outbox = launch.outbox
+            for planned, run in work.adopted:
+                outbox.put(Publication(planned, partial(self._adopted, planned, run), origin=run))
+            for planned in work.stored:
+                outbox.put(self.stored(planned))
+            if work.to_run and not unrun:
                 self._run(work, outbox)
             outbox.close()
             page = self._report() if reported else None
-            ended_by = _incomplete(outbox, reported and page is None)
-            good = not (self.failed or ended_by)
-            status = unfinished or ("FINISHED" if good else "FAILED")
+            launch.ended_by = _incomplete(outbox, reported and page is None)
+            good = not (self.failed or launch.ended_by)
+            launch.status = unrun or ("FINISHED" if good else "FAILED")
             self._sum_up(outbox, page)
             return Outcome(0 if good else 1, page)
-        except KeyboardInterrupt:
-            status = "KILLED"
-            raise
-        except BaseException as error:
-            ended_by = one_line(error)
-            raise
-        finally:
-            outbox.close()
-            for parcel in outbox.waiting:
-                tell_parcel(self.log, parcel, outbox.reason)
-            self._end(status, ended_by)
-
-    def _publish_what_is_there(self, work: Worklist, outbox: Outbox) -> None:
-        for planned, run in work.adopted:
-            outbox.put(Publication(planned, partial(self._adopted, planned, run), origin=run))
-        for planned in work.stored:
-            outbox.put(Publication(planned, partial(self._stored, planned)))
 
     def _run(self, work: Worklist, outbox: Outbox) -> None:
         from sweep.backend.tuner import run_trials  # late: Ray takes two seconds to import
@@ -289,8 +245,7 @@ class _Launch:
                 work.warmups,
             )
 
-    def stored_parcel(self, trial_id: str) -> Publication:
-        planned = self.plan.by_id[trial_id]
+    def stored(self, planned: PlannedTrial) -> Publication:
         return Publication(planned, partial(self._stored, planned))
 
     def _stored(self, planned: PlannedTrial) -> bytes:
@@ -336,57 +291,50 @@ class _Launch:
             self._say(f"\nReport: {page}\nRuns: {self._runs()}")
 
     def _runs(self) -> str:
-        """Where a person finds the runs."""
         path = f"/#{view_path(self.publisher.experiment_id)}"
         uri = self.client.tracking_uri
         if uri.startswith("http"):
             return without_passwords(uri).rstrip("/") + path
         return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"
 
-    def _end(self, status: str, ended_by: str) -> None:
-        try:
-            self.publisher.close(status, ended_by)
-        except AWAY as error:
-            self._say(f"MLflow was not told of the end: {one_line(error)}")
-
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)
 
 
+@dataclass
 class _Callback:
     """Passes on what happens to the trials, to the display and to the outbox."""
 
-    def __init__(self, launch: _Launch, display: Display, outbox: Outbox) -> None:
-        self._launch = launch
-        self._display = display
-        self._outbox = outbox
+    launch: _Launch
+    display: Display
+    outbox: Outbox
 
     def started(self, trial_id: str) -> None:
         self._log("started", trial_id)
-        self._display.started(trial_id)
+        self.display.started(trial_id)
 
     def trained(self, trial_id: str, examples: int) -> None:
-        self._display.trained(trial_id, examples)
+        self.display.trained(trial_id, examples)
 
     def finished(self, trial_id: str) -> None:
         self._log("finished", trial_id)
-        self._display.finished(trial_id)
-        self._outbox.put(self._launch.stored_parcel(trial_id))
+        self.display.finished(trial_id)
+        self.outbox.put(self.launch.stored(self._planned(trial_id)))
 
     def retried(self, trial_id: str, error: str) -> None:
         self._log("retried", trial_id, error=without_passwords(what_happened(error)))
-        self._display.retried(trial_id, self._name(trial_id), what_happened(error))
+        self.display.retried(trial_id, self._planned(trial_id).name, what_happened(error))
 
     def failed(self, trial_id: str, error: str, node: str) -> None:
-        where = {"node": node} if node else {}
+        planned, where = self._planned(trial_id), {"node": node} if node else {}
         self._log("failed", trial_id, error=without_passwords(what_happened(error)), **where)
-        self._display.failed(trial_id, self._name(trial_id), what_happened(error))
-        self._launch.failed.append(trial_id)
-        planned = self._launch.plan.by_id[trial_id]
-        self._outbox.put(Publication(planned, bytes, error=error, node=node))
+        self.display.failed(trial_id, planned.name, what_happened(error))
+        self.launch.failed.append(trial_id)
+        self.outbox.put(Publication(planned, bytes, error=error, node=node))
 
     def _log(self, event: str, trial_id: str, **fields: str) -> None:
-        self._launch.log.write(event, trial_id=trial_id, name=self._name(trial_id), **fields)
+        name = self._planned(trial_id).name
+        self.launch.log.write(event, trial_id=trial_id, name=name, **fields)
 
-    def _name(self, trial_id: str) -> str:
-        return self._launch.plan.by_id[trial_id].name
+    def _planned(self, trial_id: str) -> PlannedTrial:
+        return self.launch.plan.by_id[trial_id]

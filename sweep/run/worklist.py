@@ -1,7 +1,6 @@
 """What is left to do of a plan: trial by trial, what MLflow and the storage already hold."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from mlflow.entities import Run
@@ -26,12 +25,7 @@ class Worklist:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Trials in each state."""
         return {n: len(getattr(self, n)) for n in ("done", "adopted", "stored", "to_run")}
-
-    @cached_property
-    def examples_to_train(self) -> int:
-        return sum(self.examples.values())
 
 
 def make_worklist(

@@ -131,7 +131,6 @@ class AskTell:
         return next(p for p in self.proposals() if p.number == number)
 
     def failed(self, number: int, error: str) -> None:
-        """One of its trials failed for good."""
         live = self.running.pop(number)
         live.trial.set_user_attr(ENDED, "failed")
         live.trial.set_user_attr(ERROR, error[:1000])
@@ -156,7 +155,6 @@ class AskTell:
 
     @property
     def over(self) -> bool:
-        """Whether no proposal is to be made any more."""
         late = self.deadline is not None and time.monotonic() > self.deadline
         return late or self._exhausted or count(self.store.study) >= self.budget
 

@@ -3,12 +3,11 @@
 import optuna
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from analysis.results.objectives import OBJECTIVES
 from analysis.results.places import database_file
 from sweep.options import Options
-from sweep.run.dry_run import say_notes, slots
+from sweep.run.dry_run import say_notes, show_rows, slots
 from sweep.run.estimate import seconds_by_measuring
 from sweep.run.progress import duration
 from sweep.run.worklist import make_worklist
@@ -20,12 +19,7 @@ from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 
-def show_search(
-    console: Console,
-    asked: ResolvedSearch,
-    inputs: Inputs,
-    options: Options,
-) -> None:
+def show_search(console: Console, asked: ResolvedSearch, inputs: Inputs, options: Options) -> None:
     """The space, the first proposal, and how long it all takes at the base's length of warm-up.
 
     Nothing is written: a history on a server, where looking makes tables, is not looked at.
@@ -61,10 +55,7 @@ def show_search(
         f"{at_a_time} trials at a time (by a short measurement on this CPU, at the base's length "
         "of warm-up)",
     }
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, text in rows.items():
-        table.add_row(name, text)
-    console.print(table)
+    show_rows(console, rows)
 
 
 def _done(asked: ResolvedSearch) -> str:

@@ -7,7 +7,7 @@ best on fresh seeds. Every part goes on where an earlier launch has left it.
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -24,16 +24,8 @@ from sweep.plan.plan import StudyPlan
 from sweep.plan.study import Study
 from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
-from sweep.run.executor import (
-    context_of,
-    execute,
-    execute_beginning,
-    log_of,
-    publish,
-    reach,
-    tell_found,
-    tell_parcel,
-)
+from sweep.run.executor import context_of, execute, execute_beginning, publish, reach, tell_found
+from sweep.run.publishing import log_of, never_left_running, publishing
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import AWAY as UNREACHABLE
 from sweep.search.optuna_storage import Store, opened
@@ -48,7 +40,6 @@ from sweep.tracking.client import AWAY, connect, what_to_do
 from sweep.tracking.ledger import read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
-from sweep.tracking.watchdog import guarded
 from trainables.config.trial import Trial
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
@@ -101,31 +92,31 @@ class _Launch:
         from sweep.backend.connection import connected  # late: Ray takes half a second to import
 
         timeout = self.options.timeout
-        proposer = self._proposer(None if timeout is None else time.monotonic() + timeout)
+        ask_tell = self._ask_tell(None if timeout is None else time.monotonic() + timeout)
         reach(self.options)
         tell_found(self.base, self.console)
-        proposer.begin()
+        ask_tell.begin()
         # one connection for controls, proposals and what is confirmed; none where all is done
-        with nullcontext() if proposer.over else connected(self.options.resources):
+        with nullcontext() if ask_tell.over else connected(self.options.resources):
             begun = execute_beginning(  # the controls alone
                 self._plan([]), self.resolver.inputs, self.options, self.console
             )
             if begun.code:
                 return begun
-            if not proposer.over:
-                self._search(proposer)
-            return self._conclude(proposer)
+            if not ask_tell.over:
+                self._search(ask_tell)
+            return self._conclude(ask_tell)
 
     def publish(self) -> Outcome:
-        return self._conclude(self._proposer(None))
+        return self._conclude(self._ask_tell(None))
 
-    def _proposer(self, deadline: float | None) -> AskTell:
+    def _ask_tell(self, deadline: float | None) -> AskTell:
         return AskTell(
             search=self.asked.search,
             space=self.asked.space,
             store=self.store,
             controls=tuple(planned.trial for planned in controls_of(self.base)),
-            read=_Records(Storage(self.options.storage), self.base).read,
+            read=cache(partial(_record, Storage(self.options.storage), self.base)),
             budget=self.asked.search.trials,
             deadline=deadline,
         )
@@ -134,11 +125,11 @@ class _Launch:
     def base(self) -> StudyPlan:
         return self.asked.base
 
-    def _search(self, proposer: AskTell) -> None:
+    def _search(self, ask_tell: AskTell) -> None:
         from sweep.search.tuner import run_search  # late, as Ray above
 
         context, inputs = context_of(self.options), self.resolver.inputs
-        plan = self._plan(proposer.proposals())
+        plan = self._plan(ask_tell.proposals())
         try:
             client = connect()
             ledger = read_ledger(client, plan)
@@ -146,37 +137,23 @@ class _Launch:
         except AWAY as error:
             raise InputError(f"nothing was searched: {what_to_do(error)}") from error
         log = log_of(self.options, plan)
-        outbox = Outbox(publisher, partial(tell_parcel, log))
-        status, ended_by = "FAILED", ""
-        with publisher.never_left_running(), guarded(client.tracking_uri, publisher.parent_id):
-            try:
-                watch = _Callback(self, SearchProgress(self.console, proposer), outbox, log)
-                run_search(
-                    proposer, inputs, context, self.options.folder, self.options.resources, watch
-                )
-                status = "FINISHED"
-            except KeyboardInterrupt:
-                status = "KILLED"
-                raise
-            except BaseException as error:
-                ended_by = one_line(error)
-                raise
-            finally:
-                outbox.close()
-                for parcel in outbox.waiting:
-                    tell_parcel(log, parcel, outbox.reason)
-                try:
-                    publisher.close(status, ended_by)
-                except AWAY as error:
-                    self.say(f"MLflow was not told of the end: {one_line(error)}")
+        with (
+            never_left_running(client, publisher),
+            publishing(publisher, log, self.say) as launch,
+        ):
+            watch = _Callback(self, SearchProgress(self.console, ask_tell), launch.outbox, log)
+            run_search(
+                ask_tell, inputs, context, self.options.folder, self.options.resources, watch
+            )
+            launch.status = "FINISHED"
 
-    def _conclude(self, proposer: AskTell) -> Outcome:
-        """Confirm the best on fresh seeds, and report."""
-        asked, found, best = self.asked, proposer.proposals(), proposer.best()
+    def _conclude(self, ask_tell: AskTell) -> Outcome:
+        asked, found, best = self.asked, ask_tell.proposals(), ask_tell.best()
         plan = self._plan(found)
         if best is None:
             self.say("No proposal has been run on all seeds and meets the constraints: no best.")
-            return _with_code(self._execute(plan), int(self.run))
+            outcome = self._execute(plan)
+            return outcome._replace(code=1) if self.run else outcome
         confirm = confirming(
             asked.study, plan.scale, self.base.base, best, asked.space, asked.search,
             asked.replicates,
@@ -189,7 +166,7 @@ class _Launch:
         outcome = self._execute(confirmed(plan, confirm, asked.search, asked.resolve))
         if outcome.page:
             self._write_study(confirm, outcome.page.parent)
-        return _with_code(outcome, 1) if self.failed else outcome
+        return outcome._replace(code=1) if self.failed else outcome
 
     def _write_study(self, confirm: Study, folder: Path) -> None:
         """The best as a study file, beside the report and among its artifacts."""
@@ -221,73 +198,63 @@ class _Launch:
         self.console.print(text, soft_wrap=True)
 
 
-def _with_code(outcome: Outcome, code: int) -> Outcome:
-    return outcome._replace(code=max(outcome.code, code))
-
-
-class _Records:
-    """Records by trial id, from storage, else from the MLflow run they were published with."""
-
-    def __init__(self, storage: Storage, base: StudyPlan) -> None:
-        self._storage, self._base = storage, base
-        self._read: dict[str, Record] = {}
-
-    def read(self, trial_id: str) -> Record:
-        if trial_id not in self._read:
-            self._read[trial_id] = read_record(self._payload(trial_id))
-        return self._read[trial_id]
-
-    def _payload(self, trial_id: str) -> bytes:
-        payload = self._storage.get(record_key(trial_id))
-        if payload is not None:
-            return payload
+def _record(storage: Storage, base: StudyPlan, trial_id: str) -> Record:
+    """From storage, else from the MLflow run that it was published with."""
+    payload = storage.get(record_key(trial_id))
+    if payload is None:
         client = connect()
-        ledger = read_ledger(client, self._base)
+        ledger = read_ledger(client, base)
         run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
         if run is None:
             raise InputError(
-                f"trial {trial_id} has no record in {self._storage.root}; do all nodes see that?"
+                f"trial {trial_id} has no record in {storage.root}; do all nodes see that?"
             )
-        return record_bytes(client, run)
+        payload = record_bytes(client, run)
+    return read_record(payload)
 
 
+@dataclass
 class _Callback:
     """Passes on what happens to the proposals, to the console, the log and the outbox."""
 
-    def __init__(self, launch: _Launch, telling: SearchProgress, outbox: Outbox, log: Log) -> None:
-        self._launch, self._telling, self._outbox, self._log = launch, telling, outbox, log
-        self.trained = telling.trained
+    launch: _Launch
+    progress: SearchProgress
+    outbox: Outbox
+    log: Log
+
+    def trained(self, examples: int) -> None:
+        self.progress.trained(examples)
 
     def proposed(self, live: RunningProposal) -> None:
         trials = [trial.trial_id for trial in live.members]
-        self._log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
+        self.log.write("proposed", number=live.number, params=live.params, trial_ids=trials)
 
     def finished(self, proposal: Proposal) -> None:
         means = list(proposal.means)
-        self._log.write("judged", number=proposal.number, state=proposal.state, means=means)
-        self._telling.finished(proposal)
+        self.log.write("judged", number=proposal.number, state=proposal.state, means=means)
+        self.progress.finished(proposal)
 
     def retried(self, number: int, error: str) -> None:
-        self._log.write("retried", number=number, error=without_passwords(what_happened(error)))
-        self._telling.retried(number, error)
+        self.log.write("retried", number=number, error=without_passwords(what_happened(error)))
+        self.progress.retried(number, error)
 
     def recorded(self, live: RunningProposal, trial: Trial) -> None:
-        asked = self._launch.asked
+        asked = self.launch.asked
         for control in controls_of(asked.base):
             if control.trial.seed == trial.seed:
                 planned = planned_trial(
                     live.number, live.params, asked.space, control, control.replicate
                 )
-                self._log.write("finished", trial_id=trial.trial_id, name=planned.name)
-                self._outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
+                self.log.write("finished", trial_id=trial.trial_id, name=planned.name)
+                self.outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
 
     def failed(self, number: int, error: str) -> None:
-        self._launch.failed += 1
-        self._log.write("failed", number=number, error=without_passwords(what_happened(error)))
-        self._telling.failed(number, error)
+        self.launch.failed += 1
+        self.log.write("failed", number=number, error=without_passwords(what_happened(error)))
+        self.progress.failed(number, error)
 
     def _stored(self, trial_id: str) -> bytes:
-        payload = Storage(self._launch.options.storage).get(record_key(trial_id))
+        payload = Storage(self.launch.options.storage).get(record_key(trial_id))
         if payload is None:
             raise InputError(f"no record of {trial_id}")
         return payload

@@ -95,7 +95,9 @@ def opened(
     Raises:
         InputError: the database does not answer.
     """
-    _quiet()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", message="Heartbeat of storage")  # they are recorded here
     launcher = uuid.uuid4().hex
     with exclusive(folder, f"{LAUNCHER}{launcher}"):
         backend = _backend(url, folder)
@@ -161,23 +163,21 @@ def _backend(url: str, folder: Path) -> RDBStorage:
 
 
 def _patiently(url: str, make: Callable[[], Made]) -> Made:
+    named = f"--search-storage {without_passwords(url)}"
     for attempt in range(_ATTEMPTS):
         try:
             return make()
         except ValueError as error:  # of SQLAlchemy or Optuna: no such dialect
-            raise InputError(
-                f"--search-storage {without_passwords(url)}: {one_line(error)[:300]}"
-            ) from error
+            raise InputError(f"{named}: {one_line(error)[:300]}") from error
         except RuntimeError as error:  # Optuna's, of tables that another version has made
             raise InputError(
-                f"--search-storage {without_passwords(url)}: {one_line(error)[:300]} Or give "
-                "another: the search begins anew, and what has run is stored and not run again"
+                f"{named}: {one_line(error)[:300]} Or give another: the search begins anew, and "
+                "what has run is stored and not run again"
             ) from error
         except (*AWAY, ImportError) as error:
-            if _is_no_database(error):
+            if isinstance(error, DatabaseError) and "not a database" in str(error):
                 raise InputError(
-                    f"--search-storage {without_passwords(url)}: is no SQLite database; move it "
-                    "away, or give another"
+                    f"{named}: is no SQLite database; move it away, or give another"
                 ) from error
             if attempt == _ATTEMPTS - 1 or isinstance(error, ImportError):
                 raise InputError(
@@ -185,11 +185,6 @@ def _patiently(url: str, make: Callable[[], Made]) -> Made:
                 ) from error
             time.sleep(0.5 * (attempt + 1))
     raise AssertionError("unreachable")
-
-
-def _is_no_database(error: Exception) -> bool:
-    """SQLite has read the file, and it is something else."""
-    return isinstance(error, DatabaseError) and "not a database" in str(error)
 
 
 def _dead(locks: Path, launcher: str) -> bool:
@@ -202,9 +197,3 @@ def _dead(locks: Path, launcher: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _quiet() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    warnings.filterwarnings("ignore", message="Heartbeat of storage")  # they are recorded here

@@ -17,9 +17,9 @@ SIGN_SECONDS = 30.0
 class SearchProgress:
     """Says how far a search is. While it runs, all console output comes from here."""
 
-    def __init__(self, console: Console, proposer: AskTell) -> None:
-        self._console, self._proposer = console, proposer
-        self._objectives = [OBJECTIVES[name] for name in proposer.search.objectives]
+    def __init__(self, console: Console, ask_tell: AskTell) -> None:
+        self._console, self._ask_tell = console, ask_tell
+        self._objectives = [OBJECTIVES[name] for name in ask_tell.search.objectives]
         self._started = self._spoke = time.monotonic()
         self._ended = 0  # proposals, of this launch
         self._examples = 0
@@ -53,17 +53,17 @@ class SearchProgress:
 
     def _state(self) -> str:
         """`8/50 proposals, 2 running, best ECE 0.064 (#3) · 6 min left`."""
-        found = self._proposer.proposals()
+        found = self._ask_tell.proposals()
         running = sum(p.state == "running" for p in found)
-        done, budget = len(found) - running, self._proposer.budget
+        done, budget = len(found) - running, self._ask_tell.budget
         text = f"{done}/{budget} proposals, {running} running"
-        best = self._proposer.best()
+        best = self._ask_tell.best()
         if best:
             text += f", best {self._objectives[0].label} {best.means[0]:.4g} (#{best.number})"
         if self._ended and done < budget:
             seconds = (time.monotonic() - self._started) / self._ended * (budget - done)
-            if self._proposer.deadline is not None:
-                seconds = min(seconds, max(0.0, self._proposer.deadline - time.monotonic()))
+            if self._ask_tell.deadline is not None:
+                seconds = min(seconds, max(0.0, self._ask_tell.deadline - time.monotonic()))
             text += f" · {duration(seconds)} left"
         return text
 

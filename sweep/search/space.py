@@ -60,7 +60,6 @@ class Space:
         return self._resolve(parse_trial(fields))
 
     def described(self) -> dict[str, str]:
-        """Each dimension in words, by field."""
         return {field: _words(dimension) for field, dimension in self._dimensions.items()}
 
     @property
@@ -147,7 +146,6 @@ def one_line_of(params: Mapping[str, Any]) -> str:
 
 
 def _active(dimension: Range | Choice, params: Params, base: Fields) -> bool:
-    """Whether the levels chosen so far meet the dimension's conditions."""
     return all(
         params.get(other, get_field(base, other)) in levels
         for other, levels in dimension.when.items()

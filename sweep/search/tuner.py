@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
-from sweep.backend.tuner import bound, scratch, traceback_of
+from sweep.backend.tuner import OwnSearcher, bound, scratch, traceback_of
 from sweep.options import Resources
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.proposals import Proposal
@@ -35,7 +35,7 @@ class ProposalCallback(Protocol):
 
 
 def run_search(
-    proposer: AskTell,
+    ask_tell: AskTell,
     inputs: Inputs,
     context: RunContext,
     folder: Path,
@@ -55,8 +55,8 @@ def run_search(
             tune.Tuner(
                 bound(run_in_turn, inputs, context, resources, folder),
                 tune_config=tune.TuneConfig(
-                    search_alg=_ProposalSearcher(proposer, resources, watcher),
-                    scheduler=_SeedStopper(proposer, watcher),
+                    search_alg=_ProposalSearcher(ask_tell, resources, watcher),
+                    scheduler=_SeedStopper(ask_tell, watcher),
                     num_samples=-1,
                     reuse_actors=resources.workers == 1,
                 ),
@@ -64,59 +64,41 @@ def run_search(
                     name="tune",
                     storage_path=str(own),
                     failure_config=tune.FailureConfig(max_failures=resources.retries),
-                    callbacks=[_TuneCallback(proposer, watcher)],
+                    callbacks=[_TuneCallback(ask_tell, watcher)],
                     verbose=0,
                 ),
             ).fit()
         finally:
-            proposer.give_up()
+            ask_tell.give_up()
 
 
-class _ProposalSearcher(Searcher):
-    """Tune's questions for another trial."""
-
-    def __init__(self, proposer: AskTell, resources: Resources, watcher: ProposalCallback) -> None:
+class _ProposalSearcher(OwnSearcher):
+    def __init__(self, ask_tell: AskTell, resources: Resources, watcher: ProposalCallback) -> None:
         super().__init__()
-        self._proposer, self._resources, self._watcher = proposer, resources, watcher
+        self._ask_tell, self._resources, self._watcher = ask_tell, resources, watcher
 
     def suggest(self, trial_id: str) -> Any:
         """No more than can run at once: what is asked ahead of time is asked with less known."""
-        self._proposer.alive()
-        if len(self._proposer.running) >= max(1, slots_now(self._resources)):
+        self._ask_tell.alive()
+        if len(self._ask_tell.running) >= max(1, slots_now(self._resources)):
             return None
-        live = self._proposer.ask()
+        live = self._ask_tell.ask()
         if live is None:
             return str(Searcher.FINISHED)
         self._watcher.proposed(live)
         trials = [trial.model_dump(mode="json") for trial in live.members]
         return {"work": {"id": str(live.number), "trials": trials}}
 
-    def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
-    ) -> None:
-        """Told by the callback, which knows the error."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: Optuna's database holds it all, and no restore is ever made."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a search goes on from Optuna's database")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
 
 class _SeedStopper(FIFOScheduler):
-    """Whether a proposal is run on its other seeds."""
-
-    def __init__(self, proposer: AskTell, watcher: ProposalCallback) -> None:
+    def __init__(self, ask_tell: AskTell, watcher: ProposalCallback) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._proposer, self._watcher = proposer, watcher
+        self._ask_tell, self._watcher = ask_tell, watcher
 
     def on_trial_result(self, controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        live = self._proposer.running[_number(trial)]
+        live = self._ask_tell.running[_number(trial)]
         self._watcher.trained(int(result.get("examples", 0)))
-        for member in self._proposer.seeds_done(live.number, int(result.get("seeds", 0))):
+        for member in self._ask_tell.seeds_done(live.number, int(result.get("seeds", 0))):
             self._watcher.recorded(live, member)
         return str(self.STOP if live.ended else self.CONTINUE)
 
@@ -127,8 +109,8 @@ class _SeedStopper(FIFOScheduler):
 class _TuneCallback(tune.Callback):
     """How a proposal's trials have ended."""
 
-    def __init__(self, proposer: AskTell, watcher: ProposalCallback) -> None:
-        self._proposer, self._watcher = proposer, watcher
+    def __init__(self, ask_tell: AskTell, watcher: ProposalCallback) -> None:
+        self._ask_tell, self._watcher = ask_tell, watcher
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -136,7 +118,7 @@ class _TuneCallback(tune.Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        self._watcher.finished(self._proposer.finished(_number(trial)))
+        self._watcher.finished(self._ask_tell.finished(_number(trial)))
 
     def on_trial_recover(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
@@ -147,7 +129,7 @@ class _TuneCallback(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         error = traceback_of(trial)
-        self._proposer.failed(_number(trial), error)
+        self._ask_tell.failed(_number(trial), error)
         self._watcher.failed(_number(trial), error)
 
 

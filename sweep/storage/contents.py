@@ -12,7 +12,6 @@ def objects(storage: Storage, kind: str) -> Iterator[Listed]:
 
 
 def recorded(storage: Storage) -> set[str]:
-    """Ids of the trials whose record is stored."""
     return {listed.last for listed in objects(storage, RECORDS)}
 
 

@@ -27,14 +27,12 @@ def exclusive(storage: Path, name: str, wait: bool = False) -> Iterator[None]:
         InputError: another process holds it, and we are not to wait.
     """
     with _lock_file(storage, name) as file:
-        try:
-            _take(file, wait)
-        except BlockingIOError as error:
+        if not _took(file, wait):
             file.seek(0)
             raise InputError(
                 f"study {name}: process {file.read().strip() or '?'} is running it in "
                 f"{storage}; wait for it, stop it, or give another --storage"
-            ) from error
+            )
         try:
             file.truncate(0)
             os.write(file.fileno(), str(os.getpid()).encode())  # at once: a buffer would fail later
@@ -59,11 +57,7 @@ def cleaning(storage: Path) -> Iterator[None]:
         InputError: one does.
     """
     with _lock_file(storage, IN_USE) as file:
-        free = True
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            free = False
+        free = _took_at_once(file, fcntl.LOCK_EX)
         held = ", ".join(f"{name} (process {pid})" for name, pid in holders(storage).items())
         if held or not free:
             by = f": {held}" if held else ""
@@ -76,30 +70,29 @@ def holders(storage: Path) -> dict[str, str]:
     held = {}
     for path in sorted((storage / LOCKS).glob("[!.]*")):
         with suppress(FileNotFoundError), path.open() as file:  # a launcher's goes when it ends
-            if _is_held(file):
+            if not _took_at_once(file, fcntl.LOCK_SH):
                 held[path.name] = file.read().strip() or "?"
     return held
 
 
-def _is_held(file: IO[str]) -> bool:
+def _took_at_once(file: IO[str], kind: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
+        return False
+    return True
+
+
+def _took(file: IO[str], wait: bool) -> bool:
+    if wait:
+        fcntl.flock(file, fcntl.LOCK_EX)
         return True
-    return False
-
-
-def _take(file: IO[str], wait: bool) -> None:
     patience = time.monotonic() + LOOK_SECONDS
-    while not wait:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > patience:
-                raise
+    while not _took_at_once(file, fcntl.LOCK_EX):
+        if time.monotonic() > patience:
+            return False
         time.sleep(LOOK_SECONDS / 10)
-    fcntl.flock(file, fcntl.LOCK_EX)
+    return True
 
 
 def _lock_file(storage: Path, name: str) -> IO[str]:

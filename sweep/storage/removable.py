@@ -20,8 +20,6 @@ _SCRATCH = re.compile(r"ray-[a-z0-9_]{8}")  # as `sweep.backend.tuner.scratch` n
 
 @dataclass(frozen=True)
 class Removable:
-    """What can go."""
-
     kind: str  # for people, in the plural
     place: str  # for people too
     size: int  # bytes
@@ -67,7 +65,6 @@ def old_warmups(storage: Storage, now: float, seconds: float) -> Iterator[Remova
 
 
 def records(storage: Storage, trial_ids: set[str]) -> Iterator[Removable]:
-    """The records of these trials."""
     for listed in objects(storage, RECORDS):
         if listed.last in trial_ids:
             yield _stored("records", storage, listed)

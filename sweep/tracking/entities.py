@@ -4,14 +4,11 @@ import json
 from collections.abc import Mapping
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-from mlflow.utils.validation import (
-    MAX_DATASET_NAME_SIZE,
-    MAX_PARAM_VAL_LENGTH,
-    MAX_TAG_VAL_LENGTH,
-)
+from mlflow.utils.validation import MAX_DATASET_NAME_SIZE, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from analysis.results.records import Record
 from analysis.results.summary import summarise
+from analysis.results.tags import COMMIT, DEVICE, NODE, WORKERS
 from sweep.plan.fields import flat
 from sweep.plan.plan import StudyPlan
 from sweep.tracking.names import shortened
@@ -44,9 +41,11 @@ def metrics(record: Record) -> list[Metric]:
 
 
 def parameters(trial: Trial) -> list[Param]:
-    """Every field of the trial by its dotted name."""
     return [
-        Param(name, shortened(_text(value), MAX_PARAM_VAL_LENGTH))
+        Param(
+            name,
+            shortened(value if isinstance(value, str) else json.dumps(value), MAX_PARAM_VAL_LENGTH),
+        )
         for name, value in flat(trial.model_dump(mode="json")).items()
     ]
 
@@ -72,9 +71,9 @@ def study_note(plan: StudyPlan) -> str:
 def version_tags(record: Record) -> dict[str, str]:
     """Device, node, workers, commit and versions that a number may depend on."""
     versions = {f"version.{name}": version for name, version in record.versions.items()}
-    where = {"device": record.device, "workers": str(record.workers)}
-    where |= {"node": record.node} if record.node else {}
-    return where | {"commit": record.commit, **versions}
+    where = {DEVICE: record.device, WORKERS: str(record.workers)}
+    where |= {NODE: record.node} if record.node else {}
+    return where | {COMMIT: record.commit, **versions}
 
 
 def data_sets(trial: Trial, sources: Mapping[str, Source]) -> list[DatasetInput]:
@@ -112,7 +111,3 @@ def started_at(record: Record) -> float:
 
 def milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # MLflow takes 0 for no time at all
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

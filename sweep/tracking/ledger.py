@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from analysis.results.download import artifact_bytes
 from analysis.results.mlflow_store import RECORD, all_runs, local_artifact
+from analysis.results.tags import OUTCOME, STUDIES, TRIAL_ID, TRIALS, below, launched_so
 
 if TYPE_CHECKING:  # it imports PyTorch, which reading MLflow needs not
     from sweep.plan.plan import StudyPlan
@@ -34,18 +36,13 @@ class Ledger:
 
 
 def read_ledger(client: MlflowClient, plan: "StudyPlan") -> Ledger:
-    """What MLflow holds of the plan's trials."""
     experiment = client.get_experiment_by_name(plan.study.name)
     parent = None
     children: list[Run] = []
     if experiment is not None:
         parent = _parent(client, experiment.experiment_id, plan)
         if parent is not None:
-            children = all_runs(
-                client,
-                [experiment.experiment_id],
-                f"tags.mlflow.parentRunId = '{parent.info.run_id}'",
-            )
+            children = all_runs(client, [experiment.experiment_id], below(parent))
     done, cut_short, stale = _sorted(client, children)
     missing = {planned.trial_id for planned in plan.trials} - done.keys()
     elsewhere = _elsewhere(client, missing, parent) if missing else {}
@@ -59,12 +56,8 @@ def record_bytes(client: MlflowClient, run: Run) -> bytes:
 
 def _parent(client: MlflowClient, experiment_id: str, plan: "StudyPlan") -> Run | None:
     """The run that holds this study's trials at this scale on these data; the oldest of several."""
-    wanted = (plan.scale, plan.base.data.source)
-    parents = [
-        run
-        for run in all_runs(client, [experiment_id], "tags.kind = 'study'")
-        if (run.data.tags.get("scale"), run.data.tags.get("data")) == wanted
-    ]
+    studies = all_runs(client, [experiment_id], STUDIES)
+    parents = launched_so(studies, plan.scale, plan.base.data.source)
     return parents[-1] if parents else None
 
 
@@ -74,7 +67,7 @@ def _sorted(
     """(done, cut short, stale); `children` are the newest first, and the oldest done one counts."""
     done, cut_short, stale = {}, {}, []
     for run in children:
-        trial_id = run.data.tags.get("trial_id", "")
+        trial_id = run.data.tags.get(TRIAL_ID, "")
         if is_done(client, run):
             done[trial_id] = run
         elif run.info.status != "FAILED":
@@ -86,7 +79,7 @@ def _sorted(
 
 def is_done(client: MlflowClient, run: Run) -> bool:
     """Whether a trial's run is complete, with its record where that can be seen."""
-    if run.info.status != "FINISHED" or run.data.tags.get("outcome") not in DONE:
+    if run.info.status != "FINISHED" or run.data.tags.get(OUTCOME) not in DONE:
         return False
     record = local_artifact(client, run, RECORD)
     return record is None or zipfile.is_zipfile(record)  # an archive that is cut off has no end
@@ -96,11 +89,9 @@ def _elsewhere(client: MlflowClient, wanted: set[str], parent: Run | None) -> di
     """Runs under other parents, of any study."""
     experiments = [e.experiment_id for e in client.search_experiments()]
     found = {}
-    for run in all_runs(
-        client, experiments, "tags.kind = 'trial' and attributes.status = 'FINISHED'"
-    ):
+    for run in all_runs(client, experiments, f"{TRIALS} and attributes.status = 'FINISHED'"):
         tags = run.data.tags
-        ours = parent is not None and tags.get("mlflow.parentRunId") == parent.info.run_id
-        if not ours and tags.get("trial_id") in wanted and is_done(client, run):
-            found[tags["trial_id"]] = run
+        ours = parent is not None and tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id
+        if not ours and tags.get(TRIAL_ID) in wanted and is_done(client, run):
+            found[tags[TRIAL_ID]] = run
     return found

@@ -20,8 +20,6 @@ from sweep.tracking.publisher import Publisher
 
 @dataclass(frozen=True)
 class Publication:
-    """One trial to publish."""
-
     planned: PlannedTrial
     payload: Callable[[], bytes]  # its record, fetched when it is needed
     origin: Run | None = None
@@ -30,17 +28,17 @@ class Publication:
 
 
 class Outbox:
-    """Publishes parcels in the order they come."""
+    """Publishes trials in the order they come."""
 
     def __init__(
         self,
         publisher: Publisher,
-        told: Callable[[Publication, str], None] = lambda parcel, why: None,
+        told: Callable[[Publication, str], None] = lambda one, why: None,
     ) -> None:
-        """told: of every parcel that is published, or else of why it never will be as it is."""
+        """told: of every trial that is published, or else of why it never will be as it is."""
         self._publisher = publisher
         self._told = told
-        self._parcels: queue.SimpleQueue[Publication | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Publication | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
         self.waiting: list[Publication] = []  # could not be published
         self.away = ""  # what does not answer, of the last
@@ -48,17 +46,17 @@ class Outbox:
         self.refused: list[str] = []  # will never be published as they are, and why
         self._thread.start()
 
-    def put(self, parcel: Publication) -> None:
-        self._parcels.put(parcel)
+    def put(self, one: Publication) -> None:
+        self._queue.put(one)
 
     def close(self) -> None:
         """Publish what is left, and return when that is done or has failed."""
-        self._parcels.put(None)
+        self._queue.put(None)
         self._thread.join()
 
     def _work(self) -> None:
-        while (parcel := self._parcels.get()) is not None:
-            self.waiting.append(parcel)
+        while (one := self._queue.get()) is not None:
+            self.waiting.append(one)
             self._deliver()
         self._deliver()
 
@@ -71,23 +69,20 @@ class Outbox:
                 return
             del self.waiting[0]
 
-    def _publish(self, parcel: Publication) -> None:
-        if parcel.error is not None:
-            self._publisher.publish_failure(parcel.planned, parcel.error, parcel.node)
-            self._told(parcel, "")
+    def _publish(self, one: Publication) -> None:
+        if one.error is not None:
+            self._publisher.publish_failure(one.planned, one.error, one.node)
+            self._told(one, "")
             return
         try:
-            self._publisher.publish(parcel.planned, parcel.payload(), parcel.origin)
+            self._publisher.publish(one.planned, one.payload(), one.origin)
         except Exception as error:
-            if isinstance(error, AWAY) and not _is_refusal(error):
+            # MLflow may have answered, and would answer the same another time
+            code = error.error_code if isinstance(error, MlflowException) else ""
+            if isinstance(error, AWAY) and code != "INVALID_PARAMETER_VALUE":
                 raise
-            # of this parcel alone: the others must still be published
-            self.refused.append(f"{parcel.planned.name}: {one_line(error)}")
-            self._told(parcel, one_line(error))
+            # of this trial alone: the others must still be published
+            self.refused.append(f"{one.planned.name}: {one_line(error)}")
+            self._told(one, one_line(error))
         else:
-            self._told(parcel, "")
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether MLflow has answered, and will answer the same another time."""
-    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"
+            self._told(one, "")

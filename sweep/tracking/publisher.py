@@ -21,7 +21,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-from analysis.results.mlflow_store import RECORD, RECORD_DIGEST, running_children
+from analysis.results import tags as tag
+from analysis.results.mlflow_store import RECORD, running_children
 from analysis.results.places import artifact_store
 from analysis.results.records import read_record
 from sweep.backend.failures import what_happened
@@ -89,8 +90,11 @@ class Publisher:
         record = read_record(payload)
         run = self._run(planned, started_at(record))
         run_id, described = run.info.run_id, parameters(planned.trial)
-        tags = version_tags(record) | ({} if origin is None else _origin_tags(origin))
-        tags |= {"outcome": record.status, RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
+        tags = version_tags(record)
+        if origin is not None:
+            tags[tag.ADOPTED_FROM_RUN] = origin.info.run_id
+            tags[tag.ADOPTED_FROM_STUDY] = origin.data.tags.get(tag.STUDY, "")
+        tags |= {tag.OUTCOME: record.status, tag.RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
         self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
         self._upload(run, RECORD, payload)
@@ -101,8 +105,12 @@ class Publisher:
         """One trial that failed for good; launching again tries it again."""
         run = self._run(planned, time.time())
         run_id = run.info.run_id
-        tags = {"error": what_happened(error)[:1000], "commit": self._commit, "outcome": "failed"}
-        tags |= {"node": node} if node else {}
+        tags = {
+            tag.ERROR: what_happened(error)[:1000],
+            tag.COMMIT: self._commit,
+            tag.OUTCOME: "failed",
+        }
+        tags |= {tag.NODE: node} if node else {}
         self._client.log_batch(run_id, params=parameters(planned.trial), tags=_run_tags(tags))
         self._upload(run, "error.txt", error.encode("utf-8", "replace"))
         self._end(planned, "FAILED", time.time())
@@ -117,7 +125,7 @@ class Publisher:
         for run in running_children(self._client, parent):
             self._client.set_terminated(run.info.run_id, "KILLED")
         if ended_by:
-            self._client.set_tag(self.parent_id, "ended_by", ended_by[:1000])
+            self._client.set_tag(self.parent_id, tag.ENDED_BY, ended_by[:1000])
         self._client.set_terminated(self.parent_id, status)
         self._closed = True
 
@@ -140,18 +148,18 @@ class Publisher:
         tags = {
             MLFLOW_SOURCE_NAME: "sweep.launch",
             MLFLOW_RUN_NOTE: study_note(plan),
-            "kind": "study",
-            "study": study.name,
-            "scale": plan.scale,
-            "data": data,
-            "launched_at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            "commit": self._commit,
-            "ended_by": "",  # an earlier launch may have said
+            tag.KIND: "study",
+            tag.STUDY: study.name,
+            tag.SCALE: plan.scale,
+            tag.DATA: data,
+            tag.LAUNCHED_AT: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+            tag.COMMIT: self._commit,
+            tag.ENDED_BY: "",  # an earlier launch may have said
         }
         if parent is not None:
             run_id = parent.info.run_id
             if not launched:
-                del tags["launched_at"]
+                del tags[tag.LAUNCHED_AT]
             client.log_batch(run_id, tags=_run_tags(tags))
             client.update_run(run_id, status="RUNNING")
             return parent
@@ -170,15 +178,15 @@ class Publisher:
         tags = {
             MLFLOW_PARENT_RUN_ID: self.parent_id,
             MLFLOW_SOURCE_NAME: "sweep.launch",
-            "kind": "trial",
-            "study": self._plan.study.name,
-            "scale": self._plan.scale,
-            "trial_id": planned.trial_id,
-            "arm": planned.trial.arm,
-            "pair": planned.pair,
-            "condition": shortened(planned.condition, MAX_TAG_VAL_LENGTH),
-            "cell": shortened(json.dumps(dict(planned.cell)), MAX_TAG_VAL_LENGTH),
-            "replicate": str(planned.replicate),
+            tag.KIND: "trial",
+            tag.STUDY: self._plan.study.name,
+            tag.SCALE: self._plan.scale,
+            tag.TRIAL_ID: planned.trial_id,
+            tag.ARM: planned.trial.arm,
+            tag.PAIR: planned.pair,
+            tag.CONDITION: shortened(planned.condition, MAX_TAG_VAL_LENGTH),
+            tag.CELL: shortened(json.dumps(dict(planned.cell)), MAX_TAG_VAL_LENGTH),
+            tag.REPLICATE: str(planned.replicate),
         }
         run = self._client.create_run(
             self.experiment_id,
@@ -206,8 +214,3 @@ class Publisher:
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:
     return [RunTag(*tag) for tag in tags.items()]
-
-
-def _origin_tags(origin: Run) -> dict[str, str]:
-    tags = {"adopted_from_run": origin.info.run_id}
-    return tags | {"adopted_from_study": origin.data.tags.get("study", "")}

@@ -16,8 +16,6 @@ BEFORE = "artifacts_before"  # tag of a run whose artifacts are nowhere: their o
 
 @dataclass(frozen=True)
 class Settled:
-    """What was done, or would be."""
-
     rows: int  # that hold a relative address now
     files: int  # copied
     missing: int  # runs whose artifacts are neither here nor where they were

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from analysis.results import tags as tag
 from analysis.results.mlflow_store import all_runs
 from analysis.results.plan import Plan, PlannedTrial
 from analysis.results.study_results import (
@@ -20,18 +21,17 @@ from analysis.results.study_results import (
     outcome_of,
     read_plan,
 )
-from sweep.errors import InputError, choices
+from sweep.errors import InputError
 from sweep.storage.contents import checkpoint_ages, recorded
 from sweep.storage.location import launch_folder, open_storage
 from sweep.storage.locks import LAUNCHER, holders
 from sweep.tracking.experiments import refuse_deleted
 from sweep.tracking.ledger import is_done
+from trainables.errors import choices
 
 
 @dataclass(frozen=True)
 class StorageContents:
-    """What a storage holds."""
-
     recorded: set[str]  # trial ids
     checkpoints: Mapping[str, float]  # trial id → age in seconds
     locks: Mapping[str, str]  # that are held on this machine → by which process
@@ -39,8 +39,6 @@ class StorageContents:
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """One planned trial."""
-
     trial_id: str
     name: str
     outcome: str  # finished, diverged, failed or missing
@@ -68,7 +66,6 @@ class StudyStatus:
 
     @property
     def running(self) -> bool:
-        """As MLflow says."""
         return self.status == "RUNNING"
 
     @cached_property
@@ -115,12 +112,12 @@ def look_at(location: Path | str) -> StorageContents | None:
     return StorageContents(recorded(storage), checkpoint_ages(storage, time.time()), locks)
 
 
-def standings(
+def study_statuses(
     client: MlflowClient,
     study: str | None,
     scale: str | None,
     data: str | None,
-    shelf: StorageContents | None,
+    contents: StorageContents | None,
 ) -> list[StudyStatus]:
     """Of every study that was launched, or of the one; last launched first.
 
@@ -133,26 +130,22 @@ def standings(
         known = [name for name in experiments if name != "Default"]
         raise InputError(f"no study {study!r} in MLflow; {choices(study, known)}")
     chosen = list(experiments.values()) if study is None else [experiments[study]]
-    launched = all_runs(client, chosen, "tags.kind = 'study'") if chosen else []
-    parents = [
-        run
-        for run in launched
-        if scale in (None, run.data.tags.get("scale")) and data in (None, run.data.tags.get("data"))
-    ]
+    launched = all_runs(client, chosen, tag.STUDIES) if chosen else []
+    parents = tag.launched_so(launched, scale, data)
     if not parents and (study, scale, data) != (None, None, None):
         have = sorted(
-            {f"{r.data.tags.get('scale')} on {r.data.tags.get('data')}" for r in launched}
+            {f"{r.data.tags.get(tag.SCALE)} on {r.data.tags.get(tag.DATA)}" for r in launched}
         )
         raise InputError(
             f"{study or 'a study'} was never launched so; there is {', '.join(have) or 'none'}"
         )
-    parents.sort(key=lambda run: run.data.tags.get("launched_at", ""), reverse=True)
-    return [_standing(client, parent, shelf) for parent in parents]
+    parents.sort(key=lambda run: run.data.tags.get(tag.LAUNCHED_AT, ""), reverse=True)
+    return [_status_of(client, parent, contents) for parent in parents]
 
 
-def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) -> StudyStatus:
+def _status_of(client: MlflowClient, parent: Run, contents: StorageContents | None) -> StudyStatus:
     tags = parent.data.tags
-    study, note, plan = tags.get("study", ""), "", None
+    study, note, plan = tags.get(tag.STUDY, ""), "", None
     try:
         plan = read_plan(client, parent)
     except ResultsError as error:
@@ -162,16 +155,16 @@ def _standing(client: MlflowClient, parent: Run, shelf: StorageContents | None) 
     ended = [run.info.end_time for run in done if run.info.end_time]
     return StudyStatus(
         study=study,
-        scale=tags.get("scale", ""),
-        data=tags.get("data", ""),
+        scale=tags.get(tag.SCALE, ""),
+        data=tags.get(tag.DATA, ""),
         run_id=parent.info.run_id,
         status=parent.info.status,
-        launched_at=tags.get("launched_at", ""),
+        launched_at=tags.get(tag.LAUNCHED_AT, ""),
         last_finished=max(ended) / 1000 if ended else None,
-        trials=tuple(_trials(client, plan.trials if plan else (), runs, shelf)),
-        process=_process(study, plan, shelf),
+        trials=tuple(_trials(client, plan.trials if plan else (), runs, contents)),
+        process=_process(study, plan, contents),
         note=note,
-        ended_by=tags.get("ended_by", ""),
+        ended_by=tags.get(tag.ENDED_BY, ""),
     )
 
 
@@ -179,25 +172,25 @@ def _trials(
     client: MlflowClient,
     planned: Sequence[PlannedTrial],
     runs: Mapping[str, Run],
-    shelf: StorageContents | None,
+    contents: StorageContents | None,
 ) -> list[TrialStatus]:
     found = []
     for trial in planned:
         run = runs.get(trial.trial_id)
         outcome = _outcome(client, run)
         tags = run.data.tags if run else {}
-        left = outcome in ("failed", "missing")
+        left = contents if outcome in ("failed", "missing") else None
         found.append(
             TrialStatus(
                 trial_id=trial.trial_id,
                 name=f"{trial.condition or 'control'} #{trial.replicate}",
                 outcome=outcome,
-                error=tags.get("error", "its publication was cut short")
+                error=tags.get(tag.ERROR, "its publication was cut short")
                 if outcome == "failed"
                 else "",
-                node="" if outcome == "missing" else tags.get("node", ""),
-                stored=left and shelf is not None and trial.trial_id in shelf.recorded,
-                checkpoint_age=shelf.checkpoints.get(trial.trial_id) if shelf and left else None,
+                node="" if outcome == "missing" else tags.get(tag.NODE, ""),
+                stored=left is not None and trial.trial_id in left.recorded,
+                checkpoint_age=left.checkpoints.get(trial.trial_id) if left else None,
             )
         )
     return found
@@ -210,9 +203,9 @@ def _outcome(client: MlflowClient, run: Run | None) -> str:
     return "missing" if lost else outcome
 
 
-def _process(study: str, plan: Plan | None, shelf: StorageContents | None) -> str | None:
+def _process(study: str, plan: Plan | None, contents: StorageContents | None) -> str | None:
     """A search has another lock than the study's while it proposes."""
-    locks = shelf.locks if shelf else {}
+    locks = contents.locks if contents else {}
     if study in locks or not (plan and plan.search):
         return locks.get(study)
     return next((pid for name, pid in locks.items() if name.startswith(LAUNCHER)), None)

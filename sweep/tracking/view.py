@@ -9,16 +9,16 @@ import json
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from mlflow.utils.validation import MAX_EXPERIMENT_TAG_VAL_LENGTH
 
+from analysis.results.tags import ARM, CONDITION, OUTCOME, REPLICATE
 from sweep.plan.study import Study
 from sweep.tracking.names import shortened
 
 VIEW = "trials"  # the view's key
 METRICS = ("test_accuracy", "test_ece", "test_nll", "ood_auroc", "seconds_total")
-TAGS = ("arm", "condition", "replicate", "outcome")
+TAGS = (ARM, CONDITION, REPLICATE, OUTCOME)
 
 
 def experiment_tags(study: Study, experiment_id: str) -> dict[str, str]:
-    """Tags of the study's experiment."""
     columns = [f"tags.`{name}`" for name in TAGS] + [f"metrics.`{name}`" for name in METRICS]
     makes = f" After {study.makes}." if study.makes else ""
     note = (

@@ -29,8 +29,6 @@ FETCH = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
 
 @dataclass(frozen=True)
 class Team:
-    """The workers of one trial."""
-
     size: int
     cpus: float  # each
     gpus: float
@@ -68,7 +66,6 @@ def run_by_team(team: Team, trial: Trial, context: RunContext) -> None:
 
 
 def _work(given: Mapping[str, Any]) -> None:
-    """One worker's part."""
     torch.set_num_threads(1)  # as of a worker alone, see `trainables.adapters.tune`
     process = ray.train.get_context()
     trial, context = given["trial"], given["context"]

@@ -72,14 +72,14 @@ def _run(
         return
     # two processes of two threads each are five times slower than of one each, on two cores
     torch.set_num_threads(1)
-    run_trials(group, inputs.of(group[0]), context, reporter.count, reporter.has_left)
+    run_trials(group, inputs.of(group[0]), context, reporter.count, reporter.left.append)
 
 
 class _Reporter:
     def __init__(self) -> None:
         self.seeds = 0  # trials lived
         self._examples: Counter[str] = Counter()  # by trial
-        self._left: list[str] = []
+        self.left: list[str] = []  # trials whose record is stored
         self._sent_at = time.perf_counter()
 
     def count(self, trial_id: str, new: int) -> None:
@@ -87,16 +87,13 @@ class _Reporter:
         if time.perf_counter() - self._sent_at > REPORT_SECONDS:
             self.send()
 
-    def has_left(self, trial_id: str) -> None:
-        self._left.append(trial_id)
-
     def send(self) -> None:
         by_trial = dict(self._examples)
         tune.report(
             {
                 "examples": sum(by_trial.values()),
                 "by_trial": by_trial,
-                "left": list(self._left),
+                "left": list(self.left),
                 "seeds": self.seeds,
             }
         )

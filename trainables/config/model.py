@@ -115,12 +115,10 @@ NAMES = tuple(_FAMILY)
 
 
 def family_of(name: str) -> type[Network]:
-    """The section's class for a network's name."""
     return Own if ":" in name else _FAMILY[name]
 
 
 def kinds_of(name: str) -> tuple[Kind, ...]:
-    """The tasks that a network can be for."""
     return _KINDS.get(family_of(name), ("classification",))
 
 

@@ -310,14 +310,12 @@ class Trial(Frozen):
 
     @property
     def warmup_examples(self) -> int:
-        """Examples the warm-up trains on."""
         if self.warmup is None:
             return 0
         return self.warmup.epochs * self.warmup.steps_per_epoch * self.warmup.batch
 
     @property
     def task_examples(self) -> int:
-        """Examples the task trains on."""
         lone = self.data.examples % self.task.batch == 1
         return self.task.epochs * (self.data.examples - lone)
 

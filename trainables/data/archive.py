@@ -33,7 +33,6 @@ Keys = Mapping[tuple[str, str], str]  # (split, x or y) → key in the archive
 
 
 def from_archive(name: str, path: Path, as_ood: bool = False) -> Source:
-    """The archive at `path`, as the source `name`."""
     with _opened(name, path) as archive:
         stored = [key.removesuffix(".npy") for key in archive.namelist()]
         keys = _keys(name, stored)
@@ -50,7 +49,6 @@ def from_archive(name: str, path: Path, as_ood: bool = False) -> Source:
 def _labelled(
     name: str, archive: ZipFile, keys: Keys, stored: list[str], notes: tuple[str, ...]
 ) -> Source:
-    """With splits and classes."""
     _check_pairs(name, keys, stored)
     arrays = _arrays(name, archive, list(keys.values()))
     given = {

@@ -24,8 +24,6 @@ Channels = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """One split."""
-
     inputs: Tensor  # (n, *shape): uint8 pixels or tokens; or float32 values, used as they are
     labels: Tensor  # (n, *targets), int64, in 0 … classes − 1, or NO_CLASS; see trainables.tasks
 

@@ -52,7 +52,7 @@ def listing(name: str, folder: Path, left_out: Counter[str], links: bool = True)
             left_out["broken links"] += 1
             continue
         if stat.S_ISDIR(mode):
-            if _is_left(path.name):
+            if path.name.startswith(".") or path.name.lower() in _LEFT_BY_SYSTEMS:
                 left_out[f"{shown(path.name)}/"] += 0 if linked else _count(path)
             elif linked and not links:
                 left_out["links to folders"] += 1
@@ -91,10 +91,6 @@ def _unreadable(name: str, path: Path, error: OSError) -> DataError:
         f"{name}: {shown(path)} cannot be read ({error.strerror}); "
         "allow reading it, or move it away"
     )
-
-
-def _is_left(folder: str) -> bool:
-    return folder.startswith(".") or folder.lower() in _LEFT_BY_SYSTEMS
 
 
 def _count(folder: Path) -> int:

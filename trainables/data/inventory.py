@@ -31,7 +31,6 @@ class Inventory:
     notes: tuple[str, ...]  # on what was chosen for the user
 
     def as_json(self) -> dict[str, Any]:
-        """For the plan, with its sentences."""
         return {**asdict(self), "sentences": list(sentences(self))}
 
 

@@ -56,7 +56,6 @@ LABELLED: dict[str, Callable[[Path, str, bool], Stored]] = {
 
 
 def labelled(name: str, root: Path, download: bool) -> Source:
-    """One of `LABELLED`."""
     stored = {split: LABELLED[name](root, split, download) for split in ("train", "test")}
     train, test = (
         images(name, (f"x_{split}", f"y_{split}"), x, y) for split, (x, y, _) in stored.items()

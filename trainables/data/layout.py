@@ -107,7 +107,6 @@ def _split_of(folder: Path) -> str | None:
 
 
 def _splits(name: str, top: Listing) -> dict[str, Path]:
-    """The folders that are named as splits are."""
     found: dict[str, Path] = {}
     for folder in top.folders:
         split = _split_of(folder)
@@ -320,6 +319,5 @@ def _check_classes(name: str, splits: dict[str, Files], folders: dict[str, Path]
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first few names."""
     few = ", ".join(shown(label) for label in names[:4])
     return few if len(names) <= 4 else f"{few} and {len(names) - 4} more"

@@ -157,7 +157,6 @@ def regions(height: int, width: int) -> dict[Split, list[Box]]:
 
 
 def whole(picture: Tensor) -> Box:
-    """All of a photograph (3, height, width)."""
     return Box(0, picture.shape[1], 0, picture.shape[2])
 
 

@@ -63,8 +63,7 @@ def load(
     check_name(name)
     kind, _, path = name.partition(":")
     if kind in FILES and path:
-        where = Path(path).expanduser()
-        return _ood(kind, name, where, size) if as_ood else _from_path(kind, name, where, side)
+        return _from_path(kind, name, Path(path).expanduser(), side, as_ood, size)
     if name in SHIPPED:
         source: Source = SHIPPED[name]()
         return source
@@ -72,21 +71,15 @@ def load(
     return from_torchvision(name, home, download, side)
 
 
-def _from_path(kind: str, name: str, path: Path, side: int | None) -> Source:
+def _from_path(
+    kind: str, name: str, path: Path, side: int | None, as_ood: bool, size: tuple[int, int] | None
+) -> Source:
     match kind:
         case "npz":
-            return from_archive(name, path)
+            return from_archive(name, path, as_ood)
+        case "folder" if as_ood:
+            return ood_from_folder(name, path, None if size is None else (size[1], size[0]))
         case "folder":
             return from_folder(name, path, side)
-        case _:
-            return from_text(name, path)
-
-
-def _ood(kind: str, name: str, path: Path, size: tuple[int, int] | None) -> Source:
-    match kind:
-        case "npz":
-            return from_archive(name, path, as_ood=True)
-        case "folder":
-            return ood_from_folder(name, path, None if size is None else (size[1], size[0]))
         case _:
             return from_text(name, path)

@@ -41,26 +41,9 @@ TOKENS = tuple(ascii(chr(byte))[1:-1] for byte in range(256))
 
 # one file each in every version of Python from 3.11 on, and written by hand
 MODULES = (
-    "argparse",
-    "ast",
-    "bisect",
-    "calendar",
-    "configparser",
-    "csv",
-    "dataclasses",
-    "difflib",
-    "fractions",
-    "functools",
-    "inspect",
-    "ipaddress",
-    "optparse",
-    "pickle",
-    "random",
-    "shutil",
-    "statistics",
-    "subprocess",
-    "textwrap",
-    "typing",
+    *("argparse", "ast", "bisect", "calendar", "configparser", "csv", "dataclasses", "difflib"),
+    *("fractions", "functools", "inspect", "ipaddress", "optparse", "pickle", "random", "shutil"),
+    *("statistics", "subprocess", "textwrap", "typing"),
 )
 
 
@@ -83,7 +66,6 @@ def text_ood() -> Source:
 
 
 def from_text(name: str, path: Path) -> Source:
-    """The text file at `path`, as the source `name`."""
     try:
         length = path.stat().st_size
         # its bytes, windows of them, and 8 bytes for every target

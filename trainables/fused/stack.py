@@ -33,8 +33,6 @@ State = dict[str, Tensor]
 
 
 class Stack:
-    """K networks as one."""
-
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         """networks: whose tensors become views of the stack's."""
         self._networks = tuple(networks)
@@ -44,7 +42,6 @@ class Stack:
         self._optimizer: _StackedOptimizer | None = None
 
     def make(self, passes: Sequence[Request]) -> list[Outputs]:
-        """A pass of each network, all of one kind."""
         epochs = [one for one in passes if isinstance(one, Epoch)]
         return (
             self._train(epochs)
@@ -91,7 +88,6 @@ class Stack:
         return [outputs_of(pairs) for pairs in parts]
 
     def _forward(self, parameters: State, buffers: State, inputs: Tensor) -> Tensor:
-        """Of one network."""
         logits: Tensor = functional_call(self._template, (parameters, buffers), (inputs,))
         return logits
 

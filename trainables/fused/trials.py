@@ -166,7 +166,6 @@ class _Group:
         return tuple(sorted(i for i, w in self._waiting.items() if w.kind == first.kind))
 
     def _make(self, members: tuple[int, ...], passes: list[Request]) -> list[Outputs]:
-        """What comes of each pass."""
         if members not in self._stacks:
             others = self._stacks.items()
             self._stacks = {m: stack for m, stack in others if not set(m) & set(members)}

@@ -24,8 +24,6 @@ class TrialInputs:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the trials of a plan are made from."""
-
     sources: Mapping[str, Source]  # decoded data sets, by name
     weights: Mapping[str, State]  # by digest
 

@@ -22,8 +22,6 @@ PHASES = ("warmup", "task")
 
 @dataclass(frozen=True)
 class Phase:
-    """How the network is trained, epoch by epoch."""
-
     name: str
     epochs: int
     optimizer: torch.optim.Optimizer | None  # None: no weight is trained
@@ -96,7 +94,6 @@ def trained_part(network: nn.Module, part: str) -> Iterator[None]:
 
 
 def _trained(network: nn.Module, part: str) -> list[nn.Parameter]:
-    """The parameters that a warm-up trains."""
     match part:
         case "head":
             return list(head(network).parameters())

@@ -90,7 +90,6 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result may depend on."""
     names = ("torch", "torchvision", "numpy", "scikit-image", "scikit-learn")
     return {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in names

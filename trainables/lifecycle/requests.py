@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch of training."""
-
     network: nn.Module  # as `workers.in_step` has it
     optimizer: torch.optim.Optimizer | None  # None: no weight is trained
     settings: Optimizer  # the optimizer's
@@ -52,8 +50,6 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A network's predictions for a split."""
-
     network: nn.Module
     split: Split
     workers: Workers = ALONE
@@ -76,8 +72,6 @@ Request = Epoch | Predictions
 
 @dataclass(frozen=True)
 class Completed:
-    """What came of a pass."""
-
     outputs: Outputs
     seconds: float  # that it took; of several networks' together, this one's share
 

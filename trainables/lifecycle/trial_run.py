@@ -12,7 +12,7 @@ do, for those who run several together.
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -93,34 +93,26 @@ def trial_requests(
     return key
 
 
+@dataclass(eq=False)
 class TrialRun:
-    """A trial that is being run."""
+    trial: Trial
+    network: nn.Module
+    data: TaskData
+    context: RunContext
+    on_examples: OnExamples
+    workers: Workers
+    progress: Progress = field(default_factory=Progress)
+    outputs: dict[str, Outputs] = field(default_factory=dict)  # of the latest measurement
+    waited: float = 0.0  # seconds, for others
 
-    def __init__(
-        self,
-        trial: Trial,
-        network: nn.Module,
-        data: TaskData,
-        context: RunContext,
-        on_examples: OnExamples,
-        workers: Workers,
-    ) -> None:
-        self.trial = trial
-        self.network = network
-        self.data = data
-        self.context = context
-        self.storage, self.device = context.storage, context.device
-        self.on_examples = on_examples
-        self.workers = workers
-        self.progress = Progress()
-        self.outputs: dict[str, Outputs] = {}  # of the latest measurement
-        self.checkpoint_key = checkpoint_key(trial, self.device)
+    def __post_init__(self) -> None:
+        self.storage, self.device = self.context.storage, self.context.device
+        self.checkpoint_key = checkpoint_key(self.trial, self.device)
         self.checkpoint_at = time.perf_counter()
-        self.waited = 0.0  # seconds, for others
         # then nothing of it is stored on the way: it is trained in one go
-        self.stateful = trial.model.facts.stateful
-        probed_or_kept = trial.probes or (trial.warmup and trial.warmup.keep)
-        self.untrained = _copied(network.state_dict()) if probed_or_kept else {}
+        self.stateful = self.trial.model.facts.stateful
+        probed_or_kept = self.trial.probes or (self.trial.warmup and self.trial.warmup.keep)
+        self.untrained = _copied(self.network.state_dict()) if probed_or_kept else {}
 
     def record(self) -> Requests[bytes]:
         """Run to the end, and say what came of it."""

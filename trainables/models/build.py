@@ -1,6 +1,6 @@
 """From a trial's model section to an untrained network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -48,8 +48,9 @@ def build(trial: Trial, device: torch.device, weights: State | None = None) -> n
         NetworkError: the network cannot be made, or the weights are not its own.
     """
     model, seed = trial.model, trial.seed
-    if isinstance(model, Own):
-        _check_code(model)
+    # it is imported before anything is seeded for the network
+    if isinstance(model, Own) and code_digest(model.name) != model.facts.code:
+        raise NetworkError(f"model: {model.name} is not the code that was planned; launch again")
     with global_state(seed, "construction", device):
         network = _construct(model, trial.facts.shape, trial.facts.classes)
     if model.facts.head is not None:
@@ -86,35 +87,24 @@ class Autocast(nn.Module):
         return logits.float()
 
 
-def _check_code(model: Own) -> None:
-    """Import the factory, before anything is seeded for the network, and see that it is the one."""
-    if code_digest(model.name) != model.facts.code:
-        raise NetworkError(f"model: {model.name} is not the code that was planned; launch again")
+# called with the section's own fields by their names
+_MAKERS: Mapping[type[Network], Callable[..., nn.Module]] = {
+    Mlp: mlp,
+    ViT: vit,
+    UNet: unet,
+    Transformer: transformer,
+}
 
 
 def _construct(model: Network, shape: Shape, classes: int) -> nn.Module:
     match model:
-        case Mlp():
-            return mlp(shape, classes, model.depth, model.width, model.feedback_alignment)
+        case Own():
+            return own(model.name, shape, classes, model.arguments)
         case ResNet():
             return resnet(shape, classes, int(model.name.removeprefix("resnet")), model.stem)
         case DenseNet():
             return densenet(shape, classes, int(model.name.removeprefix("densenet")), model.stem)
-        case ViT():
-            return vit(
-                shape,
-                classes,
-                model.depth,
-                model.width,
-                model.heads,
-                model.mlp_width,
-                model.patch,
-                model.dropout,
-            )
-        case UNet():
-            return unet(shape, classes, model.width, model.depth)
-        case Transformer():
-            return transformer(shape, classes, model.depth, model.width, model.heads, model.dropout)
-        case Own():
-            return own(model.name, shape, classes, model.arguments)
+        case Mlp() | ViT() | UNet() | Transformer():
+            sizes = model.model_dump(exclude=set(Built.model_fields))
+            return _MAKERS[type(model)](shape, classes, **sizes)
     raise TypeError(f"no network for {type(model).__name__}")

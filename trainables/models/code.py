@@ -186,7 +186,6 @@ def _is_installed(path: Path) -> bool:
 
 
 def _is_library(path: Path) -> bool:
-    """Whether it is of Python's own library."""
     return not _is_installed(path) and any(
         path.resolve().is_relative_to(library) for library in _LIBRARIES
     )

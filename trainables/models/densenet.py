@@ -48,9 +48,8 @@ def densenet(
     width = 2 * growth  # of the first convolution
     network: nn.Module = DenseNet(growth, blocks, width, num_classes=classes)
     features = network.get_submodule("features")
+    kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
+    features.conv0 = nn.Conv2d(shape[0], width, kernel, stride, kernel // 2, bias=False)
     if stem == "cifar":
-        features.conv0 = nn.Conv2d(shape[0], width, 3, padding=1, bias=False)
         features.pool0 = nn.Identity()
-    else:
-        features.conv0 = nn.Conv2d(shape[0], width, 7, stride=2, padding=3, bias=False)
     return network

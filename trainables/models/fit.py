@@ -18,11 +18,7 @@ class PassError(NetworkError):
 
 
 def fits(
-    network: nn.Module,
-    kind: Kind,
-    shape: Shape,
-    classes: int,
-    device: torch.device | str = "cpu",
+    network: nn.Module, kind: Kind, shape: Shape, classes: int, device: torch.device | str = "cpu"
 ) -> None:
     """Pass two random examples through the network, and one, in eval mode; it is left as it was.
 

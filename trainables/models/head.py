@@ -36,7 +36,6 @@ def named_head(network: nn.Module) -> tuple[str, Layer]:
 
 
 def mark_head(network: nn.Module, name: str) -> None:
-    """Let the layer of that name be the head."""
     setattr(network.get_submodule(name), _MARK, True)
 
 

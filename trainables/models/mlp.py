@@ -16,11 +16,7 @@ from trainables.models.feedback import FeedbackLinear
 
 
 def mlp(
-    shape: tuple[int, ...],
-    classes: int,
-    depth: int,
-    width: int,
-    feedback_alignment: bool = False,
+    shape: tuple[int, ...], classes: int, depth: int, width: int, feedback_alignment: bool = False
 ) -> nn.Sequential:
     """(n, *shape) → logits (n, classes); inputs are flattened.
 

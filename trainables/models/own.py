@@ -11,7 +11,6 @@ goes by its digest into a trial's id, see `trainables.models.code`.
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from itertools import chain
 from types import ModuleType
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from trainables.errors import choices
 from trainables.seeds import global_state
 from trainables.tasks import Shape
 
@@ -91,7 +91,10 @@ def _factory(name: str) -> Any:
     module = module_of(name)
     wanted = name.partition(":")[2]
     if not hasattr(module, wanted):
-        raise NetworkError(f"model: {name}: no such attribute; {_choices(wanted, module)}")
+        known = [
+            n for n, value in vars(module).items() if not n.startswith("_") and callable(value)
+        ]
+        raise NetworkError(f"model: {name}: no such attribute; {choices(wanted, known)}")
     factory = getattr(module, wanted)
     if not callable(factory):
         raise NetworkError(
@@ -124,10 +127,3 @@ def module_of(name: str) -> ModuleType:
             f"model: {name}: importing {path} raises {in_a_line(error)}; "
             f"it must import in this environment, as `python -c 'import {path}'` shows"
         ) from error
-
-
-def _choices(wanted: str, module: ModuleType) -> str:
-    known = [name for name in vars(module) if not name.startswith("_")]
-    callables = [name for name in known if callable(getattr(module, name))]
-    close = get_close_matches(wanted, callables, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(callables) or 'none'}"

@@ -38,9 +38,8 @@ def resnet(
 
     block = BasicBlock if layers < 50 else Bottleneck
     network: nn.Module = ResNet(block, _BLOCKS[layers], num_classes=classes)
+    kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
+    network.conv1 = nn.Conv2d(shape[0], 64, kernel, stride, kernel // 2, bias=False)
     if stem == "cifar":
-        network.conv1 = nn.Conv2d(shape[0], 64, 3, padding=1, bias=False)
         network.maxpool = nn.Identity()
-    else:
-        network.conv1 = nn.Conv2d(shape[0], 64, 7, stride=2, padding=3, bias=False)
     return network

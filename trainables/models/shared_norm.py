@@ -88,9 +88,7 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        total = gradient.clone()
-        dist.all_reduce(total)
-        return total
+        return _Sum.forward(ctx, gradient)
 
 
 def _summed(values: Tensor) -> Tensor:

@@ -28,8 +28,6 @@ ROUNDING = {"cpu": 1e-3, "cuda": 5e-2}
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of trying a network."""
-
     trial: Trial  # with what was found out in its network's facts
     notes: tuple[str, ...] = ()  # what the user should know, in sentences
 

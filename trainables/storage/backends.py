@@ -12,15 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 UNFINISHED, DAMAGED = ".unfinished-", ".damaged-"  # how the names of what is no object begin
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What lies under a name."""
-
     name: str
     size: int  # bytes
     modified: float  # seconds since 1970
@@ -31,35 +29,12 @@ class Listed:
         return self.name.rpartition("/")[2]
 
 
-class Objects(Protocol):
-    """Named bytes."""
-
-    def write(self, name: str, content: bytes) -> None:
-        """Atomically and durably; an OSError leaves under the name what was there."""
-
-    def read(self, name: str) -> bytes | None:
-        """None where there is nothing of that name."""
-
-    def has(self, name: str) -> bool: ...
-
-    def listed(self, folder: str) -> list[Listed]:
-        """Everything below, in order of the names; also what is no object."""
-
-    def delete(self, name: str) -> None:
-        """Where it is there."""
-
-    def rename(self, name: str, new: str) -> None:
-        """Where it is there; another may be faster."""
-
-    def touch(self, name: str) -> None:
-        """It has been of use now, for a cleaner that goes by age."""
-
-    def place(self, name: str) -> str:
-        """Where it is, for a person to read."""
-
-
 class Folder:
-    """Files below a local folder; on a cluster, one that all nodes share."""
+    """Files below a local folder; on a cluster, one that all nodes share.
+
+    `Bucket` promises the same: a write that fails, with an OSError, leaves under the name what was
+    there, and deletes and renames are of what is there, for others may be faster.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -80,6 +55,7 @@ class Folder:
             raise
 
     def read(self, name: str) -> bytes | None:
+        """None where there is nothing of that name."""
         try:
             return (self.root / name).read_bytes()
         except FileNotFoundError:
@@ -89,6 +65,7 @@ class Folder:
         return (self.root / name).is_file()
 
     def listed(self, folder: str) -> list[Listed]:
+        """Everything below, in order of the names; also what is no object."""
         found = []
         for path in sorted((self.root / folder).rglob("*")):
             with contextlib.suppress(FileNotFoundError):  # its trial has just finished
@@ -106,6 +83,7 @@ class Folder:
             os.replace(self.root / name, self.root / new)
 
     def touch(self, name: str) -> None:
+        """It has been of use now, for a cleaner that goes by age."""
         with contextlib.suppress(OSError):  # a folder of somebody else's
             os.utime(self.root / name)
 

@@ -7,7 +7,6 @@ from trainables.storage.storage import CHECKPOINTS, RECORDS, WARMUPS
 
 
 def record_key(trial_id: str) -> str:
-    """Where a trial's record is stored."""
     return f"{RECORDS}/{trial_id}"
 
 
@@ -22,5 +21,4 @@ def warmup_key(trial: Trial, device: torch.device) -> str:
 
 
 def checkpoint_key(trial: Trial, device: torch.device) -> str:
-    """Where an unfinished trial is stored."""
     return f"{CHECKPOINTS}/{device.type}/{trial.trial_id}"

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from trainables.errors import StorageError
-from trainables.storage.backends import DAMAGED, Bucket, Folder, Listed, Objects
+from trainables.storage.backends import DAMAGED, Bucket, Folder, Listed
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Storage:
             root: a folder, or an URL such as `s3://bucket/prefix`.
         """
         self.root = root if is_url(root) else Path(root)
-        self._objects: Objects = Bucket(str(root)) if is_url(root) else Folder(Path(root))
+        self._objects = Bucket(str(root)) if is_url(root) else Folder(Path(root))
 
     def __reduce__(self) -> tuple[type["Storage"], tuple[Path | str]]:
         """In another process it is opened anew, with the credentials there."""
@@ -83,7 +83,6 @@ class Storage:
         return self._objects.listed(_checked(kind))
 
     def discard(self, listed: Listed) -> None:
-        """Remove what was listed, where it is still there."""
         self._objects.delete(listed.name)
 
     def touch(self, key: str) -> None:
@@ -91,7 +90,6 @@ class Storage:
         self._objects.touch(_checked(key))
 
     def delete(self, key: str) -> None:
-        """Remove the object, where there is one."""
         self._objects.delete(_checked(key))
 
 

@@ -55,7 +55,6 @@ class Workers:
 
     @property
     def leads(self) -> bool:
-        """Whether it is the one that writes."""
         return self.rank == 0
 
     def prepared(self, network: nn.Module, device: torch.device) -> nn.Module:
@@ -96,7 +95,6 @@ class Workers:
         return every
 
     def broadcast(self, value: T) -> T:
-        """The first worker's value."""
         if self.size == 1:
             return value
         values = [value]

@@ -178,6 +178,5 @@ def middle(labels: Tensor) -> Tensor | None:
 
 
 def outputs_of(pairs: Iterable[tuple[Tensor, Tensor]]) -> Outputs:
-    """All (logits, labels) in a row."""
     logits, labels = zip(*pairs, strict=True)
     return Outputs(torch.cat(logits).cpu(), torch.cat(labels).cpu())

@@ -8,7 +8,7 @@ import pytest
 
 from sweep.cli.main import run_command
 from sweep.errors import InputError
-from sweep.run.events import Log, ending
+from sweep.run.events import Log, logged
 
 
 def lines_of(path):
@@ -94,10 +94,9 @@ def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
 )
 def test_whatever_ends_a_command_its_last_line_and_its_exit_code_agree(tmp_path, error, code, said):
     def fail():
-        with ending(tmp_path / "log"):
-            raise error
+        raise error
 
-    assert run_command("test", fail, "interrupted") == code
+    assert run_command("test", lambda: logged(tmp_path / "log", fail), "interrupted") == code
     (line,) = lines_of(tmp_path / "log")
     assert (line["event"], line["code"], line["error"]) == ("ended", code, said)
 

@@ -61,7 +61,7 @@ def test_the_shortest_trial_makes_a_warm_up_and_those_that_share_it_come_last(pl
     assert [p.replicate for p in work.to_run] == sorted(p.replicate for p in plan.trials)
     assert work.warmups == {p.trial_id: warmup_key(p.trial, CPU) for p in warmed}
     tasks = sum(planned.trial.task_examples for planned in plan.trials)
-    assert work.examples_to_train == tasks + 3 * 512
+    assert sum(work.examples.values()) == tasks + 3 * 512
 
 
 def test_a_stored_warm_up_need_not_be_computed_by_anyone(plan, tmp_path):
@@ -89,7 +89,7 @@ def test_the_time_left_follows_the_pace_of_finished_runs(plan, tmp_path):
     paced = run()
     paced.data.metrics.update(seconds_total=2.0, examples_warmup=300.0, examples_task=100.0)
     paced.data.params.update({one.key: one.value for one in parameters(plan.trials[0].trial)})
-    expected = work.examples_to_train * 2 / 400
+    expected = sum(work.examples.values()) * 2 / 400
     assert seconds_from_runs(work, [paced, run()]) == pytest.approx(expected)
     assert seconds_from_runs(work, []) is None
 

@@ -49,7 +49,7 @@ class Bench:
         self.url = f"sqlite:///{folder}/search.db"
 
     @contextmanager
-    def proposer(
+    def ask_tell(
         self,
         deadline: float | None = None,
         worth: Worth | None = None,
@@ -74,7 +74,7 @@ class Bench:
             make_sampler(search.sampler, search.seed),
             make_pruner(search.stopping, search.stop_after),
         ) as store:
-            proposer = AskTell(
+            ask_tell = AskTell(
                 search=search,
                 space=self.space,
                 store=store,
@@ -83,7 +83,7 @@ class Bench:
                 budget=search.trials,
                 deadline=deadline,
             )
-            asked = proposer.ask
+            asked = ask_tell.ask
 
             def ask() -> RunningProposal | None:
                 live = asked()
@@ -92,8 +92,8 @@ class Bench:
                         values[member.trial_id] = (live.params, member.seed)
                 return live
 
-            proposer.ask = ask  # type: ignore[method-assign]
-            yield proposer
+            ask_tell.ask = ask  # type: ignore[method-assign]
+            yield ask_tell
 
 
 def standard(params: dict[str, Any], seed: int) -> float:
@@ -115,18 +115,18 @@ def record(ece: float, accuracy: float, status: str = "finished") -> SimpleNames
     )
 
 
-def run(proposer: AskTell, live: RunningProposal) -> Any:
+def run(ask_tell: AskTell, live: RunningProposal) -> Any:
     """The proposal, seed by seed, until it is ended."""
     for seeds in range(1, len(live.members) + 1):
-        proposer.seeds_done(live.number, seeds)
+        ask_tell.seeds_done(live.number, seeds)
         if live.ended:
             break
-    return proposer.finished(live.number)
+    return ask_tell.finished(live.number)
 
 
-def run_all(proposer: AskTell) -> None:
-    while (live := proposer.ask()) is not None:
-        run(proposer, live)
+def run_all(ask_tell: AskTell) -> None:
+    while (live := ask_tell.ask()) is not None:
+        run(ask_tell, live)
 
 
 @pytest.fixture

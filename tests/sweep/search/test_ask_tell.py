@@ -19,31 +19,31 @@ from sweep.search.settings import parse_search
 FEW = {"warmup.noise.distribution": ["gaussian", "pink", "laplace"]}
 
 
-def params_of(proposer):
-    return [p.params for p in proposer.proposals()]
+def params_of(ask_tell):
+    return [p.params for p in ask_tell.proposals()]
 
 
-def states(proposer):
-    return [t.state for t in proposer.store.study.get_trials()]
+def states(ask_tell):
+    return [t.state for t in ask_tell.store.study.get_trials()]
 
 
 # The order of things
 
 
 def test_the_base_is_first_and_the_budget_is_kept(bench, driver):
-    with bench().proposer() as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        found = proposer.proposals()
+    with bench().ask_tell() as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        found = ask_tell.proposals()
     assert found[0].params == {"warmup.noise.std": 1.0}
     assert [p.number for p in found] == list(range(8))
     assert {p.state for p in found} == {"finished"}
 
 
 def test_a_value_is_the_mean_over_seeds_of_validation_ece(bench, driver):
-    with bench(trials=1).proposer() as proposer:
-        proposer.begin()
-        proposal = driver.run(proposer, proposer.ask())
+    with bench(trials=1).ask_tell() as ask_tell:
+        ask_tell.begin()
+        proposal = driver.run(ask_tell, ask_tell.ask())
     expected = np.mean([0.02 * seed + math.log(2) / 10 for seed in range(3)])
     assert proposal.means == pytest.approx((expected,), abs=1e-4)
 
@@ -52,10 +52,10 @@ def test_the_same_seed_proposes_the_same_and_another_seed_something_else(bench, 
     found = []
     for seed in (3, 3, 4):
         one = bench(seed=seed, trials=14)
-        with one.proposer() as proposer:
-            proposer.begin()
-            driver.run_all(proposer)
-            found.append(params_of(proposer))
+        with one.ask_tell() as ask_tell:
+            ask_tell.begin()
+            driver.run_all(ask_tell)
+            found.append(params_of(ask_tell))
         (one.folder / "search.db").unlink()
     assert found[0] == found[1]
     assert found[0][1:] != found[2][1:]
@@ -63,47 +63,47 @@ def test_the_same_seed_proposes_the_same_and_another_seed_something_else(bench, 
 
 def test_a_search_that_stops_and_goes_on_proposes_what_one_that_does_not_would(bench, driver):
     whole = bench(trials=14)
-    with whole.proposer() as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        expected = params_of(proposer)
+    with whole.ask_tell() as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        expected = params_of(ask_tell)
     (whole.folder / "search.db").unlink()
     for trials in (5, 11, 14):
-        with bench(trials=trials).proposer() as proposer:
-            proposer.begin()
-            driver.run_all(proposer)
-            assert params_of(proposer) == expected[:trials]
+        with bench(trials=trials).ask_tell() as ask_tell:
+            ask_tell.begin()
+            driver.run_all(ask_tell)
+            assert params_of(ask_tell) == expected[:trials]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp", "random"])
 def test_every_sampler_gets_near_the_optimum(bench, driver, sampler):
-    with bench(sampler=sampler, trials=25).proposer() as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        chosen = proposer.best()
+    with bench(sampler=sampler, trials=25).ask_tell() as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        chosen = ask_tell.best()
     assert chosen.params["warmup.noise.std"] == pytest.approx(0.5, rel=0.5)
 
 
 def test_nothing_is_proposed_twice_and_an_exhausted_space_ends_the_search(bench, driver):
-    with bench(space=FEW, trials=20).proposer() as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        tried = [p["warmup.noise.distribution"] for p in params_of(proposer)]
+    with bench(space=FEW, trials=20).ask_tell() as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        tried = [p["warmup.noise.distribution"] for p in params_of(ask_tell)]
     assert sorted(tried) == ["gaussian", "laplace", "pink"]
 
 
 def test_what_is_running_is_not_proposed_again(bench):
-    with bench(space=FEW, trials=20).proposer() as proposer:
-        proposer.begin()
-        live = [proposer.ask() for _ in range(3)]
+    with bench(space=FEW, trials=20).ask_tell() as ask_tell:
+        ask_tell.begin()
+        live = [ask_tell.ask() for _ in range(3)]
         assert len({one.members[0].trial_id for one in live}) == 3
-        assert proposer.ask() is None
+        assert ask_tell.ask() is None
 
 
 def test_no_proposal_is_made_after_the_deadline(bench):
-    with bench().proposer(deadline=time.monotonic() - 1) as proposer:
-        proposer.begin()
-        assert proposer.ask() is None
+    with bench().ask_tell(deadline=time.monotonic() - 1) as ask_tell:
+        ask_tell.begin()
+        assert ask_tell.ask() is None
 
 
 # What becomes of a proposal
@@ -113,32 +113,32 @@ def test_a_diverged_network_ends_a_proposal_and_it_is_never_the_best(bench, driv
     def worth(params, seed):
         return math.nan if params["warmup.noise.std"] == 1.0 and seed == 1 else 0.3
 
-    with bench(trials=3).proposer(worth=worth) as proposer:
-        proposer.begin()
-        first = driver.run(proposer, proposer.ask())
-        driver.run_all(proposer)
+    with bench(trials=3).ask_tell(worth=worth) as ask_tell:
+        ask_tell.begin()
+        first = driver.run(ask_tell, ask_tell.ask())
+        driver.run_all(ask_tell)
         assert (first.state, first.seeds, first.means) == ("diverged", 2, ())
-        assert proposer.best().number != first.number
-        assert states(proposer)[0] == TrialState.PRUNED
+        assert ask_tell.best().number != first.number
+        assert states(ask_tell)[0] == TrialState.PRUNED
 
 
 def test_too_much_lost_accuracy_is_a_missed_constraint_that_the_sampler_knows_of(bench, driver):
     def accuracy(params, seed):  # of the control .5: the base gains, what is best in ECE loses
         return 0.52 if params["warmup.noise.std"] >= 0.9 else 0.47
 
-    with bench(accuracy_drop=0.01, trials=12).proposer(accuracy=accuracy) as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        found = proposer.proposals()
-        told = proposer.store.study.get_trials()
+    with bench(accuracy_drop=0.01, trials=12).ask_tell(accuracy=accuracy) as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        found = ask_tell.proposals()
+        told = ask_tell.store.study.get_trials()
     for proposal, trial in zip(found, told, strict=True):
         loses = proposal.params["warmup.noise.std"] < 0.9
         assert proposal.violation == pytest.approx(0.02 if loses else 0, abs=1e-9)
         assert proposal.eligible == (not loses)
         assert trial.constraints["accuracy"] == pytest.approx(0.02 if loses else -0.03, abs=1e-9)
     assert any(p.violation for p in found)
-    assert proposer.search.objectives == ["ece"]
-    assert best(found, proposer.search).params["warmup.noise.std"] >= 0.9
+    assert ask_tell.search.objectives == ["ece"]
+    assert best(found, ask_tell.search).params["warmup.noise.std"] >= 0.9
 
 
 def test_a_clearly_worse_proposal_is_stopped_after_two_seeds(bench, driver):
@@ -151,31 +151,31 @@ def test_a_clearly_worse_proposal_is_stopped_after_two_seeds(bench, driver):
             chosen[std] = next(values)
         return chosen[std]
 
-    with bench(stopping="median").proposer(worth=worth) as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        found = proposer.proposals()
-        told = proposer.store.study.get_trials()
+    with bench(stopping="median").ask_tell(worth=worth) as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        found = ask_tell.proposals()
+        told = ask_tell.store.study.get_trials()
     assert [p.state for p in found] == ["finished"] * 6 + ["stopped", "finished"]
     assert (found[6].seeds, told[6].state) == (2, TrialState.PRUNED)
     assert sorted(told[6].intermediate_values) == [1, 2]
 
 
 def test_a_failed_proposal_counts_and_comes_again_with_the_next_launch(bench, driver):
-    with bench(trials=3).proposer() as proposer:
-        proposer.begin()
-        proposer.failed(proposer.ask().number, "Traceback\nOSError: no space")
-        driver.run_all(proposer)
-        assert [p.state for p in proposer.proposals()] == ["failed", "finished", "finished"]
-        failed = proposer.proposals()[0]
+    with bench(trials=3).ask_tell() as ask_tell:
+        ask_tell.begin()
+        ask_tell.failed(ask_tell.ask().number, "Traceback\nOSError: no space")
+        driver.run_all(ask_tell)
+        assert [p.state for p in ask_tell.proposals()] == ["failed", "finished", "finished"]
+        failed = ask_tell.proposals()[0]
         assert "no space" in failed.error
-    with bench(trials=3).proposer() as proposer:
-        proposer.begin()
-        again = proposer.ask()
+    with bench(trials=3).ask_tell() as ask_tell:
+        ask_tell.begin()
+        again = ask_tell.ask()
         assert again.params == failed.params
-        driver.run(proposer, again)
-        assert [p.state for p in proposer.proposals()] == ["finished"] * 3
-        assert proposer.ask() is None
+        driver.run(ask_tell, again)
+        assert [p.state for p in ask_tell.proposals()] == ["finished"] * 3
+        assert ask_tell.ask() is None
 
 
 # Several launchers
@@ -199,20 +199,20 @@ def test_a_proposal_of_a_launcher_that_was_killed_comes_again_at_once(bench, dri
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == -9, done.stderr
-    with one.proposer() as proposer:
-        (orphan,) = proposer.store.study.get_trials()
+    with one.ask_tell() as ask_tell:
+        (orphan,) = ask_tell.store.study.get_trials()
         assert orphan.state == TrialState.RUNNING
-        proposer.begin()
-        again = proposer.ask()
+        ask_tell.begin()
+        again = ask_tell.ask()
         assert again.params == orphan.params
-        driver.run(proposer, again)
-        driver.run_all(proposer)
-        assert len(proposer.proposals()) == 4
-        assert TrialState.RUNNING not in states(proposer)
+        driver.run(ask_tell, again)
+        driver.run_all(ask_tell)
+        assert len(ask_tell.proposals()) == 4
+        assert TrialState.RUNNING not in states(ask_tell)
 
 
 def test_a_proposal_of_a_launcher_that_lives_is_left_alone(bench):
-    with bench().proposer() as one, bench().proposer() as two:
+    with bench().ask_tell() as one, bench().ask_tell() as two:
         one.begin()
         theirs = one.ask()
         two.begin()
@@ -221,14 +221,14 @@ def test_a_proposal_of_a_launcher_that_lives_is_left_alone(bench):
 
 
 def test_two_launchers_share_the_budget_and_repeat_nothing(bench, driver):
-    with bench(trials=9).proposer() as one, bench(trials=9).proposer() as two:
+    with bench(trials=9).ask_tell() as one, bench(trials=9).ask_tell() as two:
         one.begin()
         two.begin()
-        for proposer in itertools.cycle((one, two)):
-            live = proposer.ask()
+        for ask_tell in itertools.cycle((one, two)):
+            live = ask_tell.ask()
             if live is None:
                 break
-            driver.run(proposer, live)
+            driver.run(ask_tell, live)
         assert one.ask() is None
         assert two.ask() is None
         tried = [tuple(p.items()) for p in params_of(one)]
@@ -236,7 +236,7 @@ def test_two_launchers_share_the_budget_and_repeat_nothing(bench, driver):
 
 
 def test_of_two_that_ask_for_the_last_one_at_once_one_gets_nothing(bench, driver, monkeypatch):
-    with bench(trials=2).proposer() as one, bench(trials=2).proposer() as two:
+    with bench(trials=2).ask_tell() as one, bench(trials=2).ask_tell() as two:
         one.begin()
         driver.run(one, one.ask())
         monkeypatch.setattr(type(two), "over", False)  # it looked just before `one` asked
@@ -246,13 +246,13 @@ def test_of_two_that_ask_for_the_last_one_at_once_one_gets_nothing(bench, driver
 
 
 def test_what_is_given_up_comes_again(bench):
-    with bench().proposer() as proposer:
-        proposer.begin()
-        live = proposer.ask()
-        proposer.give_up()
-        assert not proposer.running
-        assert proposer.ask().params == live.params
-        assert len(proposer.proposals()) == 1
+    with bench().ask_tell() as ask_tell:
+        ask_tell.begin()
+        live = ask_tell.ask()
+        ask_tell.give_up()
+        assert not ask_tell.running
+        assert ask_tell.ask().params == live.params
+        assert len(ask_tell.proposals()) == 1
 
 
 # Choosing
@@ -292,20 +292,20 @@ def test_the_field_that_matters_is_the_important_one(bench, driver):
         "warmup.optimizer.weight_decay": {"low": 0.0, "high": 0.01},
     }
     one = bench(space=space, trials=25, sampler="random")
-    with one.proposer() as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        shares = importances(proposer.store.study, one.search)
+    with one.ask_tell() as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        shares = importances(ask_tell.store.study, one.search)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares["warmup.noise.std"] > 0.8
 
 
 def test_optuna_itself_opens_the_history(bench, driver):
     one = bench(trials=3)
-    with one.proposer() as proposer:
-        proposer.begin()
-        driver.run_all(proposer)
-        value = proposer.best().means[0]
+    with one.ask_tell() as ask_tell:
+        ask_tell.begin()
+        driver.run_all(ask_tell)
+        value = ask_tell.best().means[0]
     study = optuna.load_study(study_name="bench", storage=one.url)
     assert study.best_value == value
 
@@ -332,7 +332,7 @@ def test_the_environment_may_name_it_and_sqlite_in_the_storage_is_the_default(
 def test_a_database_that_does_not_answer_is_told_in_one_line(bench):
     one = bench()
     one.url = "postgresql+psycopg://me:secret@127.0.0.1:9/db"
-    with pytest.raises(InputError) as raised, one.proposer():
+    with pytest.raises(InputError) as raised, one.ask_tell():
         pass
     assert "does not answer" in str(raised.value)
     assert "secret" not in str(raised.value)
@@ -349,7 +349,7 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(bench):
 def test_a_database_that_cannot_answer_is_not_told_to_be_started(bench, url, says):
     one = bench()
     one.url = url
-    with pytest.raises(InputError) as raised, one.proposer():
+    with pytest.raises(InputError) as raised, one.ask_tell():
         pass
     assert says in str(raised.value)
     assert "start it" not in str(raised.value)
@@ -358,14 +358,14 @@ def test_a_database_that_cannot_answer_is_not_told_to_be_started(bench, url, say
 def test_two_launchers_on_one_postgresql(bench, driver, postgres):
     one = bench(trials=7)
     one.url = database(postgres.url, one.folder)
-    with one.proposer() as first, one.proposer() as second:
+    with one.ask_tell() as first, one.ask_tell() as second:
         first.begin()
         second.begin()
-        for proposer in itertools.cycle((first, second)):
-            live = proposer.ask()
+        for ask_tell in itertools.cycle((first, second)):
+            live = ask_tell.ask()
             if live is None:
                 break
-            driver.run(proposer, live)
+            driver.run(ask_tell, live)
         owners = {t.user_attrs.get("launcher") for t in first.store.study.get_trials()}
         assert len(first.proposals()) == 7
         assert owners >= {first.store.launcher, second.store.launcher}

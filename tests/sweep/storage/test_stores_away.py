@@ -57,7 +57,7 @@ def test_an_object_store_that_does_not_give_a_record(server, lived, tmp_path):
     outbox = Outbox(publisher)
     outbox.put(Publication(planned, partial(Storage(server.url).get, key)))
     outbox.close()
-    assert [parcel.planned for parcel in outbox.waiting] == [planned]
+    assert [publication.planned for publication in outbox.waiting] == [planned]
     assert outbox.away == "the storage"
     assert outbox.reason.startswith(f"{server.url}/{key}: ")
 
@@ -73,7 +73,7 @@ def test_an_object_store_that_does_not_take_an_artifact(server, lived, tmp_path,
         outbox = Outbox(publisher)
         outbox.put(Publication(planned, lambda: payload))
         outbox.close()
-    assert [parcel.planned for parcel in outbox.waiting] == [planned]
+    assert [publication.planned for publication in outbox.waiting] == [planned]
     assert outbox.away == "the store of MLflow's artifacts"
     assert outbox.reason.startswith(server.url)
     assert nowhere in outbox.reason

@@ -1,4 +1,4 @@
-"""One parcel that cannot be published holds up no other, and an MLflow that is away loses none."""
+"""One trial that cannot be published holds up no other, and an MLflow that is away loses none."""
 
 from types import SimpleNamespace
 
@@ -50,7 +50,7 @@ def test_what_waits_while_mlflow_is_away_is_published_in_order_when_it_is_back()
 def test_what_is_still_waiting_at_the_end_is_kept_with_the_reason():
     publisher = Publisher({"a": [MlflowException("no answer at //user:secret@host")] * 9})
     outbox = send(publisher, "a", "b")
-    assert [parcel.planned.name for parcel in outbox.waiting] == ["a", "b"]
+    assert [publication.planned.name for publication in outbox.waiting] == ["a", "b"]
     assert (outbox.away, outbox.reason) == ("MLflow", "no answer at //…@host")
 
 
