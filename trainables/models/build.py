@@ -104,7 +104,5 @@ def _construct(model: Network, shape: Shape, classes: int) -> nn.Module:
             return resnet(shape, classes, int(model.name.removeprefix("resnet")), model.stem)
         case DenseNet():
             return densenet(shape, classes, int(model.name.removeprefix("densenet")), model.stem)
-        case Mlp() | ViT() | UNet() | Transformer():
-            sizes = model.model_dump(exclude=set(Built.model_fields))
-            return _MAKERS[type(model)](shape, classes, **sizes)
-    raise TypeError(f"no network for {type(model).__name__}")
+    sizes = model.model_dump(exclude=set(Built.model_fields))
+    return _MAKERS[type(model)](shape, classes, **sizes)
