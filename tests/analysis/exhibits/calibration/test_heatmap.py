@@ -441,8 +441,9 @@ def test_cells_are_found_in_the_plan_that_a_launch_writes():
     assert (strength.grid, strength.fields) == ("strength", (STD, "data.test"))
     assert strength.levels == ([0.5, 1.0], [50, 70, 100])
     assert planes(replace(plan, trials=plan.trials[::-1])) == [size, strength]
+    laid_out = size.laid_out({condition: condition for condition in size.places})
     for condition, (depth, examples) in size.places.items():
-        assert size.cell(condition) == ((2, 4).index(depth), (64, 128, 500).index(examples))
+        assert laid_out[(2, 4).index(depth), (64, 128, 500).index(examples)] == condition
 
 
 def test_one_pair_a_cell_has_a_difference_and_no_test():
