@@ -52,7 +52,7 @@ TINY = {
         "distribution": {"warmup.noise.distribution": ["gaussian", "pink"]},
         "std": {"warmup.noise.std": [0.5, 1.0]},
     },
-    "exhibits": ["pairs", "reliability", "curves"],
+    "exhibits": ["pairs"],
     "scales": {
         "laptop": {"replicates": 2},
         "long": {"replicates": 1, "set": LONG},
