@@ -65,8 +65,9 @@ def consistency_band(
 
     Hits are drawn as Bernoulli(confidence), `draws` times, with the confidences as they are, and
     each set has its curve; low and high are the quantiles (1 ± level)/2 of these at each confidence
-    (the resampling under calibration of Dimitriadis et al. 2021; 0.4 s for 10,000 confidences). Of a calibrated network's curve
-    1 − level lies outside on average, not never. The same seed gives the same band.
+    (the resampling under calibration of Dimitriadis et al. 2021). Of a calibrated network's curve
+    1 − level lies outside on average, not never. The same seed gives the same band; it takes 0.3 s
+    for 10,000 confidences.
     """
     levels, _, count = _levels(confidence)
     checks.fraction(level, "level")
@@ -96,8 +97,8 @@ def score_decomposition(
     upwards, as the curve is fitted to the hits that it is scored by: of a calibrated network of
     1,000 examples, MCB is about .005 by the Brier score.
 
-    By the log score a confidence of exactly 1 that is wrong, or of 0 that is right, costs infinitely
-    much: then the score and MCB are infinite, and DSC and UNC are not. Nothing is clipped.
+    By the log score a confidence of exactly 1 that is wrong, or of 0 that is right, has infinite
+    costs: then the score and MCB are infinite, and DSC and UNC are not. Nothing is clipped.
     """
     if score not in ("brier", "log"):
         raise ValueError(f"score must be brier or log, not {score!r}")
@@ -131,7 +132,8 @@ def _levels(
 
 
 def _rising(accuracy: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
-    from scipy.optimize import isotonic_regression  # half the time of scikit-learn's, same curve
+    from scipy.optimize import isotonic_regression  # type: ignore[attr-defined]  # no types
 
-    # a mean of numbers up to 1 may round above it
-    return np.clip(isotonic_regression(accuracy, weights=count).x, 0.0, 1.0)
+    # twice as fast as scikit-learn's, and the same; a mean of numbers up to 1 may round above it
+    fitted: NDArray[np.float64] = isotonic_regression(accuracy, weights=count).x
+    return np.clip(fitted, 0.0, 1.0)

@@ -76,8 +76,8 @@ def coverage_at_risk(confidence: ArrayLike, correct: ArrayLike, risk: float) -> 
     """Largest share of the examples that can be answered with an error rate of `risk` or less.
 
     `risk` in [0, 1]; the result is k/n for the largest k whose error rate is no higher, and 0
-    where there is none, as the most confident prediction is wrong already. Chosen on the examples
-    it is measured on, it promises nothing of others.
+    where there is none. Chosen on the examples that it is measured on, it promises nothing of
+    others.
 
     >>> coverage_at_risk([0.9, 0.8, 0.7, 0.6], [True, False, True, False], risk=0.4)
     0.75

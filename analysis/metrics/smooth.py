@@ -18,9 +18,7 @@ _CELLS = 1 << 14  # of [0, 1]: 16 to the narrowest kernel
 _NARROWEST = 1e-3
 
 
-def smooth_ece(
-    confidence: ArrayLike, correct: ArrayLike, bandwidth: float | None = None
-) -> float:
+def smooth_ece(confidence: ArrayLike, correct: ArrayLike, bandwidth: float | None = None) -> float:
     """smECE, in [0, 1]; 0 is best.
 
         smECE_σ = ∫₀¹ |(1/n) Σ_i (correct_i − c_i) K_σ(t, c_i)| dt
