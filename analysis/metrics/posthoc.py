@@ -20,7 +20,6 @@ raises `ValueError`. Nothing is random but the split, by its seed. All seven tog
 0.2 s for 10,000 logits of 10 classes on one CPU core.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,102 +29,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics import checks
-from analysis.metrics.calibration import bin_of, expected_calibration_error, reliability_diagram
+from analysis.metrics.calibration import expected_calibration_error, reliability_diagram
+from analysis.metrics.calibrations import (
+    Calibration,
+    Histogram,
+    Isotonic,
+    LogitCalibration,
+    NoOptimum,
+    Temperature,
+)
 from analysis.metrics.classification import (
     confidence_and_correct,
     labelled,
-    log_softmax,
     negative_log_likelihood,
-    softmax,
 )
+from analysis.metrics.likelihood import fit_matrix, fit_temperature_nll, fit_vector
 
 #: The temperatures that the authors choose from.
 TEMPERATURES = (1.0, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0)
 
 _MATRIX_CLASSES = 100  # 65,792 parameters for bytes would take 10 s a trial
-_ODIR_EXAMPLES = 5000.0  # λ = μ = 1 on the half of a test set of 10,000
-_ITERATIONS = 200  # of L-BFGS; separable halves have no optimum, and would go on for ever
-_ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a slope among numbers up to 1
-_SMALLEST = float(np.finfo(np.float64).tiny)
-
-
-class NoOptimum(ValueError):
-    """No temperature is the most likely one, and none is made up."""
-
-
-class Calibration(ABC):
-    """What a method has learnt from its half."""
-
-    @abstractmethod
-    def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Logits (m, classes) to probabilities (m, classes) or to confidence (m,)."""
-
-
-class LogitCalibration(Calibration):
-    """A map from logits to logits, and so to probabilities."""
-
-    @abstractmethod
-    def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Calibrated logits (m, classes): unlike their softmax, they never underflow."""
-
-    def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return softmax(self.logits(logits))
-
-
-@dataclass(frozen=True)
-class Temperature(LogitCalibration):
-    """softmax(z/T): a larger T is less confident, and no T changes a prediction."""
-
-    temperature: float
-
-    def __post_init__(self) -> None:
-        checks.positive(self.temperature, "temperature")
-
-    def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return checks.numbers(logits, "logits") / self.temperature
-
-
-@dataclass(frozen=True, eq=False)
-class VectorScaling(LogitCalibration):
-    """softmax(w·z + b), elementwise."""
-
-    scale: NDArray[np.float64]  # (classes,)
-    bias: NDArray[np.float64]  # (classes,)
-
-    def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return checks.numbers(logits, "logits") * self.scale + self.bias
-
-
-@dataclass(frozen=True, eq=False)
-class MatrixScaling(LogitCalibration):
-    """softmax(W z + b)."""
-
-    weights: NDArray[np.float64]  # (classes, classes)
-    bias: NDArray[np.float64]  # (classes,)
-
-    def logits(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return checks.numbers(logits, "logits") @ self.weights.T + self.bias
-
-
-@dataclass(frozen=True, eq=False)
-class Isotonic(Calibration):
-    """Confidence, linear between the knots of a rising curve and clipped outside them."""
-
-    knots: NDArray[np.float64]  # (k,), ascending
-    values: NDArray[np.float64]  # (k,), ascending, in [0, 1]
-
-    def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return np.interp(_confidence(logits), self.knots, self.values)
-
-
-@dataclass(frozen=True, eq=False)
-class Histogram(Calibration):
-    """Confidence, one value for each bin of confidences."""
-
-    values: NDArray[np.float64]  # (bins,), in [0, 1]
-
-    def __call__(self, logits: ArrayLike) -> NDArray[np.float64]:
-        return self.values[bin_of(_confidence(logits), self.values.size)]
 
 
 @dataclass(frozen=True)
@@ -152,85 +75,6 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Temperature:
         for temperature in TEMPERATURES
     ]
     return Temperature(TEMPERATURES[int(np.argmin(errors))])
-
-
-def fit_temperature_nll(logits: ArrayLike, labels: ArrayLike) -> Temperature:
-    """The T > 0 with the highest likelihood (Guo et al., ICML 2017), to ten digits at any scale.
-
-    The likelihood is concave in β = 1/T, so that its optimum is where the slope in β,
-    Σ_k p_k·z_k − z_label in the mean, vanishes. `NoOptimum` where it never does: with every
-    prediction right, the likelihood rises as T → 0; where the logits say less of the labels than
-    none would, as T → ∞.
-    """
-    from scipy.optimize import brentq
-
-    scores, classes = labelled(logits, labels)
-    beyond = scores - scores[np.arange(classes.size), classes][:, np.newaxis]
-    if beyond.max() <= 0:
-        raise NoOptimum("labels are all predicted right: the lower T, the higher the likelihood")
-    scale = float(np.abs(beyond).max())
-    beyond /= scale
-
-    def slope(beta: float) -> float:
-        return float((softmax(beta * beyond) * beyond).sum(axis=1).mean())
-
-    if slope(0.0) >= -_ROUNDING:
-        raise NoOptimum("logits say nothing of the labels: the higher T, the higher the likelihood")
-    low = high = 1.0
-    while slope(low) >= 0:
-        low, high = low / 2, low
-    while slope(high) < 0:
-        low, high = high, high * 2
-    beta = brentq(slope, low, high, xtol=_SMALLEST, rtol=1e-12)  # type: ignore[no-untyped-call]
-    return Temperature(scale / float(beta))
-
-
-def fit_vector(logits: ArrayLike, labels: ArrayLike) -> VectorScaling:
-    """Scale and bias per class by maximum likelihood from (1, 0), by L-BFGS (Guo et al. 2017).
-
-    Where the classes can be parted without an error there is no optimum: then what is returned is
-    what 200 iterations reach, surer than any calibration should be.
-    """
-    scores, classes = labelled(logits, labels)
-    k = scores.shape[1]
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scale, bias = parameters.reshape(2, k)
-        nll, slope = _cross_entropy(scores * scale + bias, classes)
-        return nll, np.concatenate([(slope * scores).sum(axis=0), slope.sum(axis=0)])
-
-    scale, bias = _minimum(loss, np.repeat([1.0, 0.0], k)).reshape(2, k)
-    return VectorScaling(scale, bias)
-
-
-def fit_matrix(logits: ArrayLike, labels: ArrayLike) -> MatrixScaling:
-    """W and b by penalised maximum likelihood, by L-BFGS from the best temperature, (I/T, 0).
-
-    The penalty on W' = T·W and b, beside the mean cross-entropy of n examples in k classes, is
-    ODIR, off-diagonal and intercept regularisation (Kull et al., NeurIPS 2019),
-
-        λ/(k(k − 1)) · Σ_{i≠j} W'_ij² + μ/k · Σ_j b_j²,   λ = μ = 5000/n
-
-    Kull et al. penalise W itself and cross-validate λ and μ. Here T takes the logits' scale out
-    and the penalty is a prior of fixed weight, so that one λ serves any network and any n.
-    `NoOptimum` where there is no such T.
-    """
-    scores, classes = labelled(logits, labels)
-    temperature = fit_temperature_nll(scores, classes).temperature
-    scores = scores / temperature
-    k, weight = scores.shape[1], _ODIR_EXAMPLES / classes.size
-    off_diagonal = (1 - np.eye(k)) / max(k * (k - 1), 1)
-    strength = weight * np.hstack([off_diagonal, np.full((k, 1), 1 / k)])
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights = parameters.reshape(k, k + 1)  # the last column is b
-        nll, slope = _cross_entropy(scores @ weights[:, :k].T + weights[:, k], classes)
-        gradient = np.hstack([slope.T @ scores, slope.sum(axis=0)[:, np.newaxis]])
-        penalty = float((strength * weights**2).sum())
-        return nll + penalty, (gradient + 2 * strength * weights).ravel()
-
-    weights = _minimum(loss, np.eye(k, k + 1).ravel()).reshape(k, k + 1)
-    return MatrixScaling(weights[:, :k] / temperature, weights[:, k])
 
 
 def fit_isotonic(logits: ArrayLike, labels: ArrayLike) -> Isotonic:
@@ -309,34 +153,3 @@ def _measured(
         accuracy=float(correct.mean()),
         confidence=float(confidence.mean()),
     )
-
-
-def _confidence(logits: ArrayLike) -> NDArray[np.float64]:
-    confidence: NDArray[np.float64] = softmax(logits).max(axis=-1)
-    return confidence
-
-
-def _cross_entropy(
-    scores: NDArray[np.float64], classes: NDArray[np.integer]
-) -> tuple[float, NDArray[np.float64]]:
-    """Mean cross-entropy and its gradient with respect to the scores, (softmax − one-hot) / n."""
-    log_probabilities = log_softmax(scores)
-    own = np.arange(classes.size), classes
-    nll = -float(log_probabilities[own].mean())
-    slope = np.exp(log_probabilities)
-    slope[own] -= 1
-    return nll, slope / classes.size
-
-
-def _minimum(
-    loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
-    start: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Where a smooth function, given with its gradient, is lowest; never above its start."""
-    from scipy.optimize import minimize
-
-    outcome = minimize(  # type: ignore[no-untyped-call]  # SciPy has no types
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS, "ftol": 1e-10}
-    )
-    parameters: NDArray[np.float64] = outcome.x
-    return parameters

@@ -34,6 +34,7 @@ SETS = PROBABILITIES > 0.3
 
 HITS = {"confidence": CONFIDENCE, "correct": CORRECT}
 LABELLED = {"logits": LOGITS, "labels": LABELS}
+MOSTLY_RIGHT = LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)}
 FORECAST = {"probabilities": PROBABILITIES, "labels": LABELS}
 DETECTED = {"id_scores": SCORES, "ood_scores": SCORES - 1}
 BINNED = HITS | {"bins": 10}
@@ -48,6 +49,13 @@ RIGHT = {
     "calibration.calibration_gap": HITS,
     "calibration.risk_coverage_curve": HITS,
     "calibration.aurc": HITS,
+    "calibration_tests.spiegelhalter_test": HITS,
+    "calibration_tests.cumulative_errors": HITS,
+    "calibration_tests.kolmogorov_smirnov_test": HITS,
+    "calibration_tests.kuiper_test": HITS,
+    "chance.chance_calibration_error": {
+        "confidence": CONFIDENCE, "bins": 10, "draws": 10, "seed": 0,
+    },
     "classification.log_softmax": {"logits": LOGITS},
     "classification.softmax": {"logits": LOGITS},
     "classification.confidence_and_correct": LABELLED,
@@ -67,6 +75,18 @@ RIGHT = {
     "conformal.size_stratified_violation": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
     "conformal.conformal_prediction": LABELLED
     | {"ood_logits": LOGITS, "alphas": (0.2, 0.4), "seed": 0},
+    "corp.corp_curve": HITS,
+    "corp.consistency_band": {"confidence": CONFIDENCE, "level": 0.9, "draws": 10, "seed": 0},
+    "corp.score_decomposition": HITS | {"score": "log"},
+    "debiased.debiased_squared_error": BINNED,
+    "debiased.debiased_l2_error": BINNED,
+    "likelihood.fit_temperature_nll": MOSTLY_RIGHT,
+    "likelihood.fit_vector": LABELLED,
+    "likelihood.fit_vector_penalised": MOSTLY_RIGHT,
+    "likelihood.fit_matrix": MOSTLY_RIGHT,
+    "likelihood.fit_dirichlet": MOSTLY_RIGHT,
+    "likelihood.fit_temperature_ensemble": MOSTLY_RIGHT,
+    "likelihood.fit_beta": MOSTLY_RIGHT,
     "ood.auroc": DETECTED,
     "ood.aupr_in": DETECTED,
     "ood.aupr_out": DETECTED,
@@ -91,15 +111,17 @@ RIGHT = {
     },
     "posthoc.fit_none": LABELLED,
     "posthoc.fit_temperature": LABELLED,
-    "posthoc.fit_temperature_nll": LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)},
-    "posthoc.fit_vector": LABELLED,
-    "posthoc.fit_matrix": LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)},
     "posthoc.fit_isotonic": LABELLED,
     "posthoc.fit_histogram": LABELLED,
     "posthoc.posthoc_calibration": LABELLED | {"seed": 0},
     "probabilistic.classwise_calibration_error": FORECAST | {"bins": 10},
     "probabilistic.brier_score": FORECAST,
     "probabilistic.brier_decomposition": FORECAST | {"bins": 10},
+    "selective.augrc": HITS,
+    "selective.excess_aurc": HITS,
+    "selective.risk_at_coverage": HITS | {"coverage": 0.5},
+    "selective.coverage_at_risk": HITS | {"risk": 0.2},
+    "smooth.smooth_ece": HITS | {"bandwidth": 0.1},
     "stats.paired_test": {"without": SCORES, "with_": SCORES + CORRECT},
     "stats.unpaired_test": {"first": SCORES, "second": SCORES + 1},
     "stats.smallest_p": {"pairs": 6},
@@ -208,6 +230,11 @@ WRONG = {
     "ood_logits": NO_MATRIX[:-1] + wrong(CLASSES, LOGITS[:, :2], np.ones((4, 4))),
     "id_logits": NO_MATRIX + wrong(CLASSES, LOGITS[:, :2]),
     "resamples": NO_COUNT,
+    "draws": NO_COUNT,
+    "score": ("mean", None),
+    "coverage": (0, 1.01, 95, np.nan, "1", None),
+    "risk": (-0.1, 1.01, 95, np.nan, "1", None),
+    "bandwidth": (0, -1.0, 1e-4, np.nan, np.inf, True, "2", None),
     "seed": NO_SEED,
     "id_scores": NO_VECTOR,
     "ood_scores": NO_VECTOR,

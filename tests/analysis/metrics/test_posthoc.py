@@ -13,27 +13,23 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import approx_fprime, isotonic_regression
 from torch.nn.functional import cross_entropy
 
-from analysis.metrics import posthoc
+from analysis.metrics import likelihood
 from analysis.metrics.calibration import expected_calibration_error
+from analysis.metrics.calibrations import LogitCalibration, NoOptimum, Temperature
 from analysis.metrics.classification import (
     accuracy,
     confidence_and_correct,
     negative_log_likelihood,
     softmax,
 )
+from analysis.metrics.likelihood import fit_matrix, fit_temperature_nll, fit_vector
 from analysis.metrics.posthoc import (
     METHODS,
     TEMPERATURES,
-    LogitCalibration,
-    NoOptimum,
-    Temperature,
     fit_histogram,
     fit_isotonic,
-    fit_matrix,
     fit_none,
     fit_temperature,
-    fit_temperature_nll,
-    fit_vector,
     posthoc_calibration,
 )
 
@@ -302,7 +298,7 @@ def test_the_gradient_is_that_of_finite_differences(fit, monkeypatch):
         assert np.abs(numeric).min() > 1e-4  # everywhere something to agree on
         return start
 
-    monkeypatch.setattr(posthoc, "_minimum", check)
+    monkeypatch.setattr(likelihood, "_minimum", check)
     fit(*calibrated(200))
 
 
