@@ -1,5 +1,6 @@
 """What a study found, in sentences computed from its numbers: the report's first paragraph."""
 
+from analysis.exhibits.calibration.beyond_chance import chance_sentences
 from analysis.exhibits.common.cells import exact_p
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
 from analysis.exhibits.common.text import label, number
@@ -77,6 +78,7 @@ def _grid(results: StudyResults, grid: str, measure: Measure) -> str:
         f"{len(measured)} {what}, in every single pair in {len(always)}.",
         _significance(measured),
         _others(results, grid) if results.plan.trains else "",
+        chance_sentences(results, grid) if results.plan.trains else "",
     ]
     if len(measured) < len(rows):
         sentences.append(f"{len(rows) - len(measured)} more have no complete pair.")
@@ -94,6 +96,7 @@ def _one_condition(results: StudyResults, grid: str, row: Comparison) -> str:
         f"{label(row.condition)}: warm-up {turn} {name}, {before} without and {after} with it; "
         f"lower in {row.moved} of {row.n} pairs ({exact_p(row.p_exact)}).",
         *(_change(results, grid, measure) for measure in _OTHERS if results.plan.trains),
+        chance_sentences(results, grid) if results.plan.trains else "",
         f"{row.planned - row.n} of {row.planned} pairs are lost." if row.n < row.planned else "",
     ]
     return " ".join(filter(None, sentences))

@@ -1,12 +1,14 @@
 """A trial's final numbers, each defined once: the sweep logs them and the report shows them.
 
 Everything follows from the record's logits, so a new number needs no training. Per split: accuracy,
-mean confidence, gap = confidence − accuracy, ece (10 equal bins) and nll (nats per prediction; of a
-text its exponential too, the perplexity). Where an example has many targets, pixels or tokens, each
-of those that were measured is one prediction. Out of
-distribution: mean confidence, and the AUROC of the maximum softmax probability against the test set
-(higher = more in-distribution; the test set is the positive class). A number that the record cannot
-give is absent, never made up: a diverged trial has none, a study without an OOD set no `ood_*`.
+mean confidence, gap = confidence − accuracy, ece (10 equal bins), ece_smooth, l2_debiased, and nll
+(nats per prediction; of a text its exponential too, the perplexity). Of classes, ece_chance is the
+mean ECE that a perfectly calibrated network with the same confidences would show, and ece_chance_95
+its 95th percentile. Where an example has many targets, pixels or tokens, each of those that were
+measured is one prediction. Out of distribution: mean confidence, and the AUROC of the maximum
+softmax probability against the test set (higher = more in-distribution; the test set is the
+positive class). A number that the record cannot give is absent, never made up: a diverged trial has
+none, a study without an OOD set no `ood_*`.
 """
 
 import math
@@ -14,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.late import late
+from analysis.metrics.chance import chance_calibration_error
 from analysis.metrics.classification import confidence_and_correct, softmax
 from analysis.metrics.ood import auroc
 from analysis.results.records import Record
@@ -29,6 +32,8 @@ OF_CONFIDENCE: Measures = {  # and correctness
     "ece": late("analysis.metrics.calibration:expected_calibration_error"),
     "confidence": lambda confidence, correct: float(confidence.mean()),
     "gap": late("analysis.metrics.calibration:calibration_gap"),
+    "ece_smooth": late("analysis.metrics.smooth:smooth_ece"),
+    "l2_debiased": late("analysis.metrics.debiased:debiased_l2_error"),
 }
 
 
@@ -42,6 +47,10 @@ def summarise(record: Record) -> dict[str, float]:
         confidence, correct = confidence_and_correct(logits, labels)
         numbers |= {f"{split}_{name}": of(logits, labels) for name, of in OF_LOGITS.items()}
         numbers |= {f"{split}_{n}": of(confidence, correct) for n, of in OF_CONFIDENCE.items()}
+        if _kind(record) == "classification":  # else predictions are not drawn one by one
+            chance = chance_calibration_error(confidence)
+            numbers[f"{split}_ece_chance"] = chance.mean
+            numbers[f"{split}_ece_chance_95"] = chance.percentile_95
         if _kind(record) == "language":
             numbers[f"{split}_perplexity"] = math.exp(numbers[f"{split}_nll"])
     if {"test", "ood"} <= record.logits.keys():

@@ -31,6 +31,7 @@ class _Panel:
     title: str
     networks: int
     ece: float  # mean over the networks
+    chance: float  # of it what a perfectly calibrated network would show; NaN: not known
     diagram: ReliabilityDiagram
     spread: NDArray[np.float64]  # (bins,), s.d. of accuracy over networks; NaN for fewer than two
     colour: str
@@ -62,7 +63,8 @@ def reliability(results: StudyResults) -> Exhibit:
         "Bars: accuracy on the test set by bin of confidence, pooled over the networks of the "
         "complete pairs, ± s.d. over networks; hatched: the gap to the bin's mean confidence; "
         "dashed: perfect calibration; black steps: accuracy without warm-up. Below: share of "
-        "predictions by bin. ECE: mean over the networks. No test is made here."
+        "predictions by bin. ECE: mean over the networks; by chance: what perfectly calibrated "
+        "ones with the same confidences would show. No test is made here."
     )
     lost = f"Without a complete pair, not drawn: {', '.join(absent)}." if absent else ""
     values = pd.concat(bins, ignore_index=True) if bins else pd.DataFrame()
@@ -95,10 +97,13 @@ def _panel(
         return None
     pooled = [confidence_and_correct(r.logits["test"], r.labels["test"]) for r in records]
     confidence, correct = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
-    ece = float(np.mean([trial.numbers["test_ece"] for trial in trials]))
+    ece, chance = (
+        float(np.mean([trial.numbers.get(key, np.nan) for trial in trials]))
+        for key in ("test_ece", "test_ece_chance")
+    )
     accuracies = np.array([reliability_diagram(*predictions).accuracy for predictions in pooled])
     diagram = reliability_diagram(confidence, correct)
-    return _Panel(title, len(records), ece, diagram, _spread(accuracies), colour, control)
+    return _Panel(title, len(records), ece, chance, diagram, _spread(accuracies), colour, control)
 
 
 def _spread(accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,7 +193,9 @@ def _draw(figure: Figure, cell: Any, panel: _Panel, most: float, first: bool, la
         axes.stairs(before.accuracy, before.edges, color="#222222", lw=0.8)
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[0, 0.5, 1])
     axes.set_title(wrapped(panel.title, 26), pad=3)
-    axes.text(0.05, 0.97, f"ECE {number(panel.ece)}\n{panel.networks} networks", va="top", size=7)
+    by_chance = "" if np.isnan(panel.chance) else f"\nby chance {number(panel.chance)}"
+    said = f"ECE {number(panel.ece)}{by_chance}\n{panel.networks} networks"
+    axes.text(0.05, 0.97, said, va="top", size=7)
     counts = figure.add_subplot(lower)
     counts.bar(middle, _share(panel), width, color="#555555", ec="white")
     counts.set(xlim=(0, 1), ylim=(0, most * 1.08), xticks=[0, 0.5, 1], yticks=[most])

@@ -4,8 +4,13 @@ Box plots are in the paper's manner: quartiles, whiskers to 1.5 interquartile ra
 two joined points; ★ for P < 0.001 and NS for P > 0.05, uncorrected, and P itself between.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -15,22 +20,32 @@ from analysis.exhibits.common.panels import ARMS, WITH, WITHOUT, condition_axis,
 from analysis.exhibits.common.text import label, number
 from analysis.statistics.comparison import Comparison, Measure
 
+_CHANCE: Mapping[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 0.9}
+
 Grid = dict[Measure, list[Comparison]]  # a grid's conditions in order, by measure
 
 
-def box_plots(grid: str, rows: list[Comparison]) -> Drawing:
-    """Pairs of boxes, a condition each, with every pair's two points joined."""
+def box_plots(grid: str, rows: list[Comparison], chance: Sequence[Comparison] = ()) -> Drawing:
+    """Pairs of boxes, a condition each, with every pair's two points joined, and dotted what
+    chance alone gives."""
     with panels(max(4.5, 1.6 + 0.66 * len(rows)), 3.6) as (figure, [axes]):
         for place, row in enumerate(rows):
             _pair_of_boxes(axes, place, row)
+        for place, row in enumerate(chance):
+            for x, values in zip(_places(place), (row.without, row.with_), strict=True):
+                axes.hlines(values.mean() if row.n else [], x - 0.17, x + 0.17, **_CHANCE)
         top = max((v for row in rows for v in (*row.without, *row.with_)), default=1.0)
         axes.set_ylim(0, top * 1.16)
         for place, row in enumerate(rows):
             axes.text(place, top * 1.07, _verdict(row), ha="center", fontsize=7.5)
         condition_axis(axes, [row.condition for row in rows])
         axes.set_ylabel("Expected calibration error")
-        handles = [Patch(fc=colour, ec="black", alpha=0.6, label=arm) for arm, colour in ARMS]
-        figure.legend(handles=handles, loc="outside upper right", ncols=2)
+        handles: list[Artist] = [
+            Patch(fc=colour, ec="black", alpha=0.6, label=arm) for arm, colour in ARMS
+        ]
+        if any(row.n for row in chance):
+            handles.append(Line2D([], [], label="by chance", **_CHANCE))
+        figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     description = "; ".join(
         f"{label(row.condition)}: {number(row.without.mean())} to {number(row.with_.mean())}"
         for row in rows
@@ -48,12 +63,17 @@ def _pair_of_boxes(axes: Axes, place: int, row: Comparison) -> None:
     if not row.n:
         axes.text(place, 0, "no pair", rotation=90, ha="center", va="bottom", color="#666666")
         return
-    at = (place - 0.19, place + 0.19)
+    at = _places(place)
     for x, values, colour in zip(at, (row.without, row.with_), (WITHOUT, WITH), strict=True):
         draw_box(axes, x, values, colour, width=0.3)
     axes.plot(at, [row.without, row.with_], color="#555555", linewidth=0.4, alpha=0.7)
     axes.plot([at[0]] * row.n, row.without, "o", color="#444444", markersize=2)
     axes.plot([at[1]] * row.n, row.with_, "o", color="#003a5d", markersize=2)
+
+
+def _places(place: int) -> tuple[float, float]:
+    """Of the boxes without and with warm-up."""
+    return place - 0.19, place + 0.19
 
 
 def draw_box(axes: Axes, x: float, values: NDArray[np.float64], colour: str, width: float) -> None:
