@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from ray.cluster_utils import Cluster
 
 from sweep.backend.capacity import cpus
@@ -170,11 +169,9 @@ def test_gpus_count_as_cpus_do():
     assert Resources(cpus=8, gpus=0.25).slots(nodes) == 2
 
 
-def test_everything_counts_a_cluster_alike(tmp_path, monkeypatch, capsys, tiny):
+def test_everything_counts_a_cluster_alike(here, monkeypatch, said, refused):
     """Two nodes of 3 CPUs, at 2 a trial: two places, in the launch, the search and the dry run."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
     try:
         cluster.add_node(num_cpus=3)
@@ -184,10 +181,8 @@ def test_everything_counts_a_cluster_alike(tmp_path, monkeypatch, capsys, tiny):
             assert slots_now(resources) == 2
             assert proposals_at_once(resources) == 2
         words = ["tiny.yaml", "--dry-run", "--address", cluster.address, "--cpus-per-trial"]
-        assert main([*words, "2"]) == 0
-        assert ", 2 trials at a time" in capsys.readouterr().out
-        assert main([*words, "4"]) == 2
-        assert "a trial needs 4 CPUs and 0 GPUs on one node" in capsys.readouterr().err
+        assert ", 2 trials at a time" in said(main, *words, "2")
+        assert "a trial needs 4 CPUs and 0 GPUs on one node" in refused(main, *words, "4")
     finally:
         cluster.shutdown()
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import numbers
@@ -212,35 +211,7 @@ def test_it_is_no_field_of_a_trial():
     assert options.overrides == {"task.epochs": 2}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["resources.fuse=0"], "resources.fuse: 0 is refused: give a whole number from 1"),
-        (["resources.fuse=true"], "resources.fuse: True is refused"),
-        (["resources.fuses=2"], "resources.fuses: no such field; there are resources.workers and"),
-        (
-            ["resources.fuse=2", "resources.workers=2"],
-            "resources.fuse: 2 is refused with resources.workers=2",
-        ),
-    ],
-)
-def test_what_cannot_be_is_said_in_one_line(arguments, says, tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    asked = [word for text in arguments for word in ("--set", text)]
-    assert main(["tiny.yaml", "--dry-run", *asked]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
-
-
-def test_a_dry_run_says_how_many_groups_there_are(tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    assert main(["tiny.yaml", "--dry-run", "--set", "resources.fuse=5"]) == 0
-    said = capsys.readouterr().out
-    assert "8 trials in 2 groups, each lived one after another" in " ".join(said.split())
-    assert main(["tiny.yaml", "--dry-run"]) == 0
-    assert "fused" not in capsys.readouterr().out
+def test_a_dry_run_says_how_many_groups_there_are(here, said):
+    fused = said(main, "tiny.yaml", "--dry-run", "--set", "resources.fuse=5")
+    assert "8 trials in 2 groups, each lived one after another" in " ".join(fused.split())
+    assert "fused" not in said(main, "tiny.yaml", "--dry-run")

@@ -5,7 +5,6 @@ The launch is real, and so are Ray Tune and Ray Train in it.
 
 import numpy as np
 import pytest
-import yaml
 
 from sweep.backend.capacity import cpus
 from sweep.cli.launch_arguments import parse_options
@@ -65,42 +64,16 @@ def test_two_workers_have_the_trials_and_logits_of_one(new_place):
             np.testing.assert_allclose(mine[split], values, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--set", "resources.workers=0"], "resources.workers: 0 is refused"),
-        (["--workers-per-trial", "0"], "resources.workers: 0 is refused"),
-        (["--set", "resources.workers=two"], "resources.workers: 'two' is refused"),
-        (["--set", "resources.workers=1.5"], "resources.workers: 1.5 is refused"),
-        (["--set", "resources.worker=2"], "resources.worker: no such field"),
-        (["--set", f"resources.workers={MOST + 1}"], f"resources.workers: {MOST + 1} is refused"),
-        (["--workers-per-trial", "2", "--gpus-per-trial", "0.5"], "--gpus-per-trial 0.5"),
-    ],
-)
-def test_what_cannot_be_is_said_in_one_line(arguments, says, tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    assert main(["tiny.yaml", "--dry-run", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.yaml"]
-
-
 @pytest.mark.skipif(MOST < 2, reason="two workers take two CPUs")
-def test_a_batch_normalisation_of_its_own_is_refused(tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "mine_normalised.py").write_text(BATCH_NORM)
-    changed = {"base": {**tiny["base"], "model": "mine_normalised:make"}}
+def test_a_batch_normalisation_of_its_own_is_refused(place, here, monkeypatch, refused, tiny):
+    monkeypatch.syspath_prepend(str(here))
+    (here / "mine_normalised.py").write_text(BATCH_NORM)
+    base = {**tiny["base"], "model": "mine_normalised:make"}
     for field in ("model.depth", "model.width"):
-        del changed["base"][field]
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny | changed))
-    assert main(["tiny.yaml", "--dry-run", "--set", "resources.workers=2"]) == 2
-    said = capsys.readouterr().err
-    assert "resources.workers: 2 is refused: mine_normalised:make has Mine" in said
+        del base[field]
+    study = place.write("normalised", base=base)
+    line = refused(main, study, "--dry-run", "--set", "resources.workers=2")
+    assert "resources.workers: 2 is refused: mine_normalised:make has Mine" in line
 
 
 def test_workers_are_asked_for_in_two_ways_and_are_no_field_of_a_trial():
