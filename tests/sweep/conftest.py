@@ -110,10 +110,23 @@ class Place:
 
     def launch(self, *arguments: str, code: int = 0, command: str = "launch", **env: str) -> str:
         """Launch, or run another of the commands, and wait; what it printed."""
-        process = self.start(*arguments, command=command, **env)
-        out, err = process.communicate(timeout=240 * PATIENCE)
+        return "".join(self.ended(self.start(*arguments, command=command, **env), code))
+
+    @staticmethod
+    def ended(
+        process: subprocess.Popen[str] | Forked, code: int = 0, seconds: float = 240
+    ) -> tuple[str, str]:
+        """Wait for the end of a command; what it printed, and what of errors."""
+        out, err = process.communicate(timeout=seconds * PATIENCE)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-        return out + err
+        return out, err
+
+    def interrupt(self, launch: subprocess.Popen[str] | Forked, number: int = signal.SIGINT) -> str:
+        """Send it the signal, by which it ends as it should; what it printed of errors."""
+        launch.send_signal(number)
+        _, err = self.ended(launch, 130, 60)
+        assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
+        return err
 
     @property
     def client(self) -> MlflowClient:

@@ -2,12 +2,10 @@
 
 import json
 import os
-import signal
 import socket
 from collections import Counter
 
 import pytest
-from support import PATIENCE
 
 from sweep.status import main
 
@@ -91,11 +89,12 @@ def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place
     assert "1 of unfinished trials (pink #1, " in page
 
 
-def test_while_a_launch_runs_its_process_is_told_of_and_nothing_gets_in_its_way(
-    place,
+def test_while_a_launch_runs_its_process_is_told_of_and_afterwards_that_it_was_interrupted(
+    place, rays
 ):
+    """Nothing gets in its way meanwhile, and it leaves what it should."""
     study = place.write("tiny")
-    process = place.start(study, "--scale", "long")
+    process = place.start(study, "--scale", "long", RAY_TMPDIR=str(rays))
     place.wait_for(lambda: place.stored("checkpoints"))
     found = status(place, "tiny.yaml")
     (launch,) = found["launches"]
@@ -114,8 +113,10 @@ def test_while_a_launch_runs_its_process_is_told_of_and_nothing_gets_in_its_way(
         assert refusal in said
         assert len(said.splitlines()) == 1
 
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60 * PATIENCE)
+    place.interrupt(process)
+    assert not [run for run in place.runs() if run.info.status == "RUNNING"]
+    assert place.stored("checkpoints")
+    assert not os.listdir(rays)
     (launch,) = status(place, "tiny", "--scale", "long")["launches"]
     assert (launch["status"], launch["process"]) == ("KILLED", None)
     assert launch["counts"]["missing"] == len(launch["trials"]) - launch["counts"]["finished"]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import numbers
 
+from sweep.backend import tuner
 from sweep.backend.groups import grouped
 from sweep.backend.tuner import _TuneCallback
 from sweep.cli.launch_arguments import parse_options
@@ -105,15 +106,14 @@ def test_a_second_launch_finds_all_done(launched):
     assert launched.fused.stored("warmups") == launched.apart.stored("warmups")
 
 
-def test_on_the_cpu_the_numbers_are_the_same_to_the_bit(finished, place, tiny):
+def test_on_the_cpu_the_numbers_are_the_same_to_the_bit(finished, place):
     study = place.write("tiny")
     assert "no faster" in place.launch(study, "--set", "resources.fuse=3")
     stores = [Storage(p.folder / "sweep_storage") for p in (finished.place, place)]
-    trials = finished.results.trials
-    assert len(trials) == 8
-    for trial in trials:
-        of_id = SimpleNamespace(trial_id=trial.trial_id)
-        assert numbers(of_id, stores[0]) == numbers(of_id, stores[1])
+    assert len(finished.results.trials) == 8
+    for trial in finished.results.trials:
+        one, two = (numbers(trial, store) for store in stores)
+        assert one == two
 
 
 # Which go together
@@ -189,9 +189,7 @@ def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_faile
 
 
 def test_those_without_a_record_have_failed_or_finished_in_the_end(monkeypatch):
-    from sweep.backend import tuner as running
-
-    monkeypatch.setattr(running, "node_of", lambda error: "")
+    monkeypatch.setattr(tuner, "node_of", lambda error: "")
     for event, outcome in (("error", "failed"), ("complete", "finished")):
         told = Told()
         tell = _TuneCallback(told)

@@ -8,16 +8,12 @@ import pytest
 
 from sweep.cli.main import run_command
 from sweep.errors import InputError
+from sweep.launch import main
 from sweep.run.events import Log, ending
 
 
 def lines_of(path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
-def children(place, study="tiny"):
-    experiment = place.client.get_experiment_by_name(study)
-    return place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
 
 
 @pytest.mark.timeout(600)  # two launches
@@ -37,7 +33,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
         "trials": 4, "to_run": 4, "done": 0,
     }  # fmt: skip
     assert (lines[-1]["event"], lines[-1]["code"]) == ("ended", 1)
-    runs = children(place)
+    runs = place.runs()
     for status, event in (("FINISHED", "finished"), ("FAILED", "failed")):
         ids = {run.data.tags["trial_id"] for run in runs if run.info.status == status}
         assert {line["trial_id"] for line in lines if line["event"] == event} == ids
@@ -79,7 +75,7 @@ def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
     assert judged == {0: "finished", 1: "finished"} == dict.fromkeys(proposed, "finished")
     finished = {n["trial_id"] for n in lines if n["event"] == "finished"}
     assert finished >= proposed[0] | proposed[1]
-    assert finished == {run.data.tags["trial_id"] for run in children(place, "searching")}
+    assert finished == {run.data.tags["trial_id"] for run in place.runs("searching")}
     assert finished == {n["trial_id"] for n in lines if n["event"] == "published"}
     assert lines[-1]["code"] == 0
 
@@ -103,10 +99,8 @@ def test_whatever_ends_a_command_its_last_line_and_its_exit_code_agree(tmp_path,
 
 
 def test_a_log_that_cannot_be_written_is_bad_input_and_one_that_fills_the_disk_is_not(
-    place, monkeypatch
+    here, refused
 ):
-    study = place.write("tiny")
-    said = place.launch(study, "--log", "absent/events.jsonl", code=2)
-    assert "absent/events.jsonl: cannot be written (No such file or directory)" in said
-    assert len(said.splitlines()) == 1
-    Log(place.folder / "absent" / "file").write("planned")  # no error
+    line = refused(main, "tiny.yaml", "--log", "absent/events.jsonl")
+    assert "absent/events.jsonl: cannot be written (No such file or directory)" in line
+    Log(here / "absent" / "file").write("planned")  # no error
