@@ -1,6 +1,7 @@
 """A study small enough to be launched often, and launches of it as a user makes them."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from buckets import s3_server
 from forked import Forked
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from ready import SMALL
 from support import PATIENCE, ROOT, answers, free_port, wait_until
 
 from analysis.results.study_results import StudyResults, load_study
@@ -40,20 +42,7 @@ TINY = {
     "title": "Tiny",
     "answers": "Does it run?",
     "makes": "Nothing",
-    "base": {
-        "model.depth": 2,
-        "model.width": 16,
-        "data.examples": 64,
-        "data.validation": 50,
-        "data.test": 100,
-        "data.ood_examples": 100,
-        "warmup.examples": 512,
-        "warmup.epochs": 2,
-        "warmup.batch": 32,
-        "task.batch": 32,
-        "task.epochs": 3,
-        "task.optimizer.lr": 1e-3,
-    },
+    "base": SMALL["base"] | {"warmup.examples": 512, "warmup.epochs": 2, "task.epochs": 3},
     "grids": {
         "distribution": {"warmup.noise.distribution": ["gaussian", "pink"]},
         "std": {"warmup.noise.std": [0.5, 1.0]},
@@ -151,6 +140,11 @@ class Place:
         """Names of the whole objects of a kind: records, warmups, checkpoints."""
         found = (self.folder / "sweep_storage" / kind).rglob("*")
         return {p.name for p in found if p.is_file() and not p.name.startswith(".")}
+
+    def log(self, name: str = "log") -> list[dict[str, Any]]:
+        """The events of a launch that was given `--log`."""
+        lines = (self.folder / name).read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
 
     def end(self) -> None:
         for process in self.processes:
@@ -300,13 +294,14 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """The one line, and nothing else, that a command has for bad input: `refused(main, *words)`."""
+    """The one line, and nothing else, that a command has for bad input: `refused(main, *words)`;
+    planned: after it has said what it would do."""
 
-    def refused(main: Callable[[Sequence[str]], int], *words: str) -> str:
+    def refused(main: Callable[[Sequence[str]], int], *words: str, planned: bool = False) -> str:
         capsys.readouterr()
         ended = _ended(main, words)
         out, err = capsys.readouterr()
-        assert (ended, out) == (2, ""), out + err
+        assert (ended, out != "") == (2, planned), out + err
         (line,) = err.splitlines()
         assert line.startswith(f"{main.__module__.rpartition('.')[2]}: ")
         return line

@@ -11,8 +11,6 @@ from sweep.backend.capacity import cpus
 from sweep.launch import main
 
 MOST = cpus()
-DRY = ("tiny.yaml", "--dry-run")
-WORKERS, FUSE = "resources.workers", "resources.fuse"
 
 
 @pytest.fixture
@@ -27,61 +25,64 @@ def archives(here):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("words", "says"),
     [
-        ([], "give a STUDY"),
-        (["noise_ablations"], "did you mean 'noise_ablation'"),
-        (["absent.yaml"], "absent.yaml: cannot be read"),
-        (["tiny.yaml", "--scale", "paper"], "--scale paper: study tiny has none"),
-        (["tiny.yaml", "--set", "task.epoch=3"], "task.epoch: no such field; did you mean"),
-        (["tiny.yaml", "--set", "task.epochs=three"], "task.epochs: 'three' is refused"),
-        (["tiny.yaml", "--set", "task.epochs=-1"], "task.epochs: -1 is refused"),
-        (["tiny.yaml", "--set", "task.epochs"], "write FIELD=VALUE"),
-        (["tiny.yaml", "--set", "a=["], "the value is not YAML"),
-        (["tiny.yaml", "--replicates", "0"], "0 is too few"),
-        (["tiny.yaml", "--replicates", "x"], "invalid"),
-        (["tiny.yaml", "--data", "imagenet"], "'imagenet' is not a known source"),
-        (["tiny.yaml", "--data", "npz:absent.npz"], "npz:absent.npz: no such file"),
-        (["tiny.yaml", "--data", "npz:short.npz"], "x_test has 40 images and y_test 3 labels"),
-        (["tiny.yaml", "--data", "npz:negative.npz"], "label -1 is out of range"),
-        (["tiny.yaml", "--data", "npz:range.npz"], "label 4 is out of range"),
-        (["tiny.yaml", "--data", "npz:flat.npz"], "x_train: shape (40, 64)"),
-        (["tiny.yaml", "--data", "folder:absent"], "folder:absent: no such folder"),
-        (["tiny.yaml", "--set", "data.examples=4001"], "4001 asked for, photos has 4000"),
-        (["tiny.yaml", "--set", "data.test=5000"], "5000 asked for, photos has 2000"),
-        (["tiny.yaml", "--cpus-per-trial", "1000"], "--cpus-per-trial 1000: this process may use"),
-        (["tiny.yaml", "--cpus-per-trial", "-1"], "give 0 or more"),
-        (["tiny.yaml", "--gpus-per-trial", "64"], "--gpus-per-trial 64: this machine has"),
-        (["tiny.yaml", "--address", "nonsense"], "--address nonsense"),
-        (["tiny.yaml", "--storage", "tiny.yaml"], "tiny.yaml: cannot be used"),
-        (["tiny.yaml", "--colour", "red"], "unrecognized arguments: --colour"),
-        ([*DRY, "--set", f"{WORKERS}=0"], "resources.workers: 0 is refused"),
-        ([*DRY, "--workers-per-trial", "0"], "resources.workers: 0 is refused"),
-        ([*DRY, "--set", f"{WORKERS}=two"], "resources.workers: 'two' is refused"),
-        ([*DRY, "--set", f"{WORKERS}=1.5"], "resources.workers: 1.5 is refused"),
-        ([*DRY, "--set", "resources.worker=2"], "resources.worker: no such field"),
-        ([*DRY, "--set", f"{WORKERS}={MOST + 1}"], f"{WORKERS}: {MOST + 1} is refused"),
+        ("", "give a STUDY"),
+        ("noise_ablations", "did you mean 'noise_ablation'"),
+        ("absent.yaml", "absent.yaml: cannot be read"),
+        ("tiny.yaml --scale paper", "--scale paper: study tiny has none"),
+        ("tiny.yaml --set task.epoch=3", "task.epoch: no such field; did you mean"),
+        ("tiny.yaml --set task.epochs=three", "task.epochs: 'three' is refused"),
+        ("tiny.yaml --set task.epochs=-1", "task.epochs: -1 is refused"),
+        ("tiny.yaml --set task.epochs", "write FIELD=VALUE"),
+        ("tiny.yaml --set a=[", "the value is not YAML"),
+        ("tiny.yaml --replicates 0", "0 is too few"),
+        ("tiny.yaml --replicates x", "invalid"),
+        ("tiny.yaml --data imagenet", "'imagenet' is not a known source"),
+        ("tiny.yaml --data npz:absent.npz", "npz:absent.npz: no such file"),
+        ("tiny.yaml --data npz:short.npz", "x_test has 40 images and y_test 3 labels"),
+        ("tiny.yaml --data npz:negative.npz", "label -1 is out of range"),
+        ("tiny.yaml --data npz:range.npz", "label 4 is out of range"),
+        ("tiny.yaml --data npz:flat.npz", "x_train: shape (40, 64)"),
+        ("tiny.yaml --data folder:absent", "folder:absent: no such folder"),
+        ("tiny.yaml --set data.examples=4001", "4001 asked for, photos has 4000"),
+        ("tiny.yaml --set data.test=5000", "5000 asked for, photos has 2000"),
+        ("tiny.yaml --cpus-per-trial 1000", "--cpus-per-trial 1000: this process may use"),
+        ("tiny.yaml --cpus-per-trial -1", "give 0 or more"),
+        ("tiny.yaml --gpus-per-trial 64", "--gpus-per-trial 64: this machine has"),
+        ("tiny.yaml --address nonsense", "--address nonsense"),
+        ("tiny.yaml --storage tiny.yaml", "tiny.yaml: cannot be used"),
+        ("tiny.yaml --colour red", "unrecognized arguments: --colour"),
+        ("tiny.yaml --dry-run --set resources.workers=0", "resources.workers: 0 is refused"),
+        ("tiny.yaml --dry-run --workers-per-trial 0", "resources.workers: 0 is refused"),
+        ("tiny.yaml --dry-run --set resources.workers=two", "resources.workers: 'two' is refused"),
+        ("tiny.yaml --dry-run --set resources.workers=1.5", "resources.workers: 1.5 is refused"),
+        ("tiny.yaml --dry-run --set resources.worker=2", "resources.worker: no such field"),
         (
-            [*DRY, "--workers-per-trial", "2", "--gpus-per-trial", "0.5"],
-            "--gpus-per-trial 0.5",
+            f"tiny.yaml --dry-run --set resources.workers={MOST + 1}",
+            f"resources.workers: {MOST + 1} is refused",
         ),
-        ([*DRY, "--set", f"{FUSE}=0"], f"{FUSE}: 0 is refused: give a whole number from 1"),
-        ([*DRY, "--set", f"{FUSE}=true"], f"{FUSE}: True is refused"),
+        ("tiny.yaml --dry-run --workers-per-trial 2 --gpus-per-trial 0.5", "--gpus-per-trial 0.5"),
         (
-            [*DRY, "--set", f"{FUSE}s=2"],
+            "tiny.yaml --dry-run --set resources.fuse=0",
+            "resources.fuse: 0 is refused: give a whole number from 1",
+        ),
+        ("tiny.yaml --dry-run --set resources.fuse=true", "resources.fuse: True is refused"),
+        (
+            "tiny.yaml --dry-run --set resources.fuses=2",
             "resources.fuses: no such field; there are resources.workers and",
         ),
         (
-            [*DRY, "--set", f"{FUSE}=2", "--set", f"{WORKERS}=2"],
+            "tiny.yaml --dry-run --set resources.fuse=2 --set resources.workers=2",
             "resources.fuse: 2 is refused with resources.workers=2",
         ),
     ],
 )
 def test_one_line_that_names_field_and_value_and_nothing_is_written(
-    here, archives, refused, arguments, says
+    here, archives, refused, words, says
 ):
     before = sorted(here.iterdir())
-    assert says in refused(main, *arguments)
+    assert says in refused(main, *words.split())
     assert sorted(here.iterdir()) == before
 
 
@@ -140,25 +141,25 @@ def test_neither_ray_nor_mlflow_is_even_imported_for_bad_input(here):
 @pytest.mark.parametrize(
     "words",
     [
-        ["launch", "--help"],
-        ["status", "--help"],
-        ["publish", "--help"],
-        ["clean", "--help"],
-        ["launch", "--list"],
-        ["launch", "noise_ablations"],
-        ["launch", "noise_ablation", "--set", "task.epoch=3"],
-        ["launch", "noise_ablation", "--set", "warmup.noise.std=-1"],
-        ["launch", "noise_ablation", "--scale", "huge"],
-        ["launch", "warmup_search", "--set", "model.width=none"],
-        ["launch", "noise_ablation", "--data", "imagenet"],
-        ["launch", "noise_ablation", "--data", "npz:absent.npz"],
-        ["launch", "noise_ablation", "--ood", "folder:absent"],
-        ["launch", "noise_ablation", "--cpus-per-trial", "1000"],
+        "launch --help",
+        "status --help",
+        "publish --help",
+        "clean --help",
+        "launch --list",
+        "launch noise_ablations",
+        "launch noise_ablation --set task.epoch=3",
+        "launch noise_ablation --set warmup.noise.std=-1",
+        "launch noise_ablation --scale huge",
+        "launch warmup_search --set model.width=none",
+        "launch noise_ablation --data imagenet",
+        "launch noise_ablation --data npz:absent.npz",
+        "launch noise_ablation --ood folder:absent",
+        "launch noise_ablation --cpus-per-trial 1000",
     ],
 )
 def test_what_needs_no_data_is_there_at_once_without_a_slow_library(words):
     slow = {"torch", "ray", "mlflow", "matplotlib", "scipy", "optuna", "pandas"}
-    assert imported(slow, ROOT, *words) == []
+    assert imported(slow, ROOT, *words.split()) == []
 
 
 def test_the_list_says_what_each_study_answers_and_makes(said, monkeypatch):

@@ -55,8 +55,7 @@ class TwoNodes:
             ports=rest[:3],
         )
         self.second = self._start(
-            *("--address", f"127.0.0.1:{self.port}", "--temp-dir", self.folders[1]),
-            ports=rest[3:],
+            *("--address", f"127.0.0.1:{self.port}", "--temp-dir", self.folders[1]), ports=rest[3:]
         )
 
     def _start(self, *arguments: str, ports: list[int]) -> subprocess.Popen[bytes]:

@@ -82,7 +82,7 @@ def test_what_is_left_to_run_is_left_and_the_studys_run_keeps_its_status(copied_
 
 
 def test_a_smaller_plan_than_was_launched_takes_not_its_place(copied_place, refused):
-    line = refused(main, "tiny.yaml", "--replicates", "1")
+    line = refused(main, "tiny.yaml", "--replicates", "1", planned=True)
     assert line.startswith("publish: tiny was launched with 4 trials that these options do not")
     assert copied_place.results("tiny").count("finished") == 8
     (parent,) = copied_place.runs(kind="study")

@@ -3,7 +3,6 @@
 Each launch is compared with one that nothing has happened to.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -36,7 +35,7 @@ def run(command, folder, **streams):
 def as_undisturbed(place, process, finished):
     """Exit code, log, status, trials and tables are those of the launch without it."""
     assert process.wait(timeout=240 * PATIENCE) == 0
-    lines = [json.loads(line) for line in (place.folder / "log").read_text("utf-8").splitlines()]
+    lines = place.log()
     assert Counter(line["event"] for line in lines) == {
         "planned": 1, "started": TRIALS, "finished": TRIALS, "published": TRIALS, "ended": 1,
     }  # fmt: skip
@@ -93,7 +92,7 @@ def test_ctrl_c_that_ends_tee_too_is_an_interruption_as_without_tee(place):
     os.close(read)
     launch.send_signal(signal.SIGINT)
     assert launch.wait(timeout=60 * PATIENCE) == 130
-    last = json.loads((place.folder / "log").read_text("utf-8").splitlines()[-1])
+    last = place.log()[-1]
     assert (last["event"], last["code"]) == ("ended", 130)
     assert "interrupted" in place.launch(command="status")
 

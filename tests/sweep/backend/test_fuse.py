@@ -1,7 +1,7 @@
 """Trials lived together, launched as a user does: fewer trials of Tune, and the same of ours."""
 
-import json
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from support import numbers
 from sweep.backend import tuner
 from sweep.backend.groups import grouped
 from sweep.backend.tuner import _TuneCallback
-from sweep.cli.launch_arguments import parse_options
 from sweep.launch import main
 from trainables.config.trial import Noise, Task, Trial, Warmup
 from trainables.fused.trials import task_key, warmup_kind
@@ -91,8 +90,7 @@ def test_runs_progress_and_log_are_of_trials_not_of_groups(launched):
     assert "8 trials, 8 to run" in launched.said
     assert "fused: 8 trials in 2 groups" in launched.said
     assert "8/8 done, 0 reused, 0 running, 0 failed" in launched.said
-    lines = (launched.fused.folder / "log.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
+    events = launched.fused.log("log.jsonl")
     for event in ("started", "finished", "published"):
         ids = [line["trial_id"] for line in events if line["event"] == event]
         assert len(ids) == len(set(ids)) == 8, event
@@ -158,55 +156,41 @@ def test_groups_are_filled_and_come_in_the_order_of_their_first_trials():
 # What Tune says of a group
 
 
-class Told:
-    def __init__(self):
-        self.heard = []
-
-    def __getattr__(self, name):
-        return lambda trial_id, *rest: self.heard.append((name, trial_id))
-
-
-def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_failed():
-    told = Told()
+@pytest.fixture
+def say(monkeypatch):
+    """Tell of a group of three what Tune would; what is made of it, trial by trial."""
+    told = Mock()
     tell = _TuneCallback(told)
     group = SimpleNamespace(config={"work": {"ids": ["a", "b", "c"]}}, error_file=None)
+    monkeypatch.setattr(tuner, "node_of", lambda error: "")
 
-    def say(event, **more):
-        told.heard.clear()
-        getattr(tell, f"on_trial_{event}")(1, [], group, **more)
-        return told.heard
+    def say(event, *result):
+        told.reset_mock()
+        getattr(tell, f"on_trial_{event}")(1, [], group, *result)
+        return [(name, arguments[0]) for name, arguments, _ in told.method_calls]
 
+    return say
+
+
+def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_failed(say):
     assert say("start") == [("started", name) for name in "abc"]
-    by_trial = {"a": 3, "b": 4}
-    assert say("result", result={"examples": 7, "by_trial": by_trial, "left": ["b"]}) == [
+    assert say("result", {"examples": 7, "by_trial": {"a": 3, "b": 4}, "left": ["b"]}) == [
         ("trained", "a"),
         ("trained", "b"),
         ("finished", "b"),
     ]
     assert say("recover") == [("retried", "a"), ("retried", "c")]
     assert say("start") == [("started", "a"), ("started", "c")]
-    assert say("result", result={"by_trial": {}, "left": ["b", "a"]}) == [("finished", "a")]
+    assert say("result", {"by_trial": {}, "left": ["b", "a"]}) == [("finished", "a")]
 
 
-def test_those_without_a_record_have_failed_or_finished_in_the_end(monkeypatch):
-    monkeypatch.setattr(tuner, "node_of", lambda error: "")
-    for event, outcome in (("error", "failed"), ("complete", "finished")):
-        told = Told()
-        tell = _TuneCallback(told)
-        group = SimpleNamespace(config={"work": {"ids": ["a", "b"]}}, error_file=None)
-        tell.on_trial_result(1, [], group, {"by_trial": {}, "left": ["a"]})
-        getattr(tell, f"on_trial_{event}")(1, [], group)
-        assert told.heard == [("finished", "a"), (outcome, "b")]
+@pytest.mark.parametrize(("event", "outcome"), [("error", "failed"), ("complete", "finished")])
+def test_those_without_a_record_have_failed_or_finished_in_the_end(say, event, outcome):
+    assert say("result", {"by_trial": {}, "left": ["a"]}) == [("finished", "a")]
+    assert say(event) == [(outcome, "b"), (outcome, "c")]
 
 
 # What is asked for
-
-
-def test_it_is_no_field_of_a_trial():
-    options = parse_options(["tiny.yaml", "--set", "resources.fuse=8", "--set", "task.epochs=2"])
-    assert options.resources.fuse == 8
-    assert options.resources.workers == 1
-    assert options.overrides == {"task.epochs": 2}
 
 
 def test_a_dry_run_says_how_many_groups_there_are(here, said):

@@ -1,7 +1,7 @@
 """A local Ray starts wherever there is a folder for it, and leaves nothing there."""
 
 import fcntl
-import json
+import itertools
 import os
 import shutil
 import socket
@@ -34,29 +34,23 @@ def long(folder: Path, length: int = LONGEST) -> Path:
 
 
 def test_the_longest_folder_is_as_long_as_a_socket_can_be(rays):
-    for length in (LONGEST, LONGEST + 1):
-        path = Path(f"{long(rays, length)}{ENDING}")
-        path.parent.mkdir(parents=True)
-        with socket.socket(socket.AF_UNIX) as one:
-            if length == LONGEST:
-                one.bind(str(path))
-            else:
-                with pytest.raises(OSError, match="AF_UNIX path too long"):
-                    one.bind(str(path))
+    fits, too_long = (f"{long(rays, length)}{ENDING}" for length in (LONGEST, LONGEST + 1))
+    Path(fits).parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as one:
+        with pytest.raises(OSError, match="AF_UNIX path too long"):
+            one.bind(too_long)
+        one.bind(fits)
 
 
 def test_the_folder_is_where_ray_would_have_it_and_goes_with_what_is_in_it(rays, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(long(rays)))
+    temporary = long(rays)
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with ray_folder() as folder:
-        assert folder.path.parent == long_of(rays)
+        assert folder.path.parent == temporary
         assert folder.path.stat().st_mode & 0o777 == 0o700
         Path(folder.temp_dir).mkdir()
         Path(folder.temp_dir, "log").write_text("said")
-    assert not os.listdir(long_of(rays))
-
-
-def long_of(folder: Path) -> Path:
-    return next(folder.glob("x*"))
+    assert not os.listdir(temporary)
 
 
 @pytest.mark.parametrize("unfit", ["too long", "a file", "not there", "without room"])
@@ -181,15 +175,7 @@ def test_one_trial_at_a_time_with_no_home_and_a_long_temporary_folder_gives_the_
         os.sched_setaffinity(0, mine)
     assert "Traceback" not in said
     assert len(same_records(place.results("tiny"), finished.results)) == 8
-    assert at_once(place.folder / "log") == 1
+    steps = {"started": 1, "finished": -1}
+    running = itertools.accumulate(steps.get(line["event"], 0) for line in place.log())
+    assert max(running) == 1
     assert not list(temporary.glob("ray*"))
-
-
-def at_once(log: Path) -> int:
-    """The most trials that ran at a time, by the log."""
-    running = most = 0
-    for line in log.read_text("utf-8").splitlines():
-        event = json.loads(line)["event"]
-        running += {"started": 1, "finished": -1}.get(event, 0)
-        most = max(most, running)
-    return most

@@ -68,11 +68,18 @@ def test_a_batch_normalisation_of_its_own_is_refused(place, here, monkeypatch, r
     assert "resources.workers: 2 is refused: mine_normalised:make has Mine" in line
 
 
-def test_workers_are_asked_for_in_two_ways_and_are_no_field_of_a_trial():
-    for words in (["--set", "resources.workers=3"], ["--workers-per-trial", "3"]):
-        options = parse_options(["tiny.yaml", *words, "--set", "task.epochs=2"])
-        assert options.resources.workers == 3
-        assert options.overrides == {"task.epochs": 2}
+@pytest.mark.parametrize(
+    ("words", "workers", "fuse"),
+    [
+        (["--set", "resources.workers=3"], 3, 1),
+        (["--workers-per-trial", "3"], 3, 1),
+        (["--set", "resources.fuse=8"], 1, 8),
+    ],
+)
+def test_how_a_trial_is_run_is_no_field_of_it(words, workers, fuse):
+    options = parse_options(["tiny.yaml", *words, "--set", "task.epochs=2"])
+    assert (options.resources.workers, options.resources.fuse) == (workers, fuse)
+    assert options.overrides == {"task.epochs": 2}
 
 
 def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):

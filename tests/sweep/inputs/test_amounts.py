@@ -36,11 +36,11 @@ def accepted(said, data):
 
 def test_one_field_that_asks_for_too_much_is_named_with_the_most_there_is():
     data = Data(source="npz:x", ood=None, examples=61, validation=20)
-    assert refusal(check_amounts, data, source(80)) == (
+    assert refusal(check_amounts, data, source(80), None) == (
         "data.examples: 61 asked for, npz:x has 60; give at most 60"
     )
     data = Data(source="npz:x", ood=None, examples=10, validation=71)
-    assert refusal(check_amounts, data, source(80)) == (
+    assert refusal(check_amounts, data, source(80), None) == (
         "data.validation: 71 asked for, npz:x has 80 to train on, of which 10 are asked for; "
         "give at most 70"
     )
@@ -81,7 +81,7 @@ def test_fields_that_ask_for_too_much_together_are_named_together():
 )
 def test_where_no_value_would_do_the_refusal_asks_for_more_data(there, changes, says):
     data = Data(source="npz:x", ood=None, **{"validation": 2} | changes)
-    assert says in refusal(check_amounts, data, there)
+    assert says in refusal(check_amounts, data, there, None)
 
 
 @given(

@@ -127,32 +127,34 @@ def test_a_driver_without_the_device_of_the_run_tries_on_the_cpu(sources, own):
     )
 
 
-def test_weights_are_known_by_what_they_hold(sources, tmp_path):
-    networks = Networks()
-    plain = resolve(sources, networks, model__depth=2)
-    trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
-    for name in ("one.pt", "two.pt"):
-        torch.save(trained, tmp_path / name)
-    one, two = (
-        resolve(sources, networks, model__depth=2, model__weights=str(tmp_path / name))
-        for name in ("one.pt", "two.pt")
+@pytest.fixture
+def trained(sources, tmp_path):
+    """The state of a network of another seed, which lies in two files."""
+    plain = resolve(sources, model__depth=3, seed=5)
+    state = build(plain, CPU).state_dict()
+    files = [str(tmp_path / name) for name in ("one.pt", "two.pt")]
+    for file in files:
+        torch.save(state, file)
+    return state, files
+
+
+def test_weights_are_known_by_what_they_hold(sources, trained):
+    networks, (_, files) = Networks(), trained
+    plain, one, two = (
+        resolve(sources, networks, model__depth=3, model__weights=file) for file in (None, *files)
     )
     assert one.trial_id == two.trial_id != plain.trial_id
     assert one.trial_id != one.model_copy(update={"seed": 1}).trial_id
     assert list(networks.weights) == [one.model.facts.weights]
 
 
-def test_a_network_starts_from_its_weights_with_a_head_of_its_own(sources, tmp_path):
-    networks = Networks()
-    plain = resolve(sources, networks, model__depth=3, data__resize=8)
-    trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
-    torch.save(trained, tmp_path / "trained.pt")
-    weights = {"model__weights": str(tmp_path / "trained.pt")}
-    states = []
+def test_a_network_starts_from_its_weights_with_a_head_of_its_own(sources, trained):
+    networks, (before, (file, _)) = Networks(), trained
+    heads = []
     for seed in (0, 1):
-        trial = resolve(sources, networks, model__depth=3, seed=seed, **weights)
+        trial = resolve(sources, networks, model__depth=3, seed=seed, model__weights=file)
         state = build(trial, CPU, networks.weights[trial.model.facts.weights]).state_dict()
         last = list(state)[-2]  # the head's weight
-        assert all(torch.equal(state[n], trained[n]) for n in state if not n.startswith(last[:2]))
-        states.append(state[last])
-    assert not torch.equal(states[0], states[1])
+        assert all(torch.equal(state[n], before[n]) for n in state if not n.startswith(last[:2]))
+        heads.append(state[last])
+    assert not torch.equal(*heads)

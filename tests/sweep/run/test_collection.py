@@ -3,26 +3,16 @@
 import re
 
 import pytest
+from ready import SMALL
 
 from sweep.launch import main
 
-ALONE = {
+CONTROL = {name: level for name, level in SMALL["base"].items() if not name.startswith("warmup")}
+ALONE = SMALL | {
     "title": "Alone",
     "answers": "What to start from?",
-    "base": {
-        "arm": "control",
-        "warmup": None,
-        "probes": ["weights"],
-        "model.depth": 2,
-        "model.width": 16,
-        "data.examples": 64,
-        "data.validation": 50,
-        "data.test": 100,
-        "data.ood": None,
-        "task.epochs": 2,
-        "task.optimizer.lr": 1e-3,
-    },
-    "scales": {"laptop": {"replicates": 1}},
+    "base": CONTROL | {"arm": "control", "warmup": None, "probes": ["weights"], "data.ood": None},
+    "grids": {},
 }
 
 

@@ -1,6 +1,5 @@
 """The log for programs, against MLflow and the exit code."""
 
-import json
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -12,10 +11,6 @@ from sweep.launch import main
 from sweep.run.events import Log, ending
 
 
-def lines_of(path):
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
 @pytest.mark.timeout(600)  # two launches
 def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_it(place):
     study = place.write("tiny", grids={"std": {"warmup.noise.std": [1.0]}})
@@ -24,7 +19,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
     obstacle.write_text("a file where a folder must be")  # so no warm-up can be stored
     begun = datetime.now(UTC)
     place.launch(study, "--retries", "1", "--log", "events.jsonl", code=1)
-    lines = lines_of(place.folder / "events.jsonl")
+    lines = place.log("events.jsonl")
 
     assert lines[0]["event"] == "planned"
     where = ("tiny", "laptop", "photos")
@@ -60,7 +55,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
     # the next launch's lines come after them
     obstacle.unlink()
     place.launch(study, "--log", "events.jsonl")
-    both = lines_of(place.folder / "events.jsonl")
+    both = place.log("events.jsonl")
     assert both[: len(lines)] == lines
     assert both[-1]["code"] == 0
     assert (both[len(lines)]["done"], both[len(lines)]["to_run"]) == (2, 2)
@@ -69,7 +64,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
 @pytest.mark.slow
 def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
     place.launch(searching, "--trials", "2", "--log", "events.jsonl")
-    lines = lines_of(place.folder / "events.jsonl")
+    lines = place.log("events.jsonl")
     proposed = {n["number"]: set(n["trial_ids"]) for n in lines if n["event"] == "proposed"}
     judged = {n["number"]: n["state"] for n in lines if n["event"] == "judged"}
     assert judged == {0: "finished", 1: "finished"} == dict.fromkeys(proposed, "finished")
@@ -88,13 +83,13 @@ def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
         (ValueError("a fault"), 1, "a fault"),
     ],
 )
-def test_whatever_ends_a_command_its_last_line_and_its_exit_code_agree(tmp_path, error, code, said):
+def test_whatever_ends_a_command_its_last_line_and_its_exit_code_agree(place, error, code, said):
     def fail():
-        with ending(tmp_path / "log"):
+        with ending(place.folder / "log"):
             raise error
 
     assert run_command("test", fail, "interrupted") == code
-    (line,) = lines_of(tmp_path / "log")
+    (line,) = place.log()
     assert (line["event"], line["code"], line["error"]) == ("ended", code, said)
 
 
