@@ -21,6 +21,7 @@ from buckets import s3_server
 from forked import Forked
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from ray.cluster_utils import Cluster
 from ready import SMALL
 from support import PATIENCE, ROOT, answers, free_port, wait_until
 
@@ -310,6 +311,23 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 
 # Services
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cluster]]:
+    """Start a Ray cluster of nodes with so many CPUs, the head first."""
+    # else as a Ray that this process has started before has left it, and a launch must be told
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with contextlib.ExitStack() as stack:
+
+        def cluster(head: int, node: int) -> Cluster:
+            made = Cluster(initialize_head=True, head_node_args={"num_cpus": head})
+            stack.callback(made.shutdown)
+            made.node = made.add_node(num_cpus=node)
+            made.wait_for_nodes()
+            return made
+
+        yield cluster
 
 
 class Server:

@@ -19,7 +19,6 @@ import psutil
 import pytest
 import torch
 from mlflow import MlflowClient
-from ray.cluster_utils import Cluster
 from support import PATIENCE, ROOT, same_records
 
 from analysis.results.study_results import load_study
@@ -52,19 +51,13 @@ def damage(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    try:
-        node = cluster.add_node(num_cpus=2)  # where every trial is, for the head has no CPU to give
-        cluster.wait_for_nodes()
-        launch = place.start(place.write("tiny"), "--address", cluster.address)
-        place.wait_for(lambda: place.stored("records"), 200)
-        cluster.remove_node(node, allow_graceful=False)
-        cluster.add_node(num_cpus=1)
-        out, err = place.ended(launch)
-    finally:
-        cluster.shutdown()
+def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place, cluster):
+    nodes = cluster(0, 2)  # every trial is on the second, for the head has no CPU to give
+    launch = place.start(place.write("tiny"), "--address", nodes.address)
+    place.wait_for(lambda: place.stored("records"), 200)
+    nodes.remove_node(nodes.node, allow_graceful=False)
+    nodes.add_node(num_cpus=1)
+    out, err = place.ended(launch)
     assert "failed, tried again from its checkpoint" in out
     assert "Traceback" not in out + err
     assert len(as_undisturbed(place, finished)) == TRIALS

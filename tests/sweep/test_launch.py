@@ -9,7 +9,6 @@ from collections import Counter
 
 import psutil
 import torch
-from ray.cluster_utils import Cluster
 from support import same_numbers, same_records
 
 from analysis.metrics.calibration import expected_calibration_error
@@ -202,22 +201,11 @@ def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(plac
 # Where it runs
 
 
-def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place, monkeypatch):
-    # else as a Ray that this process has started before has left it, and a launch must be told
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    try:
-        cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes()
-        said = place.launch(place.write("tiny"), "--address", cluster.address)
-        assert "8 to run" in said
-        refused = place.launch(
-            *("tiny.yaml", "--replicates", "3", "--address", cluster.address),
-            *("--cpus-per-trial", "2"),
-            code=2,
-        )
-    finally:
-        cluster.shutdown()
+def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place, cluster):
+    address = ("--address", cluster(1, 1).address)
+    assert "8 to run" in place.launch(place.write("tiny"), *address)
+    larger = ("--replicates", "3", "--cpus-per-trial", "2")
+    refused = place.launch("tiny.yaml", *larger, *address, code=2)
     assert "a trial needs 2 CPUs and 0 GPUs on one node; the nodes have 1 CPUs" in refused
     assert len(same_records(finished.results, place.results("tiny"))) == TRIALS
 

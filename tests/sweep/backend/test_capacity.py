@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from ray.cluster_utils import Cluster
 
 from sweep.backend.capacity import cpus
 from sweep.backend.connection import connected, slots_now
@@ -151,22 +150,15 @@ def test_gpus_count_as_cpus_do():
     assert Resources(workers=2, gpus=1).slots(nodes) == 0
 
 
-def test_everything_counts_a_cluster_alike(here, monkeypatch, said, refused):
+def test_everything_counts_a_cluster_alike(here, cluster, said, refused):
     """Two nodes of 3 CPUs, at 2 a trial: two places, in the launch, the search and the dry run."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
-    try:
-        cluster.add_node(num_cpus=3)
-        cluster.wait_for_nodes()
-        resources = Resources(address=cluster.address, cpus=2)
-        with connected(resources):
-            assert slots_now(resources) == 2
-            assert proposals_at_once(resources) == 2
-        words = ["tiny.yaml", "--dry-run", "--address", cluster.address, "--cpus-per-trial"]
-        assert ", 2 trials at a time" in said(main, *words, "2")
-        assert "a trial needs 4 CPUs and 0 GPUs on one node" in refused(main, *words, "4")
-    finally:
-        cluster.shutdown()
+    resources = Resources(address=cluster(3, 3).address, cpus=2)
+    with connected(resources):
+        assert slots_now(resources) == 2
+        assert proposals_at_once(resources) == 2
+    words = ["tiny.yaml", "--dry-run", "--address", resources.address, "--cpus-per-trial"]
+    assert ", 2 trials at a time" in said(main, *words, "2")
+    assert "a trial needs 4 CPUs and 0 GPUs on one node" in refused(main, *words, "4")
 
 
 def proposals_at_once(resources: Resources) -> int:
