@@ -48,7 +48,7 @@ def test_artifacts_that_cannot_be_written_here_are_told_of_before_a_run_is_made(
     client, refused, place
 ):
     number = client.create_experiment("small", place)
-    said = refused(launch, "small.yaml")
+    said = refused(launch, "small.yaml", planned=True)
     assert f"small: its MLflow experiment keeps artifacts in {place}, which cannot be" in said
     assert not runs(client)
     (remedy,) = re.findall("`(mlflow experiments rename .*)`", said)
@@ -67,7 +67,7 @@ def test_a_store_of_artifacts_that_does_not_answer_leaves_no_run_that_says_it_is
     client.create_experiment("small", f"{bucket.url}/artifacts")
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
-        line = refused(launch, "small.yaml")
+        line = refused(launch, "small.yaml", planned=True)
     assert "nothing was run: " in line
     assert "see that this machine may write there, and give the same command" in line
     assert [run.info.status for run in runs(client)] == ["FAILED"]
@@ -101,7 +101,7 @@ def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(client, sa
     assert launch(["small.yaml"]) == 0
     number = client.get_experiment_by_name("small").experiment_id
     client.delete_experiment(number)
-    line = refused(launch, "small.yaml")
+    line = refused(launch, "small.yaml", planned=True)
     assert line.startswith("launch: small: its MLflow experiment was deleted")
     (remedy,) = re.findall("`(mlflow .*)`", line)
     assert remedy == f"mlflow experiments restore --experiment-id {number}"
