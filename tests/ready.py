@@ -32,7 +32,7 @@ SMALL = {
 }  # a pair
 
 
-def live(folder: Path, studies: Sequence[str], replicates: int) -> None:
+def live(folder: Path, studies: Sequence[str], replicates: int | None = None) -> None:
     """Leave the records of the studies, files in the folder, in its storage."""
     torch.set_num_threads(1)
     resolver, storage = Resolver(Sources(), Networks()), Storage(folder / "sweep_storage")

@@ -1,32 +1,41 @@
 """A study small enough to be launched often, and launches of it as a user makes them."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
+import torch
 import yaml
+from buckets import s3_server
 from forked import Forked
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from support import PATIENCE, ROOT, free_port
+from ray.cluster_utils import Cluster
+from ready import SMALL
+from support import PATIENCE, ROOT, answers, free_port, wait_until
 
 from analysis.results.study_results import StudyResults, load_study
+from sweep.inputs.datasets import Sources
+from sweep.plan.plan import StudyPlan, make_plan
+from sweep.plan.study import Study
+from trainables.config.trial import Trial
+from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.trial_run import run_trial
+from trainables.storage.storage import Storage
 
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 LONG = {"warmup.examples": 1_597_440, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
 
@@ -34,29 +43,13 @@ TINY = {
     "title": "Tiny",
     "answers": "Does it run?",
     "makes": "Nothing",
-    "base": {
-        "model.depth": 2,
-        "model.width": 16,
-        "data.examples": 64,
-        "data.validation": 50,
-        "data.test": 100,
-        "data.ood_examples": 100,
-        "warmup.examples": 512,
-        "warmup.epochs": 2,
-        "warmup.batch": 32,
-        "task.batch": 32,
-        "task.epochs": 3,
-        "task.optimizer.lr": 1e-3,
-    },
+    "base": SMALL["base"] | {"warmup.examples": 512, "warmup.epochs": 2, "task.epochs": 3},
     "grids": {
         "distribution": {"warmup.noise.distribution": ["gaussian", "pink"]},
         "std": {"warmup.noise.std": [0.5, 1.0]},
     },
     "exhibits": ["pairs"],
-    "scales": {
-        "laptop": {"replicates": 2},
-        "long": {"replicates": 1, "set": LONG},
-    },
+    "scales": {"laptop": {"replicates": 2}, "long": {"replicates": 1, "set": LONG}},
 }
 
 
@@ -76,11 +69,14 @@ class Place:
     folder: Path
     processes: list[subprocess.Popen[str] | Forked] = field(default_factory=list)
 
+    def put(self, name: str, fields: Mapping[str, object]) -> str:
+        """A study file, or a collection's; its path."""
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(fields), "utf-8")
+        return f"{name}.yaml"
+
     def write(self, name: str, **changes: object) -> str:
         """A study file, the tiny one with some fields changed; its path."""
-        path = self.folder / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(TINY | changes), "utf-8")
-        return path.name
+        return self.put(name, TINY | changes)
 
     def start(
         self,
@@ -104,14 +100,32 @@ class Place:
 
     def launch(self, *arguments: str, code: int = 0, command: str = "launch", **env: str) -> str:
         """Launch, or run another of the commands, and wait; what it printed."""
-        process = self.start(*arguments, command=command, **env)
-        out, err = process.communicate(timeout=240 * PATIENCE)
+        return "".join(self.ended(self.start(*arguments, command=command, **env), code))
+
+    @staticmethod
+    def ended(
+        process: subprocess.Popen[str] | Forked, code: int = 0, seconds: float = 240
+    ) -> tuple[str, str]:
+        """Wait for the end of a command; what it printed, and what of errors."""
+        out, err = process.communicate(timeout=seconds * PATIENCE)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-        return out + err
+        return out, err
+
+    def interrupt(self, launch: subprocess.Popen[str] | Forked, number: int = signal.SIGINT) -> str:
+        """Send it the signal, by which it ends as it should; what it printed of errors."""
+        launch.send_signal(number)
+        _, err = self.ended(launch, 130, 60)
+        assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
+        return err
 
     @property
     def client(self) -> MlflowClient:
         return MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+
+    def runs(self, study: str = "tiny", kind: str = "trial") -> list[Run]:
+        """The study's runs in MLflow; kind: of its trials, or `study` for their parent."""
+        experiment = self.client.get_experiment_by_name(study).experiment_id
+        return self.client.search_runs([experiment], f"tags.kind = '{kind}'")
 
     def artifacts(self, run: Run) -> Path:
         """The folder that holds a run's artifacts."""
@@ -121,15 +135,17 @@ class Place:
         return load_study(self.client, study)
 
     def wait_for(self, there: Callable[[], bool], seconds: float = 120) -> None:
-        end = time.monotonic() + seconds * PATIENCE
-        while not there():
-            assert time.monotonic() < end, "it did not come"
-            time.sleep(0.05)
+        wait_until(there, seconds * PATIENCE)
 
     def stored(self, kind: str) -> set[str]:
         """Names of the whole objects of a kind: records, warmups, checkpoints."""
         found = (self.folder / "sweep_storage" / kind).rglob("*")
         return {p.name for p in found if p.is_file() and not p.name.startswith(".")}
+
+    def log(self, name: str = "log") -> list[dict[str, Any]]:
+        """The events of a launch that was given `--log`."""
+        lines = (self.folder / name).read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
 
     def end(self) -> None:
         for process in self.processes:
@@ -198,17 +214,13 @@ def rays() -> Iterator[Path]:
 
 
 @pytest.fixture
-def copied_place(
-    finished: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Place:
+def copied_place(finished: SimpleNamespace, place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     """What `finished` has left, once more and to be changed: its folder is the working directory,
     and its MLflow the one in force."""
-    for name in os.listdir(finished.place.folder):
-        source = finished.place.folder / name
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    return Place(tmp_path)
+    shutil.copytree(finished.place.folder, place.folder, dirs_exist_ok=True)
+    monkeypatch.chdir(place.folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place.folder}/mlflow.db")
+    return place
 
 
 @pytest.fixture(scope="session")
@@ -216,14 +228,114 @@ def tiny() -> dict[str, object]:
     return TINY
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: an empty one, but for the tiny study."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    Place(tmp_path).write("tiny")
+    return tmp_path
+
+
+# Without a launch
+
+
+@pytest.fixture(scope="session")
+def sources() -> Sources:
+    return Sources()
+
+
+@pytest.fixture(scope="session")
+def planned(sources: Sources) -> Callable[..., StudyPlan]:
+    """The plan of the tiny study, with some of its fields changed; asked: of `make_plan`."""
+
+    def planned(fields: Mapping[str, object] | None = None, **asked: Any) -> StudyPlan:
+        study = Study.model_validate({"name": "tiny"} | TINY | dict(fields or {}))
+        return make_plan(study, sources.resolve, **asked)
+
+    return planned
+
+
+@pytest.fixture(scope="session")
+def live(sources: Sources) -> Callable[..., str]:
+    """The life of a trial that was looked at; the key of its record in the storage."""
+
+    def live(trial: Trial, storage: Storage, *on_examples: Any, **context: Any) -> str:
+        torch.set_num_threads(1)
+        its = RunContext(storage, torch.device("cpu"), **context)
+        return run_trial(trial, Inputs(sources.loaded, {}).of(trial), its, *on_examples)
+
+    return live
+
+
+# Commands in this process
+
+
+def _ended(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> object:
+    try:
+        return main(list(words))
+    except SystemExit as ended:  # argparse
+        return ended.code
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What a command prints that ends with the code: `said(main, *words)`."""
+
+    def said(main: Callable[[Sequence[str]], int], *words: str, code: int = 0) -> str:
+        capsys.readouterr()
+        ended = _ended(main, words)
+        out, err = capsys.readouterr()
+        assert ended == code, out + err
+        return out
+
+    return said
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The one line, and nothing else, that a command has for bad input: `refused(main, *words)`;
+    planned: after it has said what it would do."""
+
+    def refused(main: Callable[[Sequence[str]], int], *words: str, planned: bool = False) -> str:
+        capsys.readouterr()
+        ended = _ended(main, words)
+        out, err = capsys.readouterr()
+        assert (ended, out != "") == (2, planned), out + err
+        (line,) = err.splitlines()
+        assert line.startswith(f"{main.__module__.rpartition('.')[2]}: ")
+        return line
+
+    return refused
+
+
+# Services
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cluster]]:
+    """Start a Ray cluster of nodes with so many CPUs, the head first."""
+    # else as a Ray that this process has started before has left it, and a launch must be told
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with contextlib.ExitStack() as stack:
+
+        def cluster(head: int, node: int) -> Cluster:
+            made = Cluster(initialize_head=True, head_node_args={"num_cpus": head})
+            stack.callback(made.shutdown)
+            made.node = made.add_node(num_cpus=node)
+            made.wait_for_nodes()
+            return made
+
+        yield cluster
+
+
 class Server:
     """An MLflow server on loopback that can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -236,16 +348,10 @@ class Server:
             command,
             cwd=self.folder,
             env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
             start_new_session=True,
+            **QUIET,
         )
-        end = time.monotonic() + 90 * PATIENCE
-        while time.monotonic() < end:
-            with contextlib.suppress(URLError, OSError), urlopen(f"{self.uri}/health", timeout=2):
-                return
-            time.sleep(0.2)
-        pytest.fail("the MLflow server did not start")
+        wait_until(lambda: answers(f"{self.uri}/health"), 90 * PATIENCE)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -290,13 +396,13 @@ def postgres() -> Iterator[SimpleNamespace]:
             *("postgres", "-D", str(data), "-p", str(port), "-k", str(folder)),
             *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
         ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         cwd=folder,
+        **QUIET,
         **nobody,
     )
+    ready = ["pg_isready", "-h", "127.0.0.1", "-p", str(port)]
     try:
-        _until_ready(port, server)
+        wait_until(lambda: subprocess.run(ready, **QUIET).returncode == 0, 30, server)
         yield SimpleNamespace(url=f"postgresql://sweep@127.0.0.1:{port}/postgres", server=server)
     finally:
         server.terminate()
@@ -304,12 +410,10 @@ def postgres() -> Iterator[SimpleNamespace]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 30
-    while True:
-        assert server.poll() is None, "postgres has ended"
-        ready = ["pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        if subprocess.run(ready, capture_output=True).returncode == 0:
-            return
-        assert time.monotonic() < end, "postgres does not answer"
-        time.sleep(0.1)
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """An S3 server, whose environment is that of this process."""
+    with s3_server() as server:
+        for name, value in server.env.items():
+            monkeypatch.setenv(name, value)
+        yield server

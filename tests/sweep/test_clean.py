@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import threading
 import time
 
 import pytest
@@ -53,50 +54,45 @@ def said_bytes(out):
     return int(re.search(r"fre\w+ ([\d,]+) bytes", out)[1].replace(",", ""))
 
 
-def test_a_dry_run_says_what_would_go_and_removes_nothing(littered, capsys):
+def test_a_dry_run_says_what_would_go_and_removes_nothing(littered, said):
     _, storage, gone = littered
     before = everything(storage)
-    assert main(["--dry-run"]) == 0
-    out = capsys.readouterr().out
+    out = said(main, "--dry-run")
     assert everything(storage) == before
     assert said_bytes(out) == sum(path.stat().st_size for path in gone) == 40
     assert "1 checkpoints of finished trials, 10 bytes" in out
     assert "2 half-written or damaged files, 20 bytes" in out
 
 
-def test_exactly_what_was_named_goes_and_a_launch_afterwards_runs_nothing(littered, capsys):
+def test_exactly_what_was_named_goes_and_a_launch_afterwards_runs_nothing(littered, said):
     place, storage, gone = littered
     before = everything(storage)
-    assert main([]) == 0
-    assert said_bytes(capsys.readouterr().out) == 40
+    assert said_bytes(said(main)) == 40
     assert before.keys() - everything(storage).keys() == set(gone)
     assert not (storage / "ray-abcd123_").exists()
     (storage / "records/damagedrecord").unlink()
     (storage / "checkpoints/cpu/damagedrecord").unlink()
 
     # with the records and warm-ups gone too, MLflow has it all
-    assert main(["--records", "--warmups", "--older-than", "0.001s"]) == 0
+    said(main, "--records", "--warmups", "--older-than", "0.001s")
     assert not list((storage / "records").glob("[!.]*"))
     assert not place.stored("warmups")
-    said = place.launch("tiny.yaml")
-    assert "8 trials, 0 to run, 8 done already" in said
+    assert "8 trials, 0 to run, 8 done already" in place.launch("tiny.yaml")
 
 
-def test_only_records_that_mlflow_has_whole_are_removed(copied_place, capsys):
-    experiment = copied_place.client.get_experiment_by_name("tiny")
-    runs = copied_place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
-    absent, damaged, failed, deleted, *others = runs
+def test_only_records_that_mlflow_has_whole_are_removed(copied_place, said):
+    absent, damaged, failed, deleted, *others = copied_place.runs()
     (copied_place.artifacts(absent) / "record.npz").unlink()
     (copied_place.artifacts(damaged) / "record.npz").write_bytes(b"damaged")
     copied_place.client.set_terminated(failed.info.run_id, "FAILED")
     copied_place.client.delete_run(deleted.info.run_id)
     before = copied_place.stored("records")
-    assert main([]) == 0
+    said(main)
     assert copied_place.stored("records") == before
-    assert main(["--records"]) == 0
+    out = said(main, "--records")
     kept = {run.data.tags["trial_id"] for run in (absent, damaged, failed, deleted)}
     assert copied_place.stored("records") == kept
-    assert f"{len(others)} records" in capsys.readouterr().out
+    assert f"{len(others)} records" in out
 
 
 def test_a_warm_up_goes_when_nobody_has_started_from_it_for_so_long(copied_place):
@@ -114,14 +110,12 @@ def test_a_warm_up_goes_when_nobody_has_started_from_it_for_so_long(copied_place
 
 
 @pytest.mark.parametrize("lock", [using, lambda storage: exclusive(storage, "tiny")])
-def test_nothing_is_touched_while_a_launch_uses_the_storage(littered, capsys, lock):
+def test_nothing_is_touched_while_a_launch_uses_the_storage(littered, refused, lock):
     _, storage, _ = littered
     before = everything(storage)
     with lock(storage):
-        assert main(["--records", "--warmups", "--older-than", "1s"]) == 2
-    out, err = capsys.readouterr()
-    assert (out, len(err.splitlines())) == ("", 1)
-    assert "a launch uses it" in err
+        line = refused(main, "--records", "--warmups", "--older-than", "1s")
+    assert "a launch uses it" in line
     after = everything(storage)
     after.pop(storage / "locks/tiny")
     before.pop(storage / "locks/tiny")
@@ -133,15 +127,13 @@ def test_one_who_only_looks_at_a_lock_for_a_moment_refuses_no_launch(tmp_path):
         pass
     with (tmp_path / "locks/tiny").open() as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
-        import threading
-
         threading.Timer(0.05, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
         with exclusive(tmp_path, "tiny"):
             pass
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("words", "says"),
     [
         (["--storage", "absent"], "--storage absent: no launch has left anything there"),
         (["--storage", "."], "--storage .: no launch has left anything there"),
@@ -149,15 +141,6 @@ def test_one_who_only_looks_at_a_lock_for_a_moment_refuses_no_launch(tmp_path):
         (["--warmups", "--older-than", "soon"], "write a time such as 90s, 30m, 2h or 7d"),
     ],
 )
-def test_bad_input_is_one_line_with_exit_code_2(tmp_path, monkeypatch, capsys, arguments, said):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "sweep_storage/locks").mkdir(parents=True)
-    try:
-        code = main(arguments)
-    except SystemExit as ended:  # argparse
-        code = ended.code
-    err = capsys.readouterr().err
-    assert code == 2
-    assert err.startswith("clean: ")
-    assert said in err
-    assert len(err.splitlines()) == 1
+def test_bad_input_is_one_line_with_exit_code_2(here, refused, words, says):
+    (here / "sweep_storage/locks").mkdir(parents=True)
+    assert says in refused(main, *words)

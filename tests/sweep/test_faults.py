@@ -13,21 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 import torch
-import yaml
 from mlflow import MlflowClient
-from ray.cluster_utils import Cluster
-from support import PATIENCE, ROOT, same_numbers
+from support import PATIENCE, ROOT, same_records
 
 from analysis.results.study_results import load_study
-from sweep.inputs.datasets import Sources
-from sweep.plan.plan import StudyPlan, make_plan
-from sweep.plan.study import load_study as study_file
-from trainables.lifecycle.context import Inputs, RunContext
-from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.keys import checkpoint_key, record_key, warmup_key
 from trainables.storage.storage import Storage
 
@@ -40,18 +34,12 @@ def as_undisturbed(place, finished, study="tiny", client=None):
     client = client or place.client
     results = load_study(client, study)
     assert results.count("finished") == len(results.trials)
-    experiment = client.get_experiment_by_name(study)
-    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
+    experiment = client.get_experiment_by_name(study).experiment_id
+    runs = client.search_runs([experiment], "tags.kind = 'trial'")
     good = [run for run in runs if run.info.status == "FINISHED"]
     assert Counter(run.data.tags["trial_id"] for run in good) == Counter(list(results.by_id))
     assert "RUNNING" not in {run.info.status for run in runs}
-    shared = results.by_id.keys() & finished.results.by_id.keys()
-    for trial_id in shared:
-        same_numbers(
-            results.by_id[trial_id].record,
-            finished.results.by_id[trial_id].record,
-        )
-    return shared
+    return same_records(results, finished.results)
 
 
 def damage(path: Path) -> None:
@@ -59,29 +47,17 @@ def damage(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def plan_of(place) -> tuple[StudyPlan, Sources]:
-    sources = Sources()
-    return make_plan(study_file(str(place.folder / "tiny.yaml")), sources.resolve), sources
-
-
 # A node dies
 
 
 @pytest.mark.slow
-def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place, monkeypatch):
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    try:
-        node = cluster.add_node(num_cpus=2)  # where every trial is, for the head has no CPU to give
-        cluster.wait_for_nodes()
-        launch = place.start(place.write("tiny"), "--address", cluster.address)
-        place.wait_for(lambda: place.stored("records"), 200)
-        cluster.remove_node(node, allow_graceful=False)
-        cluster.add_node(num_cpus=1)
-        out, err = launch.communicate(timeout=240 * PATIENCE)
-    finally:
-        cluster.shutdown()
-    assert launch.returncode == 0, out + err
+def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place, cluster):
+    nodes = cluster(0, 2)  # every trial is on the second, for the head has no CPU to give
+    launch = place.start(place.write("tiny"), "--address", nodes.address)
+    place.wait_for(lambda: place.stored("records"), 200)
+    nodes.remove_node(nodes.node, allow_graceful=False)
+    nodes.add_node(num_cpus=1)
+    out, err = place.ended(launch)
     assert "failed, tried again from its checkpoint" in out
     assert "Traceback" not in out + err
     assert len(as_undisturbed(place, finished)) == TRIALS
@@ -138,52 +114,34 @@ def test_a_disk_without_any_room_is_told_of_before_anything_runs(place, small_di
 # A file is cut off
 
 
-def test_what_is_cut_off_is_set_aside_and_computed_again(finished, place):
+def test_what_is_cut_off_is_set_aside_and_computed_again(finished, place, planned, live):
     """A checkpoint, a shared warm-up and a record, each in its middle."""
-    place.write("tiny")
-    plan, sources = plan_of(finished.place)
     storage = Storage(place.folder / "sweep_storage")
-    begun, shared, recorded = [p.trial for p in plan.trials if p.trial.warmup][:3]
+    begun, shared, recorded = [p.trial for p in planned().trials if p.trial.warmup][:3]
     for trial in (shared, recorded):
-        live(trial, sources, storage)
+        live(trial, storage, checkpoint_seconds=0)
     storage.delete(record_key(shared.trial_id))
+    seventeen = [None] * 16 + [InterruptedError]  # a step into the task
     with pytest.raises(InterruptedError):
-        live(begun, sources, storage, stop_after=17)  # a step into the task
+        live(begun, storage, Mock(side_effect=seventeen), checkpoint_seconds=0)
 
     keys = (checkpoint_key(begun, CPU), warmup_key(shared, CPU), record_key(recorded.trial_id))
     for key in keys:
         damage(storage.root / key)
-    assert f"{TRIALS} to run" in place.launch("tiny.yaml")
+    assert f"{TRIALS} to run" in place.launch(place.write("tiny"))
     aside = [path.name for path in storage.root.rglob(".damaged-*")]
     assert sorted(aside) == sorted(f".damaged-{key.rpartition('/')[2]}" for key in keys)
     assert len(as_undisturbed(place, finished)) == TRIALS
     assert not place.stored("checkpoints")
 
 
-def live(trial, sources, storage, stop_after=None) -> None:
-    """The trial's life, with a checkpoint every epoch, up to a step."""
-    steps = 0
-
-    def count(done: int, new: int) -> None:
-        nonlocal steps
-        steps += 1
-        if steps == stop_after:
-            raise InterruptedError
-
-    torch.set_num_threads(1)
-    context = RunContext(storage, CPU, checkpoint_seconds=0)
-    run_trial(trial, Inputs(sources.loaded, {}).of(trial), context, count)
-
-
-def test_a_published_record_that_is_cut_off_is_published_again(finished, place):
-    study = place.write("tiny")
-    place.launch(study)
-    trial_id, result = next(iter(place.results("tiny").by_id.items()))
-    damage(next(place.folder.glob(f"mlruns/**/{result.run_id}/artifacts/record.npz")))
-    assert place.results("tiny").by_id[trial_id].outcome == "missing"
-    said = place.launch(study)
+def test_a_published_record_that_is_cut_off_is_published_again(finished, copied_place):
+    trial_id, result = next(iter(finished.results.by_id.items()))
+    damage(next(copied_place.folder.glob(f"mlruns/**/{result.run_id}/artifacts/record.npz")))
+    assert copied_place.results("tiny").by_id[trial_id].outcome == "missing"
+    said = copied_place.launch("tiny.yaml")
     assert "0 to run, 7 done already, 1 stored and to be published" in said
-    assert len(as_undisturbed(place, finished)) == TRIALS
+    assert len(as_undisturbed(copied_place, finished)) == TRIALS
 
 
 # MLflow comes and goes
@@ -191,10 +149,9 @@ def test_a_published_record_that_is_cut_off_is_published_again(finished, place):
 
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_is_told_everything_when_it_is_back(
-    finished, place, server
+    finished, place, server, tiny
 ):
     long = {"label": "long", "warmup.examples": 798_720, "warmup.epochs": 16, "warmup.batch": 128}
-    tiny = yaml.safe_load((finished.place.folder / "tiny.yaml").read_text("utf-8"))
     replicates = {"distribution": 2, "std": 2, "long": 1}
     study = place.write(
         "with_a_long_one",
@@ -206,8 +163,7 @@ def test_a_server_that_is_away_for_a_while_is_told_everything_when_it_is_back(
     server.stop()
     place.wait_for(lambda: len(place.stored("records")) >= 4, 200)
     server.start()
-    out, err = launch.communicate(timeout=240 * PATIENCE)
-    assert launch.returncode == 0, out + err
+    out, err = place.ended(launch)
     assert "Traceback" not in out + err
     client = MlflowClient(server.uri)
     assert len(as_undisturbed(place, finished, "with_a_long_one", client)) == TRIALS
@@ -233,9 +189,7 @@ def test_a_network_that_diverges_is_counted_and_is_no_failure(finished, place):
         ("pink", "finished"): 2,
         ("explodes", "diverged"): 2,
     }
-    for trial in results.trials:
-        if trial.outcome == "finished":
-            same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+    assert len(same_records(results, finished.results)) == 6
     page = (place.folder / "reports/tiny/laptop-photos/index.html").read_text("utf-8")
     assert "2 diverged" in page
     assert "0 to run, 8 done already" in place.launch(study)  # it would diverge again
@@ -284,9 +238,8 @@ def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, rays, number, mome
     left = below(launch)
     sent_at = time.monotonic()
     launch.send_signal(number)
-    out, err = launch.communicate(timeout=100 * PATIENCE)
+    out, err = place.ended(launch, 130, 100)
     assert time.monotonic() - sent_at < 20 * PATIENCE
-    assert launch.returncode == 130, out + err
     assert err.splitlines() == ["launch: interrupted; the same command goes on from here"]
     assert "Traceback" not in out
     place.wait_for(lambda: not [process for process in left if alive(process)], 30)
@@ -335,8 +288,7 @@ def test_two_studies_that_share_trials_can_be_launched_at_the_same_time(finished
     other = place.write("other", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
     launches = [place.start(study) for study in (tiny, other)]
     for launch in launches:
-        out, err = launch.communicate(timeout=280 * PATIENCE)
-        assert launch.returncode == 0, out + err
+        place.ended(launch, seconds=280)
     assert len(as_undisturbed(place, finished)) == TRIALS
     assert len(as_undisturbed(place, finished, "other")) == 6
     assert len(place.stored("records")) == TRIALS

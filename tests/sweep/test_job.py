@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 from mlflow import MlflowClient
-from support import ROOT, same_numbers
+from support import ROOT, same_records
 
 from analysis.results.study_results import load_study
 
@@ -55,8 +55,7 @@ class TwoNodes:
             ports=rest[:3],
         )
         self.second = self._start(
-            *("--address", f"127.0.0.1:{self.port}", "--temp-dir", self.folders[1]),
-            ports=rest[3:],
+            *("--address", f"127.0.0.1:{self.port}", "--temp-dir", self.folders[1]), ports=rest[3:]
         )
 
     def _start(self, *arguments: str, ports: list[int]) -> subprocess.Popen[bytes]:
@@ -154,8 +153,7 @@ def test_a_job_on_two_nodes_of_which_one_dies_gives_the_numbers_of_a_local_launc
     )
     assert job.count("finished") == len(job.trials) == len(local.trials)
     assert job.by_id.keys() == local.by_id.keys()
-    for trial in job.trials:
-        same_numbers(trial.record, local.by_id[trial.trial_id].record)
+    same_records(job, local)
     client = MlflowClient(server.uri)
     experiment = client.get_experiment_by_name(asked[0]).experiment_id
     runs = client.search_runs([experiment], "tags.kind = 'trial'")

@@ -4,48 +4,22 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 from collections import Counter
 
 import psutil
-import pytest
 import torch
-from ray.cluster_utils import Cluster
-from support import PATIENCE, same_numbers
+from support import same_numbers, same_records
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results.records import read_record
 from sweep.backend.capacity import cpus
-from sweep.inputs.datasets import Sources
 from sweep.plan.fields import flat
-from sweep.plan.plan import make_plan
-from sweep.plan.study import load_study
 from trainables.config.trial import Data
-from trainables.lifecycle.context import Inputs, RunContext
-from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
 TRIALS = 8  # of the tiny study: two replicates of a control and three conditions
-
-
-def plan_of(place, study="tiny.yaml", **arguments):
-    sources = Sources()
-    plan = make_plan(load_study(str(place.folder / study)), sources.resolve, **arguments)
-    return plan, sources
-
-
-def children(place, study="tiny"):
-    client = place.client
-    experiment = client.get_experiment_by_name(study)
-    return client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
-
-
-def parents(place, study="tiny"):
-    client = place.client
-    experiment = client.get_experiment_by_name(study)
-    return client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
 
 
 # What it leaves
@@ -63,14 +37,14 @@ def test_every_planned_trial_is_finished_and_the_report_is_there(finished):
 
 def test_mlflow_needs_no_flags_in_the_same_folder(finished):
     assert (finished.place.folder / "mlflow.db").is_file()
-    for run in children(finished.place):  # as MLflow's pages read it, wherever the folder is
+    for run in finished.place.runs():  # as MLflow's pages read it, wherever the folder is
         assert run.info.artifact_uri.startswith("mlruns/")
         assert (finished.place.artifacts(run) / "record.npz").is_file()
 
 
 def test_trials_are_nested_named_and_finished_and_so_is_their_parent(finished):
-    (parent,) = parents(finished.place)
-    runs = children(finished.place)
+    (parent,) = finished.place.runs(kind="study")
+    runs = finished.place.runs()
     assert len(runs) == TRIALS
     assert parent.info.status == "FINISHED"
     assert parent.info.run_name == "laptop, photos"
@@ -85,9 +59,9 @@ def test_trials_are_nested_named_and_finished_and_so_is_their_parent(finished):
     assert artifacts == {"plan.json", "report"}
 
 
-def test_every_field_of_the_trial_is_a_parameter(finished):
-    plan, _ = plan_of(finished.place)
-    for run in children(finished.place):
+def test_every_field_of_the_trial_is_a_parameter(finished, planned):
+    plan = planned()
+    for run in finished.place.runs():
         trial = plan.by_id[run.data.tags["trial_id"]].trial
         expected = {
             name: value if isinstance(value, str) else json.dumps(value)
@@ -97,7 +71,7 @@ def test_every_field_of_the_trial_is_a_parameter(finished):
 
 
 def test_tags_say_arm_pair_cell_commit_and_versions(finished):
-    for run in children(finished.place):
+    for run in finished.place.runs():
         tags = run.data.tags
         assert tags["arm"] == ("control" if run.info.run_name.startswith("control") else "warmup")
         assert (tags["pair"] == tags["trial_id"]) == (tags["arm"] == "control")
@@ -105,10 +79,7 @@ def test_tags_say_arm_pair_cell_commit_and_versions(finished):
         assert tags["device"] == "cpu"
         assert tags["commit"]
         assert tags["version.torch"] == torch.__version__.split("+")[0]
-        assert json.loads(tags["cell"]).keys() <= {
-            "warmup.noise.distribution",
-            "warmup.noise.std",
-        }
+        assert json.loads(tags["cell"]).keys() <= {"warmup.noise.distribution", "warmup.noise.std"}
 
 
 def test_the_history_is_there_by_optimizer_step_over_both_phases(finished):
@@ -138,9 +109,8 @@ def test_the_summary_follows_from_the_logits(finished):
     assert run.data.metrics["seconds_total"] > 0
 
 
-def test_data_sets_are_logged_with_their_digests(finished):
-    _, sources = plan_of(finished.place)
-    for run in children(finished.place) + parents(finished.place):
+def test_data_sets_are_logged_with_their_digests(finished, sources):
+    for run in finished.place.runs() + finished.place.runs(kind="study"):
         logged = {
             entry.dataset.name: (entry.dataset.digest, entry.tags[0].value)
             for entry in run.inputs.dataset_inputs
@@ -159,36 +129,17 @@ def test_nothing_but_records_and_warm_ups_is_kept(finished):
     assert kept - {"checkpoints"} == {"records", "warmups", "locks"}
 
 
-# The same trial, the same numbers
+# The same trial, the same numbers: one at a time too, in backend/test_ray_folder.py
 
 
-def test_a_trial_run_alone_gives_bit_identical_numbers(finished, tmp_path):
-    torch.set_num_threads(1)
-    plan, sources = plan_of(finished.place)
+def test_a_trial_run_alone_gives_bit_identical_numbers(finished, planned, live, tmp_path):
     storage = Storage(tmp_path)
-    for planned in reversed(plan.trials):  # and in another order
-        inputs = Inputs(sources.loaded, {}).of(planned.trial)
-        key = run_trial(planned.trial, inputs, RunContext(storage, torch.device("cpu")))
-        alone = read_record(storage.get(key))
-        same_numbers(alone, finished.results.by_id[planned.trial_id].record)
-
-
-def test_one_trial_at_a_time_gives_the_numbers_of_two_at_a_time(finished, place):
-    place.launch(place.write("tiny"), "--concurrency", "1")
-    trials = place.results("tiny").trials
-    assert len(trials) == TRIALS
-    for trial in trials:
-        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+    for one in reversed(planned().trials):  # and in another order
+        alone = read_record(storage.get(live(one.trial, storage)))
+        same_numbers(alone, finished.results.by_id[one.trial_id].record)
 
 
 # What it spares
-
-
-@pytest.fixture
-def copied(finished, place):
-    """A place where the tiny study is finished, to go on from."""
-    shutil.copytree(finished.place.folder, place.folder, dirs_exist_ok=True)
-    return place
 
 
 def test_a_dry_run_says_how_long_it_takes_and_what_that_leaves_out(place):
@@ -201,40 +152,36 @@ def test_a_dry_run_says_how_long_it_takes_and_what_that_leaves_out(place):
     assert not (place.folder / "mlflow.db").exists()
 
 
-def test_launching_again_runs_nothing_and_more_replicates_run_only_new_pairs(copied):
-    before = {run.info.run_id: run.info.end_time for run in children(copied)}
-    dry = copied.launch("tiny.yaml", "--dry-run")
-    assert "nothing to run" in dry
-    said = copied.launch("tiny.yaml")
-    assert "0 to run, 8 done already" in said
-    assert {run.info.run_id: run.info.end_time for run in children(copied)} == before
+def test_launching_again_runs_nothing_and_more_replicates_run_only_new_pairs(copied_place):
+    before = {run.info.run_id: run.info.end_time for run in copied_place.runs()}
+    assert "nothing to run" in copied_place.launch("tiny.yaml", "--dry-run")
+    assert "0 to run, 8 done already" in copied_place.launch("tiny.yaml")
+    assert {run.info.run_id: run.info.end_time for run in copied_place.runs()} == before
 
-    said = copied.launch("tiny.yaml", "--replicates", "3")
+    said = copied_place.launch("tiny.yaml", "--replicates", "3")
     assert "12 trials, 4 to run, 8 done already" in said
-    new = [run for run in children(copied) if run.info.run_id not in before]
+    new = [run for run in copied_place.runs() if run.info.run_id not in before]
     assert {run.data.tags["replicate"] for run in new} == {"2"}
     assert len(new) == 4
-    assert len(parents(copied)) == 1
-    assert copied.results("tiny").count("finished") == 12
+    assert len(copied_place.runs(kind="study")) == 1
+    assert copied_place.results("tiny").count("finished") == 12
 
 
-def test_what_another_study_has_run_is_adopted_with_its_origin(copied):
-    other = copied.write("other", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
-    said = copied.launch(other)
+def test_what_another_study_has_run_is_adopted_with_its_origin(copied_place):
+    other = copied_place.write("other", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
+    said = copied_place.launch(other)
     assert "6 trials, 0 to run, 0 done already, 6 adopted from other studies" in said
-    origins = {run.data.tags["trial_id"]: run.info.run_id for run in children(copied)}
-    for run in children(copied, "other"):
+    origins = {run.data.tags["trial_id"]: run.info.run_id for run in copied_place.runs()}
+    for run in copied_place.runs("other"):
         tags = run.data.tags
         assert tags["adopted_from_run"] == origins[tags["trial_id"]]
         assert tags["adopted_from_study"] == "tiny"
-    one, two = copied.results("tiny"), copied.results("other")
-    for trial in two.trials:
-        same_numbers(trial.record, one.by_id[trial.trial_id].record)
+    assert len(same_records(copied_place.results("tiny"), copied_place.results("other"))) == 6
     # the same once more, without the storage: from the runs' own records
-    copied.folder.joinpath("sweep_storage").rename(copied.folder / "gone")
-    third = copied.write("third", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
-    assert "0 to run, 0 done already, 6 adopted" in copied.launch(third)
-    assert copied.results("third").count("finished") == 6
+    copied_place.folder.joinpath("sweep_storage").rename(copied_place.folder / "gone")
+    third = copied_place.write("third", grids={"std": {"warmup.noise.std": [0.5, 1.0]}})
+    assert "0 to run, 0 done already, 6 adopted" in copied_place.launch(third)
+    assert copied_place.results("third").count("finished") == 6
 
 
 def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(place):
@@ -254,25 +201,13 @@ def test_a_warm_up_is_made_once_however_many_would_need_it_at_the_same_time(plac
 # Where it runs
 
 
-def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place, monkeypatch):
-    # else as a Ray that this process has started before has left it, and a launch must be told
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    try:
-        cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes()
-        said = place.launch(place.write("tiny"), "--address", cluster.address)
-        assert "8 to run" in said
-        refused = place.launch(
-            *("tiny.yaml", "--replicates", "3", "--address", cluster.address),
-            *("--cpus-per-trial", "2"),
-            code=2,
-        )
-    finally:
-        cluster.shutdown()
+def test_a_cluster_of_two_nodes_gives_the_same_numbers(finished, place, cluster):
+    address = ("--address", cluster(1, 1).address)
+    assert "8 to run" in place.launch(place.write("tiny"), *address)
+    larger = ("--replicates", "3", "--cpus-per-trial", "2")
+    refused = place.launch("tiny.yaml", *larger, *address, code=2)
     assert "a trial needs 2 CPUs and 0 GPUs on one node; the nodes have 1 CPUs" in refused
-    for trial in finished.results.trials:
-        same_numbers(trial.record, place.results("tiny").by_id[trial.trial_id].record)
+    assert len(same_records(finished.results, place.results("tiny"))) == TRIALS
 
 
 # What goes wrong
@@ -286,8 +221,8 @@ def test_a_launch_killed_in_mid_study_leaves_true_statuses_and_the_next_finishes
     place.wait_for(lambda: len(place.stored("records")) >= 3)
     first.kill()  # SIGKILL: it can say nothing
     first.wait()
-    place.wait_for(lambda: parents(place)[0].info.status == "KILLED", 30)
-    assert "RUNNING" not in {run.info.status for run in children(place)}
+    place.wait_for(lambda: place.runs(kind="study")[0].info.status == "KILLED", 30)
+    assert "RUNNING" not in {run.info.status for run in place.runs()}
 
     assert len(os.listdir(rays)) == 1  # Ray's files, which nobody could remove
     done = len(place.stored("records"))
@@ -295,37 +230,23 @@ def test_a_launch_killed_in_mid_study_leaves_true_statuses_and_the_next_finishes
     assert not os.listdir(rays)
     assert f"{TRIALS} trials, " in said
     assert done < TRIALS or "0 to run" in said
-    runs = children(place)
+    runs = place.runs()
     assert len(runs) == TRIALS == len({run.data.tags["trial_id"] for run in runs})
     assert {run.info.status for run in runs} == {"FINISHED"}
-    for trial in place.results("tiny").trials:
-        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+    assert len(same_records(finished.results, place.results("tiny"))) == TRIALS
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_launch_says_so_and_a_long_trial_keeps_its_checkpoint(place, rays, number):
+def test_a_terminated_launch_says_so_and_a_long_trial_keeps_its_checkpoint(place, rays):
+    """And so does one by Ctrl-C: see test_status."""
     study = place.write("tiny")
     process = place.start(study, "--scale", "long", RAY_TMPDIR=str(rays))
     place.wait_for(lambda: place.stored("checkpoints"))
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60 * PATIENCE)
-    assert process.returncode == 130, out + err
-    assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
-    (parent,) = parents(place)
+    place.interrupt(process, signal.SIGTERM)
+    (parent,) = place.runs(kind="study")
     assert parent.info.status == "KILLED"
-    assert not [run for run in children(place) if run.info.status == "RUNNING"]
+    assert not [run for run in place.runs() if run.info.status == "RUNNING"]
     assert place.stored("checkpoints")
     assert not os.listdir(rays)
-
-
-def test_two_launches_of_a_study_do_not_get_in_each_others_way(place):
-    study = place.write("tiny")
-    first = place.start(study, "--scale", "long")
-    place.wait_for(lambda: (place.folder / "sweep_storage/locks/tiny").is_file())
-    place.wait_for(lambda: (place.folder / "sweep_storage/locks/tiny").read_text() != "")
-    said = place.launch(study, "--scale", "long", code=2)
-    assert f"process {first.pid} is running it" in said
-    assert len(said.splitlines()) == 1
 
 
 def test_a_trial_that_fails_is_failed_in_mlflow_and_is_tried_again_by_the_next_launch(place, rays):
@@ -336,20 +257,20 @@ def test_a_trial_that_fails_is_failed_in_mlflow_and_is_tried_again_by_the_next_l
     said = place.launch(study, "--retries", "0", code=1, RAY_TMPDIR=str(rays))
     assert not os.listdir(rays)
     assert "6 trials failed; the same command tries them again" in said
-    runs = children(place)
+    runs = place.runs()
     assert Counter(run.info.status for run in runs) == {"FINISHED": 2, "FAILED": 6}
     failed = [run for run in runs if run.info.status == "FAILED"]
     assert {run.data.tags["outcome"] for run in failed} == {"failed"}
     assert all("Error" in run.data.tags["error"] for run in failed)
     assert [path.name for path in place.artifacts(failed[0]).iterdir()] == ["error.txt"]
-    assert parents(place)[0].info.status == "FAILED"
+    assert place.runs(kind="study")[0].info.status == "FAILED"
     page = (place.folder / "reports/tiny/laptop-photos/index.html").read_text("utf-8")
     assert "6 failed" in page
 
     obstacle.unlink()
     assert "6 to run, 2 done already" in place.launch(study)
     assert place.results("tiny").count("finished") == TRIALS
-    assert parents(place)[0].info.status == "FINISHED"
+    assert place.runs(kind="study")[0].info.status == "FINISHED"
 
 
 def test_a_worker_that_dies_is_replaced_and_its_trial_goes_on_from_its_checkpoint(place):
@@ -358,8 +279,7 @@ def test_a_worker_that_dies_is_replaced_and_its_trial_goes_on_from_its_checkpoin
     place.wait_for(lambda: place.stored("checkpoints"))
     for pid in workers_of(process.pid):
         os.kill(pid, signal.SIGKILL)
-    out, err = process.communicate(timeout=240 * PATIENCE)
-    assert process.returncode == 0, out + err
+    out, _ = place.ended(process)
     assert (
         "std 1 #0: failed, tried again from its checkpoint: the worker process was killed, as the "
         "system does when memory runs out, or crashed: fewer at a time (--concurrency), " in out

@@ -30,8 +30,7 @@ def test_every_pair_has_a_lower_test_loss_and_ece_with_warm_up(place):
         *("--ood", f"npz:{Path(images, 'svhn.npz').absolute()}"),
         *("--set", "data.normalisation=cifar10"),
     )
-    out, err = process.communicate(timeout=3600)
-    assert process.returncode == 0, out + err
+    place.ended(process, seconds=3600)
     results = place.results("gaussian")
     rows = {measure.label: compare(results, "gaussian", measure) for measure in (NLL, ECE, AUROC)}
     for name, row in rows.items():

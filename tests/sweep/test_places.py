@@ -4,17 +4,13 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from ready import forget_databases, live, tree, write
-from support import ROOT
 from users import NOBODY, as_nobody
 
 from analysis.report import main as report
@@ -28,20 +24,8 @@ from sweep.status import main as status
 NAMES = ["my é #?50%20[x]", "it's & ; {a} $HOME", "-日本語."]
 MORE = [
     *("my sweep", "josé", unicodedata.normalize("NFD", "josé"), "a#b", "a?b", "100%", "50%20noise"),
-    *(
-        "[x]",
-        "it's",
-        "a&b;c",
-        "-dash",
-        "--storage",
-        "日本語",
-        "trailing.",
-        ".hidden",
-        "~",
-        "a:b",
-        "a=b",
-    ),
-    *("back\\slash", 'quo"te', "new\nline", "n" * 200, "mlruns"),
+    *("[x]", "it's", "a&b;c", "-dash", "--storage", "日本語", "trailing.", ".hidden", "~", "a:b"),
+    *("a=b", "back\\slash", 'quo"te', "new\nline", "n" * 200, "mlruns"),
 ]
 
 
@@ -77,11 +61,9 @@ def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def addresses(folder: Path) -> list[str]:
+    query = "SELECT artifact_location FROM experiments UNION ALL SELECT artifact_uri FROM runs"
     with sqlite3.connect(folder / "mlflow.db") as database:
-        experiments = database.execute("SELECT artifact_location FROM experiments").fetchall()
-        return [
-            a for (a,) in experiments + database.execute("SELECT artifact_uri FROM runs").fetchall()
-        ]
+        return [address for (address,) in database.execute(query)]
 
 
 def results(folder: Path) -> StudyResults:
@@ -99,21 +81,20 @@ def made_absolute(folder: Path) -> None:
     "name", [*NAMES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
 )
 def test_every_command_works_in_a_folder_of_any_name_and_leaves_nothing_outside(
-    begin, tmp_path, capsys, name
+    begin, tmp_path, said, name
 ):
     folder = begin(name)
     before = tmp_path.stat().st_mtime_ns
     log = f"{name.replace('/', '')}.jsonl"
-    assert launch(["small.yaml", f"--log={log}"]) == 0
-    assert "0 to run, 0 done already, 2 stored" in capsys.readouterr().out
-    assert launch(["small.yaml", f"--log={log}"]) == 0
-    assert "0 to run, 2 done already" in capsys.readouterr().out
-    assert status([]) == 0
-    assert "2/2 done" in capsys.readouterr().out
+    asked = (launch, "small.yaml", f"--log={log}")
+    assert "0 to run, 0 done already, 2 stored" in said(*asked)
+    assert "0 to run, 2 done already" in said(*asked)
+    assert "2/2 done" in said(status)
     assert (report(["small"]), publish(["small.yaml"]), clean(["--records"])) == (0, 0, 0)
     assert len(list((folder / "sweep_storage/records").iterdir())) == 2  # of the other replicate
-    assert launch(["small.yaml", "--replicates", "1"]) == 0  # from MLflow alone
-    assert "0 to run, 2 done already" in capsys.readouterr().out
+    assert "0 to run, 2 done already" in said(
+        launch, "small.yaml", "--replicates", "1"
+    )  # by MLflow
 
     assert len(list(folder.glob("mlruns/1/*/artifacts/record.npz"))) == 2
     assert (folder / log).is_file()
@@ -139,86 +120,67 @@ def test_storage_and_a_log_of_any_name(begin, tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_trials_are_run_in_a_folder_of_any_name(tmp_path, monkeypatch, name):
+def test_trials_are_run_in_a_folder_of_any_name(place, tmp_path, name):
     """With Ray, as processes, and two workers a trial: Ray's own files too."""
-    folder = tmp_path / name
-    folder.mkdir()
-    write(folder, "small")
-    monkeypatch.chdir(folder)
-    assert "2 to run" in process("launch", "small.yaml")
+    place.folder = tmp_path / name
+    place.folder.mkdir()
+    write(place.folder, "small")
+    assert "2 to run" in place.launch("small.yaml")
     asked = ("small.yaml", "--workers-per-trial", "2", "--set", "task.epochs=3")
-    assert "2 to run" in process("launch", *asked)
-    assert "2/2 done" in process("status")
+    assert "2 to run" in place.launch(*asked)
+    assert "2/2 done" in place.launch(command="status")
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def process(command: str, *words: str, before: Sequence[str] = (), **settings: Any) -> str:
-    """What a command says that ends well; before: of its line, such as another user's."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "RAY"))}
-    ended = subprocess.run(
-        [*before, sys.executable, "-m", f"sweep.{command}", *words],
-        **{"capture_output": True, "text": True, "env": clean | {"PYTHONPATH": str(ROOT)}}
-        | settings,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
-
-
 @pytest.mark.slow
-def test_where_the_folder_above_cannot_be_written(begin, tmp_path):
+def test_where_the_folder_above_cannot_be_written(begin, place):
     """As in a home: `/home` is nobody's but root's."""
     other = as_nobody()
-    folder = begin("josé's sweep")
-    for path in [folder, *folder.rglob("*")]:
+    place.folder = begin("josé's sweep")
+    for path in [place.folder, *place.folder.rglob("*")]:
         os.chown(path, NOBODY, NOBODY)
-    said = process("launch", "small.yaml", before=other, cwd=folder)
-    assert "2 stored" in said
+    assert "2 stored" in place.launch("small.yaml", before=other)
 
 
-def test_a_copy_never_touches_its_original(begin, tmp_path, monkeypatch, capsys):
+def test_a_copy_never_touches_its_original(begin, tmp_path, monkeypatch, said):
     original = begin("A")
     assert launch(["small.yaml"]) == 0
     before = tree(original)
     copy = tmp_path / "B"
     shutil.copytree(original, copy)
     enter(copy, monkeypatch)
-    capsys.readouterr()
-    assert launch(["small.yaml", "--replicates", "2"]) == 0
-    assert "4 trials, 0 to run, 2 done already, 2 stored" in capsys.readouterr().out
-    assert status([]) == 0
-    assert "4/4 done" in capsys.readouterr().out
+    assert "4 trials, 0 to run, 2 done already, 2 stored" in said(
+        launch, "small.yaml", "--replicates", "2"
+    )
+    assert "4/4 done" in said(status)
     assert report(["small"]) == 0
     assert tree(original) == before
     assert len(list(copy.glob("mlruns/1/*/artifacts/record.npz"))) == 4
 
     enter(original, monkeypatch)
-    assert status([]) == 0
-    assert "2/2 done" in capsys.readouterr().out
+    assert "2/2 done" in said(status)
     assert results(copy).count("finished") == 4  # from another folder, too
 
 
-def test_a_project_that_was_moved_works_where_it_is(begin, tmp_path, monkeypatch, capsys):
+def test_a_project_that_was_moved_works_where_it_is(begin, tmp_path, monkeypatch, said):
     was = begin("A")
     assert launch(["small.yaml"]) == 0
     now = was.rename(tmp_path / "C")
     enter(now, monkeypatch)
-    capsys.readouterr()
-    assert status([]) == 0
-    assert "2/2 done" in capsys.readouterr().out
+    assert "2/2 done" in said(status)
     assert report(["small"]) == 0
-    assert launch(["small.yaml", "--replicates", "2"]) == 0
-    assert "4 trials, 0 to run, 2 done already" in capsys.readouterr().out
+    assert "4 trials, 0 to run, 2 done already" in said(launch, "small.yaml", "--replicates", "2")
     assert not was.exists()
 
 
-def test_absolute_addresses_within_the_folder_go_on_working(begin, capsys):
+def test_absolute_addresses_within_the_folder_go_on_working(begin, said):
     folder = begin("A")
     assert launch(["small.yaml"]) == 0
     made_absolute(folder)
     forget_databases()
-    capsys.readouterr()
-    assert launch(["small.yaml", "--replicates", "2"]) == 0
-    assert "4 trials, 0 to run, 2 done already, 2 stored" in capsys.readouterr().out
+    assert "4 trials, 0 to run, 2 done already, 2 stored" in said(
+        launch, "small.yaml", "--replicates", "2"
+    )
     assert status([]) == 0
     assert report(["small"]) == 0
     assert len(list(folder.glob("mlruns/1/*/artifacts/record.npz"))) == 4
@@ -226,7 +188,7 @@ def test_absolute_addresses_within_the_folder_go_on_working(begin, capsys):
 
 @pytest.mark.parametrize("way", ["copied", "moved", "copied without artifacts"])
 def test_addresses_of_another_folder_are_refused_and_brought_over_when_asked(
-    begin, tmp_path, monkeypatch, capsys, way
+    begin, tmp_path, monkeypatch, said, refused, way
 ):
     original = begin("A")
     assert launch(["small.yaml"]) == 0
@@ -239,47 +201,38 @@ def test_addresses_of_another_folder_are_refused_and_brought_over_when_asked(
         shutil.copytree(original, here, ignore=without)
     enter(here, monkeypatch)
     before = tree(tmp_path)
-    capsys.readouterr()
-    for command, asked in (
-        *((launch, ["small.yaml"]), (publish, ["small.yaml"]), (status, [])),
-        *((report, ["small"]), (clean, ["--records"])),
+    for command, *words in (
+        *((launch, "small.yaml"), (publish, "small.yaml"), (status,)),
+        *((report, "small"), (clean, "--records")),
     ):
-        assert command(asked) == 2
-        said = capsys.readouterr().err
-        assert f"artifacts of 3 runs are addressed in {original}; python -m sweep.settle" in said
-        assert len(said.splitlines()) == 1
+        line = refused(command, *words)
+        assert f"artifacts of 3 runs are addressed in {original}; python -m sweep.settle" in line
     assert tree(tmp_path) == before | {k: v for k, v in tree(tmp_path).items() if "/locks" in k}
 
     before = tree(original) if original.exists() else None
-    assert settle(["--dry-run"]) == 0
+    would = said(settle, "--dry-run")
     copied = "0" if way in ("copied", "moved") else r"[1-9]\d*"
     assert original.exists() == (way != "moved")
-    assert re.search(
-        f"5 addresses would be made relative .* {copied} files", capsys.readouterr().out
-    )
+    assert re.search(f"5 addresses would be made relative .* {copied} files", would)
     assert all(address.startswith(str(original)) for address in addresses(here))
-    assert settle([]) == 0
-    assert re.search(f"5 addresses made relative .* {copied} files", capsys.readouterr().out)
-    assert settle([]) == 0
-    assert "0 addresses made relative to this folder, 0 files" in capsys.readouterr().out
+    assert re.search(f"5 addresses made relative .* {copied} files", said(settle))
+    assert "0 addresses made relative to this folder, 0 files" in said(settle)
 
     forget_databases()
-    assert launch(["small.yaml", "--replicates", "2"]) == 0
-    assert "4 trials, 0 to run, 2 done already, 2 stored" in capsys.readouterr().out
+    assert "4 trials, 0 to run, 2 done already, 2 stored" in said(
+        launch, "small.yaml", "--replicates", "2"
+    )
     assert results(here).count("finished") == 4
     assert before == (tree(original) if original.exists() else None)
 
 
-def test_the_old_address_of_artifacts_that_are_nowhere_is_kept(
-    begin, tmp_path, monkeypatch, capsys
-):
+def test_the_old_address_of_artifacts_that_are_nowhere_is_kept(begin, tmp_path, monkeypatch, said):
     original = begin("A")
     assert launch(["small.yaml"]) == 0
     made_absolute(original)
     shutil.rmtree(next(original.glob("mlruns/1/*/artifacts/record.npz")).parents[1])
     enter(original.rename(tmp_path / "B"), monkeypatch)
-    assert settle([]) == 0
-    assert "1 runs have no artifacts, here or where they were" in capsys.readouterr().out
+    assert "1 runs have no artifacts, here or where they were" in said(settle)
     client = MlflowClient(f"sqlite:///{tmp_path}/B/mlflow.db")
     tags = [run.data.tags for run in client.search_runs(["1"])]
     kept = [t["artifacts_before"] for t in tags if "artifacts_before" in t]
@@ -307,16 +260,13 @@ def test_artifacts_whose_place_was_chosen_stay_there(begin, tmp_path, monkeypatc
     assert [a for a in addresses(copy) if a.startswith(str(chosen))] == made
 
 
-def test_a_database_of_another_folder_keeps_its_artifacts_there(
-    begin, tmp_path, monkeypatch, capsys
-):
+def test_a_database_of_another_folder_keeps_its_artifacts_there(begin, tmp_path, monkeypatch, said):
     begin("B")
     (tmp_path / "50%20A").mkdir()
     elsewhere = f"sqlite:///{tmp_path}/50%2520A/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere)
     assert launch(["small.yaml"]) == 0
-    assert launch(["small.yaml"]) == 0
-    assert "0 to run, 2 done already" in capsys.readouterr().out
+    assert "0 to run, 2 done already" in said(launch, "small.yaml")
     assert len(list(tmp_path.glob("50%20A/mlruns/1/*/artifacts/record.npz"))) == 2
     assert not (tmp_path / "B/mlruns").exists()
     assert status([]) == 0
@@ -333,7 +283,7 @@ def test_a_database_of_another_folder_keeps_its_artifacts_there(
 
 @pytest.mark.slow
 def test_through_a_server_artifacts_beside_its_database_are_read_and_not_written(
-    stored, server, tmp_path, monkeypatch, capsys
+    stored, server, tmp_path, monkeypatch, refused
 ):
     server.stop()
     shutil.copytree(stored, server.folder, dirs_exist_ok=True)
@@ -345,8 +295,7 @@ def test_through_a_server_artifacts_beside_its_database_are_read_and_not_written
     enter(tmp_path / "elsewhere", monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     assert load_study(MlflowClient(server.uri), "small").count("finished") == 2
-    capsys.readouterr()
-    assert launch(["small.yaml", "--replicates", "2"]) == 2
-    assert "in the folder of the server's database" in capsys.readouterr().err
+    line = refused(launch, "small.yaml", "--replicates", "2")
+    assert "in the folder of the server's database" in line
     assert not (tmp_path / "elsewhere/mlruns").exists()
     forget_databases()

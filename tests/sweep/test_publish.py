@@ -10,15 +10,10 @@ from sweep.publish import main
 ITS_OWN = ("mlflow.parentRunId", "launched_at", "mlflow.note.content")  # of each MLflow
 
 
-def runs_of(place, kind="trial", study="tiny"):
-    experiment = place.client.get_experiment_by_name(study)
-    return place.client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'")
-
-
 def content(place):
     """Everything MLflow has of the trials, by name, but for ids of its own."""
     client, found = place.client, {}
-    for run in runs_of(place):
+    for run in place.runs():
         (record,) = (path.read_bytes() for path in place.artifacts(run).iterdir())
         found[run.info.run_name] = {
             "params": run.data.params,
@@ -38,7 +33,7 @@ def content(place):
 
 
 def report(place):
-    (parent,) = runs_of(place, "study")
+    (parent,) = place.runs(kind="study")
     folder = place.artifacts(parent)
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -60,16 +55,16 @@ sys.exit(code)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "8 trials, 0 to run, 0 done already, 8 stored and to be published" in ended.stdout
     assert content(copied_place) == undisturbed
-    (parent,) = runs_of(copied_place, "study")
+    (parent,) = copied_place.runs(kind="study")
     assert parent.info.status == "FINISHED"
     assert report(copied_place) == report(finished.place)
     assert before == {p: p.stat().st_mtime_ns for p in (folder / "sweep_storage/records").iterdir()}
     assert (folder / "events.jsonl").read_text().count('"published"') == 8
 
 
-def test_what_is_left_to_run_is_left_and_the_studys_run_keeps_its_status(copied_place, capsys):
-    client, runs = copied_place.client, {r.info.run_name: r for r in runs_of(copied_place)}
-    (parent,) = runs_of(copied_place, "study")
+def test_what_is_left_to_run_is_left_and_the_studys_run_keeps_its_status(copied_place, said):
+    client, runs = copied_place.client, {r.info.run_name: r for r in copied_place.runs()}
+    (parent,) = copied_place.runs(kind="study")
     client.set_tag(parent.info.run_id, "launched_at", "2026-01-31 12:00:00 UTC")
     client.set_terminated(parent.info.run_id, "KILLED")
     for name in ("pink #0", "pink #1"):
@@ -77,35 +72,31 @@ def test_what_is_left_to_run_is_left_and_the_studys_run_keeps_its_status(copied_
     left = runs["pink #1"].data.tags["trial_id"]
     (copied_place.folder / "sweep_storage/records" / left).unlink()
 
-    assert main(["tiny.yaml"]) == 0
-    said = capsys.readouterr().out
-    assert "1 to run, 6 done already, 1 stored and to be published" in said
-    assert "1 trials are not run yet; sweep.launch runs them" in said
-    assert {r.info.run_name for r in runs_of(copied_place)} == runs.keys() - {"pink #1"}
-    (parent,) = runs_of(copied_place, "study")
+    out = said(main, "tiny.yaml")
+    assert "1 to run, 6 done already, 1 stored and to be published" in out
+    assert "1 trials are not run yet; sweep.launch runs them" in out
+    assert {r.info.run_name for r in copied_place.runs()} == runs.keys() - {"pink #1"}
+    (parent,) = copied_place.runs(kind="study")
     assert parent.info.status == "KILLED"
     assert parent.data.tags["launched_at"] == "2026-01-31 12:00:00 UTC"
 
 
-def test_a_smaller_plan_than_was_launched_takes_not_its_place(copied_place, capsys):
-    assert main(["tiny.yaml", "--replicates", "1"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("publish: tiny was launched with 4 trials that these options do not")
+def test_a_smaller_plan_than_was_launched_takes_not_its_place(copied_place, refused):
+    line = refused(main, "tiny.yaml", "--replicates", "1", planned=True)
+    assert line.startswith("publish: tiny was launched with 4 trials that these options do not")
     assert copied_place.results("tiny").count("finished") == 8
-    (parent,) = runs_of(copied_place, "study")
+    (parent,) = copied_place.runs(kind="study")
     assert parent.info.status == "FINISHED"
 
 
-def test_where_nothing_is_stored_nothing_is_written(place, monkeypatch, capsys):
-    monkeypatch.chdir(place.folder)
+def test_where_nothing_is_stored_nothing_is_written(place, here, monkeypatch, said):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place.folder}/mlflow.db")
-    assert main([place.write("tiny")]) == 0
-    assert "nothing to publish" in capsys.readouterr().out
+    assert "nothing to publish" in said(main, "tiny.yaml")
     assert place.client.get_experiment_by_name("tiny") is None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("words", "says"),
     [
         (["tinny"], "study 'tinny' is unknown"),
         (["tiny.yaml", "--set", "task.epoch=3"], "task.epoch: no such field"),
@@ -113,28 +104,17 @@ def test_where_nothing_is_stored_nothing_is_written(place, monkeypatch, capsys):
         ([], "the following arguments are required: STUDY"),
     ],
 )
-def test_bad_input_is_one_line_with_exit_code_2(place, monkeypatch, capsys, arguments, said):
-    monkeypatch.chdir(place.folder)
-    place.write("tiny")
-    try:
-        code = main(arguments)
-    except SystemExit as ended:  # argparse
-        code = ended.code
-    err = capsys.readouterr().err
-    assert code == 2
-    assert err.startswith("publish: ")
-    assert said in err
-    assert len(err.splitlines()) == 1
+def test_bad_input_is_one_line_with_exit_code_2(here, refused, words, says):
+    assert says in refused(main, *words)
 
 
 def test_a_search_is_published_with_its_proposals_and_its_best(place, searching):
     place.launch(searching, "--trials", "2")
-    before = {run.data.tags["trial_id"] for run in runs_of(place, study="searching")}
+    before = {run.data.tags["trial_id"] for run in place.runs("searching")}
     for name in ("mlflow.db", "mlruns"):
         (place.folder / name).rename(place.folder / f"lost-{name}")
-    said = place.launch(searching, command="publish")
-    assert "0 to run" in said
-    runs = runs_of(place, study="searching")
+    assert "0 to run" in place.launch(searching, command="publish")
+    runs = place.runs("searching")
     assert {run.data.tags["trial_id"] for run in runs} == before
     assert len(runs) == len(before)
     assert "0 to run, " in place.launch(searching, "--trials", "2")

@@ -2,13 +2,10 @@
 
 import json
 import os
-import signal
 import socket
-import sys
 from collections import Counter
 
 import pytest
-from support import PATIENCE
 
 from sweep.status import main
 
@@ -19,20 +16,10 @@ def status(place, *arguments, code=0):
     return json.loads(place.launch(*arguments, "--json", command="status", code=code))
 
 
-def children(place, study="tiny"):
-    experiment = place.client.get_experiment_by_name(study)
-    return place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
-
-
-def told(capsys, *arguments, code=0):
-    assert main(arguments) == code
-    return capsys.readouterr().out
-
-
-def test_a_finished_study_stands_as_it_was_left(copied_place, capsys):
-    found = json.loads(told(capsys, "tiny", "--json"))
+def test_a_finished_study_stands_as_it_was_left(copied_place, said):
+    found = json.loads(said(main, "tiny", "--json"))
     (launch,) = found["launches"]
-    runs = children(copied_place)
+    runs = copied_place.runs()
     assert launch["counts"] == {"finished": len(runs), "diverged": 0, "failed": 0, "missing": 0}
     assert (launch["status"], launch["running"], launch["unpublished"]) == ("FINISHED", False, [])
     assert launch["nodes"] == {HOST: 8} == Counter(run.data.tags["node"] for run in runs)
@@ -41,34 +28,33 @@ def test_a_finished_study_stands_as_it_was_left(copied_place, capsys):
                                 "locks": {}}  # fmt: skip
     assert {trial["trial_id"] for trial in launch["trials"]} == copied_place.stored("records")
 
-    line, below = told(capsys).splitlines()
+    line, below = said(main).splitlines()
     assert line.startswith("tiny, laptop, photos: finished · 8/8 done · launched 20")
     assert below.endswith("8 records; locks held: none")
-    page = told(capsys, "tiny")
+    page = said(main, "tiny")
     assert "8: 8 finished, 0 diverged, 0 failed, 0 missing" in page
     assert f"nodes       {HOST} 8" in page
 
 
-def test_what_ended_a_launch_in_which_no_trial_has_failed_is_said(copied_place, capsys):
+def test_what_ended_a_launch_in_which_no_trial_has_failed_is_said(copied_place, said):
     client = copied_place.client
-    experiment = client.get_experiment_by_name("tiny")
-    (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
+    (parent,) = copied_place.runs(kind="study")
     client.set_terminated(parent.info.run_id, "FAILED")
-    assert "photos: not complete · 8/8 done" in told(capsys)  # as an earlier version left it
+    assert "photos: not complete · 8/8 done" in said(main)  # as an earlier version left it
     client.set_tag(parent.info.run_id, "ended_by", "8 trials are not published: it is full")
-    assert "photos: not complete: 8 trials are not published: it is full · 8/8" in told(capsys)
+    assert "photos: not complete: 8 trials are not published: it is full · 8/8" in said(main)
 
-    (trial, *_) = children(copied_place)
+    (trial, *_) = copied_place.runs()
     client.set_tag(trial.info.run_id, "outcome", "failed")
     client.set_terminated(trial.info.run_id, "FAILED")
     (copied_place.folder / "sweep_storage/records" / trial.data.tags["trial_id"]).unlink()
-    assert "ended with failures: 8 trials are not published" in told(capsys, code=1)
+    assert "ended with failures: 8 trials are not published" in said(main, code=1)
     client.update_run(parent.info.run_id, status="RUNNING")
-    assert "it is full" not in told(capsys, code=1)
+    assert "it is full" not in said(main, code=1)
 
 
-def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place, capsys):
-    runs = {run.info.run_name: run for run in children(copied_place)}
+def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place, said):
+    runs = {run.info.run_name: run for run in copied_place.runs()}
     client = copied_place.client
     for name, node in (("gaussian #0", "a"), ("pink #1", "b")):
         run_id = runs[name].info.run_id
@@ -83,12 +69,10 @@ def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place
     checkpoint = copied_place.folder / "sweep_storage/checkpoints/cpu"
     checkpoint.mkdir(parents=True, exist_ok=True)
     (checkpoint / runs["pink #1"].data.tags["trial_id"]).write_bytes(b"half a trial")
-    old = copied_place.client.search_runs(
-        [gone.info.experiment_id], "attributes.run_name = 'control #0'"
-    )[0]  # fmt: skip
-    client.delete_tag(old.info.run_id, "node")  # as of a record of an earlier version
+    # as of a record of an earlier version
+    client.delete_tag(runs["control #0"].info.run_id, "node")
 
-    (launch,) = json.loads(told(capsys, "tiny", "--json", code=1))["launches"]
+    (launch,) = json.loads(said(main, "tiny", "--json", code=1))["launches"]
     assert launch["counts"] == {"finished": 5, "diverged": 0, "failed": 2, "missing": 1}
     assert launch["nodes"] == {"": 1, HOST: 4}
     ids = [runs[name].data.tags["trial_id"] for name in ("gaussian #0", "pink #1")]
@@ -99,15 +83,18 @@ def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place
     ages = {t["name"]: t["checkpoint_age"] for t in launch["trials"] if t["checkpoint_age"]}
     assert list(ages) == ["pink #1"]
     assert 0 < ages["pink #1"] < 60
-    page = told(capsys, "tiny", code=1)
+    page = said(main, "tiny", code=1)
     assert "2 × OSError: disk full (gaussian #0, pink #1, on a, b)" in page
     assert "1 stored (control #1); python -m sweep.publish tiny sends them" in page
     assert "1 of unfinished trials (pink #1, " in page
 
 
-def test_a_running_launch_is_told_of_with_its_process_and_an_interrupted_one_as_that(place):
+def test_while_a_launch_runs_its_process_is_told_of_and_afterwards_that_it_was_interrupted(
+    place, rays
+):
+    """Nothing gets in its way meanwhile, and it leaves what it should."""
     study = place.write("tiny")
-    process = place.start(study, "--scale", "long")
+    process = place.start(study, "--scale", "long", RAY_TMPDIR=str(rays))
     place.wait_for(lambda: place.stored("checkpoints"))
     found = status(place, "tiny.yaml")
     (launch,) = found["launches"]
@@ -116,21 +103,27 @@ def test_a_running_launch_is_told_of_with_its_process_and_an_interrupted_one_as_
     assert {t["trial_id"] for t in launch["trials"] if t["checkpoint_age"] is not None} >= (
         place.stored("checkpoints") - place.stored("records")
     )
-    said = place.launch(command="status")
-    assert f"tiny, long, photos: running (process {process.pid}) · " in said
-    refused = place.launch(command="clean", code=2)
-    assert f"a launch uses it: tiny (process {process.pid})" in refused
-    assert len(refused.splitlines()) == 1
+    running = f"tiny, long, photos: running (process {process.pid}) · "
+    assert running in place.launch(command="status")
+    for words, command, refusal in (
+        ((study, "--scale", "long"), "launch", f"process {process.pid} is running it"),
+        ((), "clean", f"a launch uses it: tiny (process {process.pid})"),
+    ):
+        said = place.launch(*words, command=command, code=2)
+        assert refusal in said
+        assert len(said.splitlines()) == 1
 
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60 * PATIENCE)
+    place.interrupt(process)
+    assert not [run for run in place.runs() if run.info.status == "RUNNING"]
+    assert place.stored("checkpoints")
+    assert not os.listdir(rays)
     (launch,) = status(place, "tiny", "--scale", "long")["launches"]
     assert (launch["status"], launch["process"]) == ("KILLED", None)
     assert launch["counts"]["missing"] == len(launch["trials"]) - launch["counts"]["finished"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("words", "says"),
     [
         (["tinny"], "no study 'tinny' in MLflow; did you mean 'tiny'?"),
         (["tiny", "--scale", "paper"], "tiny was never launched so; there is laptop on photos"),
@@ -139,39 +132,12 @@ def test_a_running_launch_is_told_of_with_its_process_and_an_interrupted_one_as_
         (["--what"], "unrecognized arguments: --what"),
     ],
 )
-def test_bad_input_is_one_line_with_exit_code_2(copied_place, capsys, arguments, said):
-    try:
-        code = main(arguments)
-    except SystemExit as ended:  # argparse
-        code = ended.code
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert err.startswith("status: ")
-    assert said in err
-    assert len(err.splitlines()) == 1
+def test_bad_input_is_one_line_with_exit_code_2(copied_place, refused, words, says):
+    assert says in refused(main, *words)
 
 
-def test_where_there_is_no_database_none_is_made(tmp_path, monkeypatch, capsys):
+def test_where_there_is_no_database_none_is_made(tmp_path, monkeypatch, refused):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    assert main([]) == 2
-    assert "status: there is nothing here: no MLflow database" in capsys.readouterr().err
+    assert "status: there is nothing here: no MLflow database" in refused(main)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("command", ["launch", "status", "publish", "clean"])
-def test_help_teaches_by_example_and_imports_nothing_slow(command, place):
-    import subprocess
-
-    code = f"""
-import sys
-from sweep.{command} import main
-try:
-    main(["--help"])
-except SystemExit as ended:
-    assert ended.code == 0
-slow = {{"mlflow", "torch", "ray", "optuna", "pandas"}} & set(sys.modules)
-assert not slow, slow
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"python -m sweep.{command} " in ended.stdout

@@ -3,7 +3,6 @@
 Each launch is compared with one that nothing has happened to.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import sys
 from collections import Counter
 
 import pytest
-from support import PATIENCE, ROOT, same_numbers
+from support import PATIENCE, ROOT, same_records
 
 TRIALS = 8  # of the tiny study
 
@@ -33,16 +32,30 @@ def run(command, folder, **streams):
     return subprocess.run([sys.executable, "-m", *command.split()], cwd=folder, env=env, **streams)
 
 
+def launched(place, output, *words, **more):
+    """A launch that prints there."""
+    streams = {"stdout": output, "stderr": output} | more
+    return place.start(place.write("tiny"), "--log", "log", *words, streams=streams)
+
+
+@pytest.fixture
+def unread():
+    """The end of a pipe that nobody reads."""
+    read, write = os.pipe()
+    os.close(read)
+    yield write
+    os.close(write)
+
+
 def as_undisturbed(place, process, finished):
     """Exit code, log, status, trials and tables are those of the launch without it."""
     assert process.wait(timeout=240 * PATIENCE) == 0
-    lines = [json.loads(line) for line in (place.folder / "log").read_text("utf-8").splitlines()]
+    lines = place.log()
     assert Counter(line["event"] for line in lines) == {
         "planned": 1, "started": TRIALS, "finished": TRIALS, "published": TRIALS, "ended": 1,
     }  # fmt: skip
     assert lines[-1]["code"] == 0
-    for trial in place.results("tiny").trials:
-        same_numbers(trial.record, finished.results.by_id[trial.trial_id].record)
+    assert len(same_records(place.results("tiny"), finished.results)) == TRIALS
     said = place.launch(command="status")
     assert f"tiny, laptop, photos: finished · {TRIALS}/{TRIALS} done" in said
     tables, theirs = (
@@ -55,8 +68,7 @@ def as_undisturbed(place, process, finished):
 @pytest.mark.slow  # a whole launch
 def test_a_launch_goes_on_when_its_window_is_closed(finished, place):
     window, terminal = os.openpty()
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal) | {"start_new_session": True}
-    launch = place.start(place.write("tiny"), "--log", "log", streams=streams)
+    launch = launched(place, terminal, stdin=terminal, start_new_session=True)
     os.close(terminal)
     place.wait_for(lambda: place.stored("records"))
     assert b"tiny, scale laptop" in os.read(window, 10_000)
@@ -68,8 +80,7 @@ def test_a_launch_goes_on_when_its_window_is_closed(finished, place):
 @pytest.mark.slow  # a whole launch
 def test_a_launch_goes_on_when_nobody_reads_it_any_more(finished, place):
     read, write = os.pipe()
-    streams = {"stdout": write, "stderr": write}
-    launch = place.start(place.write("tiny"), "--log", "log", streams=streams)
+    launch = launched(place, write)
     os.close(write)
     assert os.read(read, 1)  # as `| head -1`
     os.close(read)
@@ -79,39 +90,31 @@ def test_a_launch_goes_on_when_nobody_reads_it_any_more(finished, place):
 @pytest.mark.slow
 def test_a_launch_goes_on_when_the_disk_of_its_output_is_full(finished, place):
     with open("/dev/full", "w") as full:
-        streams = {"stdout": full, "stderr": full}
-        launch = place.start(place.write("tiny"), "--log", "log", streams=streams)
+        launch = launched(place, full)
     as_undisturbed(place, launch, finished)
 
 
 @pytest.mark.slow
 def test_ctrl_c_that_ends_tee_too_is_an_interruption_as_without_tee(place):
     read, write = os.pipe()
-    streams = {"stdout": write, "stderr": write}
-    launch = place.start(place.write("tiny"), "--scale", "long", "--log", "log", streams=streams)
+    launch = launched(place, write, "--scale", "long")
     os.close(write)
     place.wait_for(lambda: place.stored("checkpoints"))
     os.close(read)
     launch.send_signal(signal.SIGINT)
     assert launch.wait(timeout=60 * PATIENCE) == 130
-    last = json.loads((place.folder / "log").read_text("utf-8").splitlines()[-1])
+    last = place.log()[-1]
     assert (last["event"], last["code"]) == ("ended", 130)
     assert "interrupted" in place.launch(command="status")
 
 
-def test_a_command_whose_reader_is_gone_ends_as_it_would_have(copied_place):
-    read, write = os.pipe()
-    os.close(read)
+def test_a_command_whose_reader_is_gone_ends_as_it_would_have(copied_place, unread):
     copied_place.write("tiny")
     for command in COMMANDS:
-        done = run(command, copied_place.folder, stdout=write, stderr=subprocess.PIPE)
+        done = run(command, copied_place.folder, stdout=unread, stderr=subprocess.PIPE)
         assert (command, done.returncode, done.stderr) == (command, 0, b"")
-    os.close(write)
 
 
 @pytest.mark.parametrize("command", ["sweep.status --scale", "sweep.launch none", "sweep.clean -x"])
-def test_a_refusal_that_nobody_reads_has_its_exit_code(tmp_path, command):
-    read, write = os.pipe()
-    os.close(read)
-    assert run(command, tmp_path, stdout=write, stderr=write).returncode == 2
-    os.close(write)
+def test_a_refusal_that_nobody_reads_has_its_exit_code(tmp_path, unread, command):
+    assert run(command, tmp_path, stdout=unread, stderr=unread).returncode == 2

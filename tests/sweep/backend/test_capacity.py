@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
-import yaml
-from ray.cluster_utils import Cluster
 
 from sweep.backend.capacity import cpus
 from sweep.backend.connection import connected, slots_now
@@ -36,18 +35,18 @@ def eight(monkeypatch):
 
 
 def v1(base: str, quota: int, period: int = 100_000) -> dict[str, str]:
-    return {f"{base}/cpu.cfs_quota_us": f"{quota}\n", f"{base}/cpu.cfs_period_us": f"{period}\n"}
+    limits = {"cpu.cfs_quota_us": f"{quota}\n", "cpu.cfs_period_us": f"{period}\n"}
+    return {"proc/self/cgroup": V1} | {f"{base}/{name}": text for name, text in limits.items()}
+
+
+def v2(limit: str, group: str = "/") -> dict[str, str]:
+    shown = {"proc/self/cgroup": f"0::{group}\n"}
+    return shown | {"sys/fs/cgroup/cpu.max": f"{limit}\n"}
 
 
 QUOTAS = {
-    "version 2, of the container": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "300000 100000\n"},
-        3,
-    ),
-    "version 2, no limit": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"},
-        8,
-    ),
+    "version 2, of the container": (v2("300000 100000"), 3),
+    "version 2, no limit": (v2("max 100000"), 8),
     "version 2, of a group above": (
         {
             "proc/self/cgroup": "0::/user.slice/job.scope\n",
@@ -56,42 +55,18 @@ QUOTAS = {
         },
         2,
     ),
-    "version 2, named as the host sees it": (
-        {
-            "proc/self/cgroup": "0::/kubepods/pod1/abc\n",
-            "sys/fs/cgroup/cpu.max": "50000 10000\n",
-        },
-        5,
-    ),
+    "version 2, named as the host sees it": (v2("50000 10000", "/kubepods/pod1/abc"), 5),
     "version 2 beside version 1": (
         {"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/unified/a/cpu.max": "400000 100000\n"},
         4,
     ),
-    "one and a half": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"},
-        1,
-    ),
-    "half a CPU": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"},
-        1,
-    ),
-    "version 1, of the container": (
-        {"proc/self/cgroup": V1} | v1("sys/fs/cgroup/cpu,cpuacct", 600_000),
-        6,
-    ),
-    "version 1, by its short name": (
-        {"proc/self/cgroup": V1} | v1("sys/fs/cgroup/cpu/docker/abc", 20_000, 10_000),
-        2,
-    ),
-    "version 1, no limit": ({"proc/self/cgroup": V1} | v1("sys/fs/cgroup/cpu", -1), 8),
-    "more than there are": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "1600000 100000\n"},
-        8,
-    ),
-    "unreadable": (
-        {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "what?\n"},
-        8,
-    ),
+    "one and a half": (v2("150000 100000"), 1),
+    "half a CPU": (v2("50000 100000"), 1),
+    "version 1, of the container": (v1("sys/fs/cgroup/cpu,cpuacct", 600_000), 6),
+    "version 1, by its short name": (v1("sys/fs/cgroup/cpu/docker/abc", 20_000, 10_000), 2),
+    "version 1, no limit": (v1("sys/fs/cgroup/cpu", -1), 8),
+    "more than there are": (v2("1600000 100000"), 8),
+    "unreadable": (v2("what?"), 8),
     "no control groups": ({}, 8),
 }
 
@@ -120,8 +95,7 @@ def test_what_slurm_has_given_counts(tmp_path, eight, environment, wanted):
 
 
 def test_the_smallest_limit_counts(tmp_path, eight):
-    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "500000 100000\n"}
-    assert cpus(machine(tmp_path, files), {"SLURM_CPUS_ON_NODE": "3"}) == 3
+    assert cpus(machine(tmp_path, v2("500000 100000")), {"SLURM_CPUS_ON_NODE": "3"}) == 3
     assert cpus(tmp_path, {"SLURM_CPUS_ON_NODE": "7"}) == 5
 
 
@@ -156,6 +130,11 @@ def test_python_counts_where_it_can(tmp_path, monkeypatch, eight):
         ({"cpus": 2, "concurrency": 1}, [4, 4], 1),
         ({"cpus": 2, "concurrency": 9}, [4], 2),
         ({"cpus": 2, "workers": 2}, [3, 3], 1),
+        ({"cpus": 3, "workers": 2}, [4, 2], 0),
+        ({"workers": 1}, [4, 2], 6),
+        ({"workers": 2}, [4, 2], 3),
+        ({"workers": 4}, [4, 2], 1),
+        ({"workers": 7}, [4, 2], 0),
         ({"cpus": 4}, [3, 3], 0),
         ({"cpus": 0}, [1], 1000),
     ],
@@ -168,45 +147,31 @@ def test_gpus_count_as_cpus_do():
     nodes = [{"CPU": 16.0, "GPU": 1.0}, {"CPU": 16.0}]
     assert Resources(cpus=1, gpus=0.25).slots(nodes) == 4
     assert Resources(cpus=8, gpus=0.25).slots(nodes) == 2
+    assert Resources(workers=2, gpus=1).slots(nodes) == 0
 
 
-def test_everything_counts_a_cluster_alike(tmp_path, monkeypatch, capsys, tiny):
+def test_everything_counts_a_cluster_alike(here, cluster, said, refused):
     """Two nodes of 3 CPUs, at 2 a trial: two places, in the launch, the search and the dry run."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in test_launch
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3})
-    try:
-        cluster.add_node(num_cpus=3)
-        cluster.wait_for_nodes()
-        resources = Resources(address=cluster.address, cpus=2)
-        with connected(resources):
-            assert slots_now(resources) == 2
-            assert proposals_at_once(resources) == 2
-        words = ["tiny.yaml", "--dry-run", "--address", cluster.address, "--cpus-per-trial"]
-        assert main([*words, "2"]) == 0
-        assert ", 2 trials at a time" in capsys.readouterr().out
-        assert main([*words, "4"]) == 2
-        assert "a trial needs 4 CPUs and 0 GPUs on one node" in capsys.readouterr().err
-    finally:
-        cluster.shutdown()
+    resources = Resources(address=cluster(3, 3).address, cpus=2)
+    with connected(resources):
+        assert slots_now(resources) == 2
+        assert proposals_at_once(resources) == 2
+    words = ["tiny.yaml", "--dry-run", "--address", resources.address, "--cpus-per-trial"]
+    assert ", 2 trials at a time" in said(main, *words, "2")
+    assert "a trial needs 4 CPUs and 0 GPUs on one node" in refused(main, *words, "4")
 
 
 def proposals_at_once(resources: Resources) -> int:
     """How many proposals a search hands out before it waits."""
 
-    class Endless:
-        def __init__(self) -> None:
-            self.running: list[int] = []
+    running: list[int] = []
 
-        def alive(self) -> None: ...
+    def ask() -> SimpleNamespace:
+        running.append(len(running))
+        return SimpleNamespace(number=running[-1], members=())
 
-        def ask(self) -> SimpleNamespace:
-            self.running.append(len(self.running))
-            return SimpleNamespace(number=self.running[-1], members=())
-
-    endless = Endless()
-    asks = tuning._ProposalSearcher(endless, resources, SimpleNamespace(proposed=lambda live: None))
+    endless = Mock(running=running, ask=ask)
+    asks = tuning._ProposalSearcher(endless, resources, Mock())
     while asks.suggest("t") is not None:
-        assert len(endless.running) < 100
-    return len(endless.running)
+        assert len(running) < 100
+    return len(running)

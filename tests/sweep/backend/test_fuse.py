@@ -1,18 +1,17 @@
 """Trials lived together, launched as a user does: fewer trials of Tune, and the same of ours."""
 
-import json
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import numbers
 
+from sweep.backend import tuner
 from sweep.backend.groups import grouped
 from sweep.backend.tuner import _TuneCallback
-from sweep.cli.launch_arguments import parse_options
 from sweep.launch import main
 from trainables.config.trial import Noise, Task, Trial, Warmup
 from trainables.fused.trials import task_key, warmup_kind
@@ -91,8 +90,7 @@ def test_runs_progress_and_log_are_of_trials_not_of_groups(launched):
     assert "8 trials, 8 to run" in launched.said
     assert "fused: 8 trials in 2 groups" in launched.said
     assert "8/8 done, 0 reused, 0 running, 0 failed" in launched.said
-    lines = (launched.fused.folder / "log.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
+    events = launched.fused.log("log.jsonl")
     for event in ("started", "finished", "published"):
         ids = [line["trial_id"] for line in events if line["event"] == event]
         assert len(ids) == len(set(ids)) == 8, event
@@ -106,15 +104,14 @@ def test_a_second_launch_finds_all_done(launched):
     assert launched.fused.stored("warmups") == launched.apart.stored("warmups")
 
 
-def test_on_the_cpu_the_numbers_are_the_same_to_the_bit(finished, place, tiny):
+def test_on_the_cpu_the_numbers_are_the_same_to_the_bit(finished, place):
     study = place.write("tiny")
     assert "no faster" in place.launch(study, "--set", "resources.fuse=3")
     stores = [Storage(p.folder / "sweep_storage") for p in (finished.place, place)]
-    trials = finished.results.trials
-    assert len(trials) == 8
-    for trial in trials:
-        of_id = SimpleNamespace(trial_id=trial.trial_id)
-        assert numbers(of_id, stores[0]) == numbers(of_id, stores[1])
+    assert len(finished.results.trials) == 8
+    for trial in finished.results.trials:
+        one, two = (numbers(trial, store) for store in stores)
+        assert one == two
 
 
 # Which go together
@@ -159,88 +156,44 @@ def test_groups_are_filled_and_come_in_the_order_of_their_first_trials():
 # What Tune says of a group
 
 
-class Told:
-    def __init__(self):
-        self.heard = []
-
-    def __getattr__(self, name):
-        return lambda trial_id, *rest: self.heard.append((name, trial_id))
-
-
-def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_failed():
-    told = Told()
+@pytest.fixture
+def say(monkeypatch):
+    """Tell of a group of three what Tune would; what is made of it, trial by trial."""
+    told = Mock()
     tell = _TuneCallback(told)
     group = SimpleNamespace(config={"work": {"ids": ["a", "b", "c"]}}, error_file=None)
+    monkeypatch.setattr(tuner, "node_of", lambda error: "")
 
-    def say(event, **more):
-        told.heard.clear()
-        getattr(tell, f"on_trial_{event}")(1, [], group, **more)
-        return told.heard
+    def say(event, *result):
+        told.reset_mock()
+        getattr(tell, f"on_trial_{event}")(1, [], group, *result)
+        return [(name, arguments[0]) for name, arguments, _ in told.method_calls]
 
+    return say
+
+
+def test_after_a_fault_only_those_without_a_record_are_tried_again_or_have_failed(say):
     assert say("start") == [("started", name) for name in "abc"]
-    by_trial = {"a": 3, "b": 4}
-    assert say("result", result={"examples": 7, "by_trial": by_trial, "left": ["b"]}) == [
+    assert say("result", {"examples": 7, "by_trial": {"a": 3, "b": 4}, "left": ["b"]}) == [
         ("trained", "a"),
         ("trained", "b"),
         ("finished", "b"),
     ]
     assert say("recover") == [("retried", "a"), ("retried", "c")]
     assert say("start") == [("started", "a"), ("started", "c")]
-    assert say("result", result={"by_trial": {}, "left": ["b", "a"]}) == [("finished", "a")]
+    assert say("result", {"by_trial": {}, "left": ["b", "a"]}) == [("finished", "a")]
 
 
-def test_those_without_a_record_have_failed_or_finished_in_the_end(monkeypatch):
-    from sweep.backend import tuner as running
-
-    monkeypatch.setattr(running, "node_of", lambda error: "")
-    for event, outcome in (("error", "failed"), ("complete", "finished")):
-        told = Told()
-        tell = _TuneCallback(told)
-        group = SimpleNamespace(config={"work": {"ids": ["a", "b"]}}, error_file=None)
-        tell.on_trial_result(1, [], group, {"by_trial": {}, "left": ["a"]})
-        getattr(tell, f"on_trial_{event}")(1, [], group)
-        assert told.heard == [("finished", "a"), (outcome, "b")]
+@pytest.mark.parametrize(("event", "outcome"), [("error", "failed"), ("complete", "finished")])
+def test_those_without_a_record_have_failed_or_finished_in_the_end(say, event, outcome):
+    assert say("result", {"by_trial": {}, "left": ["a"]}) == [("finished", "a")]
+    assert say(event) == [(outcome, "b"), (outcome, "c")]
 
 
 # What is asked for
 
 
-def test_it_is_no_field_of_a_trial():
-    options = parse_options(["tiny.yaml", "--set", "resources.fuse=8", "--set", "task.epochs=2"])
-    assert options.resources.fuse == 8
-    assert options.resources.workers == 1
-    assert options.overrides == {"task.epochs": 2}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["resources.fuse=0"], "resources.fuse: 0 is refused: give a whole number from 1"),
-        (["resources.fuse=true"], "resources.fuse: True is refused"),
-        (["resources.fuses=2"], "resources.fuses: no such field; there are resources.workers and"),
-        (
-            ["resources.fuse=2", "resources.workers=2"],
-            "resources.fuse: 2 is refused with resources.workers=2",
-        ),
-    ],
-)
-def test_what_cannot_be_is_said_in_one_line(arguments, says, tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    asked = [word for text in arguments for word in ("--set", text)]
-    assert main(["tiny.yaml", "--dry-run", *asked]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
-
-
-def test_a_dry_run_says_how_many_groups_there_are(tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    assert main(["tiny.yaml", "--dry-run", "--set", "resources.fuse=5"]) == 0
-    said = capsys.readouterr().out
-    assert "8 trials in 2 groups, each lived one after another" in " ".join(said.split())
-    assert main(["tiny.yaml", "--dry-run"]) == 0
-    assert "fused" not in capsys.readouterr().out
+def test_a_dry_run_says_how_many_groups_there_are(here, said):
+    fused = said(main, "tiny.yaml", "--dry-run", "--set", "resources.fuse=5")
+    assert "8 trials in 2 groups, each lived one after another" in " ".join(fused.split())
+    assert "fused" not in said(main, "tiny.yaml", "--dry-run")

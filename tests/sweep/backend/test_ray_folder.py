@@ -1,21 +1,22 @@
 """A local Ray starts wherever there is a folder for it, and leaves nothing there."""
 
 import fcntl
-import json
+import itertools
 import os
 import shutil
 import socket
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import ray
+from support import refusal, same_records
 
 from sweep.backend import ray_folder as module
 from sweep.backend.connection import connected
 from sweep.backend.preflight import check_resources
 from sweep.backend.ray_folder import ENDING, LOCK, LONGEST, own_token, ray_folder
-from sweep.errors import InputError
 from sweep.options import Resources
 
 
@@ -33,29 +34,23 @@ def long(folder: Path, length: int = LONGEST) -> Path:
 
 
 def test_the_longest_folder_is_as_long_as_a_socket_can_be(rays):
-    for length in (LONGEST, LONGEST + 1):
-        path = Path(f"{long(rays, length)}{ENDING}")
-        path.parent.mkdir(parents=True)
-        with socket.socket(socket.AF_UNIX) as one:
-            if length == LONGEST:
-                one.bind(str(path))
-            else:
-                with pytest.raises(OSError, match="AF_UNIX path too long"):
-                    one.bind(str(path))
+    fits, too_long = (f"{long(rays, length)}{ENDING}" for length in (LONGEST, LONGEST + 1))
+    Path(fits).parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as one:
+        with pytest.raises(OSError, match="AF_UNIX path too long"):
+            one.bind(too_long)
+        one.bind(fits)
 
 
 def test_the_folder_is_where_ray_would_have_it_and_goes_with_what_is_in_it(rays, monkeypatch):
-    monkeypatch.setenv("TMPDIR", str(long(rays)))
+    temporary = long(rays)
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with ray_folder() as folder:
-        assert folder.path.parent == long_of(rays)
+        assert folder.path.parent == temporary
         assert folder.path.stat().st_mode & 0o777 == 0o700
         Path(folder.temp_dir).mkdir()
         Path(folder.temp_dir, "log").write_text("said")
-    assert not os.listdir(long_of(rays))
-
-
-def long_of(folder: Path) -> Path:
-    return next(folder.glob("x*"))
+    assert not os.listdir(temporary)
 
 
 @pytest.mark.parametrize("unfit", ["too long", "a file", "not there", "without room"])
@@ -89,23 +84,19 @@ def test_a_folder_that_is_asked_for_and_will_not_do_is_refused(rays, monkeypatch
     (rays / "a file").touch()
     path = long(rays, LONGEST + 1) if asked == "too long" else rays / asked
     monkeypatch.setenv("RAY_TMPDIR", str(path))
-    with pytest.raises(InputError) as raised:
-        check_resources(Resources())
-    assert str(raised.value).startswith(f"RAY_TMPDIR {path}: ")
-    assert says in str(raised.value)
+    line = refusal(check_resources, Resources())
+    assert line.startswith(f"RAY_TMPDIR {path}: ")
+    assert says in line
     check_resources(Resources(cpus=0.5, address="auto"))  # a cluster has folders of its own
 
 
 def test_where_there_is_none_at_all_each_says_why(rays, monkeypatch):
     monkeypatch.setattr(module, "_unfit", lambda place: "has no room")
     monkeypatch.setenv("TMPDIR", str(rays))
-    with (
-        pytest.raises(InputError, match="there is no folder for Ray's files") as raised,
-        ray_folder(),
-    ):
-        pass
-    assert f"{rays}: has no room; /tmp: has no room; " in str(raised.value)
-    assert "set RAY_TMPDIR to one" in str(raised.value)
+    line = refusal(ray_folder().__enter__)
+    assert "there is no folder for Ray's files" in line
+    assert f"{rays}: has no room; /tmp: has no room; " in line
+    assert "set RAY_TMPDIR to one" in line
 
 
 def test_what_a_killed_launch_has_left_goes_and_what_another_uses_stays(rays, monkeypatch):
@@ -129,14 +120,9 @@ def test_what_a_killed_launch_has_left_goes_and_what_another_uses_stays(rays, mo
 
 
 def test_what_a_ray_that_does_not_start_says_is_kept_until_the_next_launch(rays, monkeypatch):
-    def init(**_):
-        raise RuntimeError("the raylet\nis gone.")
-
     monkeypatch.setenv("RAY_TMPDIR", str(rays))
-    monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(InputError) as raised, connected(Resources()):
-        pass
-    said = str(raised.value)
+    monkeypatch.setattr(ray, "init", Mock(side_effect=RuntimeError("the raylet\nis gone.")))
+    said = refusal(connected(Resources()).__enter__)
     (kept,) = rays.iterdir()
     assert said.startswith("Ray does not start on this machine (the raylet is gone); it takes ")
     assert f"of room in {rays}, of which " in said
@@ -167,14 +153,17 @@ def test_a_token_is_made_where_the_user_has_said_nothing_of_one(tmp_path, monkey
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux holds processes to CPUs")
-def test_a_launch_held_to_one_cpu_with_no_home_and_a_long_temporary_folder(place, monkeypatch):
+def test_one_trial_at_a_time_with_no_home_and_a_long_temporary_folder_gives_the_same_numbers(
+    finished, place, monkeypatch
+):
+    """A launch that is held to one CPU; `finished` had all that this machine has."""
     temporary = place.folder / ("long" * 30)
     temporary.mkdir()
     (place.folder / "file").touch()
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):  # as an earlier test of this process left it
         monkeypatch.delenv(name, raising=False)
     settings = {"TMPDIR": str(temporary), "HOME": str(place.folder / "file/home")}
-    study = place.write("tiny", scales={"laptop": {"replicates": 1}})
+    study = place.write("tiny")
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(mine)})  # which the launch inherits
     try:
@@ -185,16 +174,8 @@ def test_a_launch_held_to_one_cpu_with_no_home_and_a_long_temporary_folder(place
     finally:
         os.sched_setaffinity(0, mine)
     assert "Traceback" not in said
-    assert place.results("tiny").count("finished") == 4
-    assert at_once(place.folder / "log") == 1
+    assert len(same_records(place.results("tiny"), finished.results)) == 8
+    steps = {"started": 1, "finished": -1}
+    running = itertools.accumulate(steps.get(line["event"], 0) for line in place.log())
+    assert max(running) == 1
     assert not list(temporary.glob("ray*"))
-
-
-def at_once(log: Path) -> int:
-    """The most trials that ran at a time, by the log."""
-    running = most = 0
-    for line in log.read_text("utf-8").splitlines():
-        event = json.loads(line)["event"]
-        running += {"started": 1, "finished": -1}.get(event, 0)
-        most = max(most, running)
-    return most

@@ -11,9 +11,7 @@ from sweep.backend.warmup_queue import WarmupQueue
 # a group: (its warm-ups, shared with others; seconds to make one; seconds of its tasks)
 WARMUPS = st.frozensets(st.sampled_from("abcd"), max_size=2)
 TRIALS = st.lists(
-    st.tuples(WARMUPS, st.integers(1, 50), st.integers(1, 50)),
-    min_size=1,
-    max_size=25,
+    st.tuples(WARMUPS, st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=25
 )
 
 

@@ -5,21 +5,19 @@ The launch is real, and so are Ray Tune and Ray Train in it.
 
 import numpy as np
 import pytest
-import yaml
+import ray
+from support import refusal
 
 from sweep.backend.capacity import cpus
+from sweep.backend.connection import check_feasible
 from sweep.cli.launch_arguments import parse_options
-from sweep.errors import InputError
 from sweep.launch import main
 from sweep.options import Resources
-from trainables.storage.keys import record_key
-from trainables.storage.storage import Storage
 
-GRID = {"distribution": {"warmup.noise.distribution": ["gaussian"]}}
 # few steps: two workers add in another order than one, and every step makes more of that
 SHORT = {"warmup.examples": 256, "warmup.epochs": 1, "task.epochs": 2}
 PAIR = {
-    "grids": GRID,
+    "grids": {"distribution": {"warmup.noise.distribution": ["gaussian"]}},
     "scales": {"laptop": {"replicates": 1, "set": SHORT}},
     "exhibits": ["pairs"],
 }
@@ -38,13 +36,6 @@ def make(num_classes, input_shape):
 """
 
 
-def logits(place, trial_id: str) -> dict[str, np.ndarray]:
-    from analysis.results.records import read_record
-
-    payload = Storage(place.folder / "sweep_storage").get(record_key(trial_id))
-    return dict(read_record(payload).logits)
-
-
 @pytest.mark.skipif(MOST < 2, reason="two workers take two CPUs")
 def test_two_workers_have_the_trials_and_logits_of_one(new_place):
     one, two = new_place("one_worker"), new_place("two_workers")
@@ -55,76 +46,45 @@ def test_two_workers_have_the_trials_and_logits_of_one(new_place):
     assert one.stored("records") == two.stored("records")
     assert len(one.stored("records")) == 2
     assert not two.stored("checkpoints")
-    assert [run.outcome for run in two.results("tiny").trials] == ["finished"] * 2
-    for place, workers in ((one, 1), (two, 2)):
-        assert {run.record.workers for run in place.results("tiny").trials} == {workers}
+    alone, together = one.results("tiny").by_id, two.results("tiny").by_id
+    assert [trial.outcome for trial in together.values()] == ["finished"] * 2
     for trial_id in one.stored("records"):
-        mine, wanted = logits(two, trial_id), logits(one, trial_id)
-        assert mine.keys() == wanted.keys()
-        for split, values in wanted.items():
-            np.testing.assert_allclose(mine[split], values, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--set", "resources.workers=0"], "resources.workers: 0 is refused"),
-        (["--workers-per-trial", "0"], "resources.workers: 0 is refused"),
-        (["--set", "resources.workers=two"], "resources.workers: 'two' is refused"),
-        (["--set", "resources.workers=1.5"], "resources.workers: 1.5 is refused"),
-        (["--set", "resources.worker=2"], "resources.worker: no such field"),
-        (["--set", f"resources.workers={MOST + 1}"], f"resources.workers: {MOST + 1} is refused"),
-        (["--workers-per-trial", "2", "--gpus-per-trial", "0.5"], "--gpus-per-trial 0.5"),
-    ],
-)
-def test_what_cannot_be_is_said_in_one_line(arguments, says, tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    assert main(["tiny.yaml", "--dry-run", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.yaml"]
+        wanted, mine = alone[trial_id].record, together[trial_id].record
+        assert (wanted.workers, mine.workers) == (1, 2)
+        assert mine.logits.keys() == wanted.logits.keys()
+        for split, values in wanted.logits.items():
+            np.testing.assert_allclose(mine.logits[split], values, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(MOST < 2, reason="two workers take two CPUs")
-def test_a_batch_normalisation_of_its_own_is_refused(tmp_path, monkeypatch, capsys, tiny):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    (tmp_path / "mine_normalised.py").write_text(BATCH_NORM)
-    changed = {"base": {**tiny["base"], "model": "mine_normalised:make"}}
+def test_a_batch_normalisation_of_its_own_is_refused(place, here, monkeypatch, refused, tiny):
+    monkeypatch.syspath_prepend(str(here))
+    (here / "mine_normalised.py").write_text(BATCH_NORM)
+    base = {**tiny["base"], "model": "mine_normalised:make"}
     for field in ("model.depth", "model.width"):
-        del changed["base"][field]
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny | changed))
-    assert main(["tiny.yaml", "--dry-run", "--set", "resources.workers=2"]) == 2
-    said = capsys.readouterr().err
-    assert "resources.workers: 2 is refused: mine_normalised:make has Mine" in said
-
-
-def test_workers_are_asked_for_in_two_ways_and_are_no_field_of_a_trial():
-    for words in (["--set", "resources.workers=3"], ["--workers-per-trial", "3"]):
-        options = parse_options(["tiny.yaml", *words, "--set", "task.epochs=2"])
-        assert options.resources.workers == 3
-        assert options.overrides == {"task.epochs": 2}
+        del base[field]
+    study = place.write("normalised", base=base)
+    line = refused(main, study, "--dry-run", "--set", "resources.workers=2")
+    assert "resources.workers: 2 is refused: mine_normalised:make has Mine" in line
 
 
 @pytest.mark.parametrize(
-    ("workers", "cpus", "gpus", "slots"),
-    [(1, 1, 0, 6), (2, 1, 0, 3), (4, 1, 0, 1), (7, 1, 0, 0), (2, 3, 0, 0), (2, 1, 1, 0)],
+    ("words", "workers", "fuse"),
+    [
+        (["--set", "resources.workers=3"], 3, 1),
+        (["--workers-per-trial", "3"], 3, 1),
+        (["--set", "resources.fuse=8"], 1, 8),
+    ],
 )
-def test_trials_at_a_time_are_counted_by_their_workers(workers, cpus, gpus, slots):
-    nodes = [{"CPU": 4.0, "GPU": 1.0}, {"CPU": 2.0}]
-    assert Resources(workers=workers, cpus=cpus, gpus=gpus).slots(nodes) == slots
+def test_how_a_trial_is_run_is_no_field_of_it(words, workers, fuse):
+    options = parse_options(["tiny.yaml", *words, "--set", "task.epochs=2"])
+    assert (options.resources.workers, options.resources.fuse) == (workers, fuse)
+    assert options.overrides == {"task.epochs": 2}
 
 
 def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):
-    ray = pytest.importorskip("ray")
-    from sweep.backend.connection import check_feasible
-
     nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
     check_feasible(Resources(workers=2))
-    with pytest.raises(InputError, match="3 times 1 CPUs and 0 GPUs each on one node"):
-        check_feasible(Resources(workers=3))
+    line = refusal(check_feasible, Resources(workers=3))
+    assert "3 times 1 CPUs and 0 GPUs each on one node" in line

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support import refusal
 
 from sweep.errors import InputError
 from sweep.inputs.amounts import check_amounts
@@ -25,12 +26,6 @@ def source(train, test=10, validation=None, classes=2):
     return Source("npz:x", examples(train), own, examples(torch.arange(test) % classes), names)
 
 
-def refusal(data, there, ood=None):
-    with pytest.raises(InputError) as caught:
-        check_amounts(data, there, ood)
-    return str(caught.value)
-
-
 def accepted(said, data):
     """The data section as the refusal would have it."""
     levels = dict(re.findall(r"--set data\.(\w+)=(\d+)", said))
@@ -41,11 +36,11 @@ def accepted(said, data):
 
 def test_one_field_that_asks_for_too_much_is_named_with_the_most_there_is():
     data = Data(source="npz:x", ood=None, examples=61, validation=20)
-    assert refusal(data, source(80)) == (
+    assert refusal(check_amounts, data, source(80), None) == (
         "data.examples: 61 asked for, npz:x has 60; give at most 60"
     )
     data = Data(source="npz:x", ood=None, examples=10, validation=71)
-    assert refusal(data, source(80)) == (
+    assert refusal(check_amounts, data, source(80), None) == (
         "data.validation: 71 asked for, npz:x has 80 to train on, of which 10 are asked for; "
         "give at most 70"
     )
@@ -53,7 +48,7 @@ def test_one_field_that_asks_for_too_much_is_named_with_the_most_there_is():
 
 def test_fields_that_ask_for_too_much_together_are_named_together():
     data = Data(source="npz:x", ood="npz:y", test=500, ood_examples=99)
-    said = refusal(data, source(24, test=6), source(3, test=7))
+    said = refusal(check_amounts, data, source(24, test=6), source(3, test=7))
     assert said == (
         "data.validation 500, data.examples 500, data.test 500, data.ood_examples 99: npz:x has "
         "24 training, 6 test examples, npz:y 7; this much is there: --set data.validation=12 "
@@ -86,7 +81,7 @@ def test_fields_that_ask_for_too_much_together_are_named_together():
 )
 def test_where_no_value_would_do_the_refusal_asks_for_more_data(there, changes, says):
     data = Data(source="npz:x", ood=None, **{"validation": 2} | changes)
-    assert says in refusal(data, there)
+    assert says in refusal(check_amounts, data, there, None)
 
 
 @given(

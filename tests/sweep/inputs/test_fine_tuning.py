@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import trial_of
 
 from analysis.results.records import read_record
 from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
-from sweep.plan.fields import parse_trial, with_fields
+from sweep.inputs.resolve import Resolver
 from trainables.data.photos import photos_ood
-from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.context import RunContext
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.weights import read_weights
-from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
 CPU = torch.device("cpu")
@@ -46,30 +46,22 @@ def other(place):
     return f"npz:{place / 'other.npz'}"
 
 
-def live(place, **changes):
-    """A trial's record, with the sources and weights that it names."""
-    dotted = {name.replace("__", "."): value for name, value in changes.items()}
-    arm = dotted.pop("arm", "warmup")
-    sources, networks, storage = Sources(), Networks(), Storage(place / "storage")
-    trial = networks.resolve(sources.resolve(parse_trial(with_fields({}, COMMON | dotted))))
+def live(place, arm="warmup", **changes):
+    """A trial's record, with the sources and weights that it names, and its file."""
+    resolver, storage = Resolver(Sources(), Networks()), Storage(place / "storage")
+    trial = resolver.resolve(trial_of(COMMON, **changes))
     trial = trial if arm == "warmup" else trial.control()
-    inputs = Inputs(sources.loaded, networks.weights).of(trial)
-    run_trial(trial, inputs, RunContext(storage, CPU))
-    return read_record(storage.get(record_key(trial.trial_id)))
+    key = run_trial(trial, resolver.inputs.of(trial), RunContext(storage, CPU))
+    path = place / f"{trial.trial_id}.npz"  # as MLflow keeps it
+    path.write_bytes(storage.get(key))
+    return read_record(path.read_bytes()), path
 
 
 @pytest.fixture(scope="module")
 def pretrained(place):
-    """The record of a network trained on photographs, as MLflow keeps it; its path."""
-    record = live(
-        place,
-        arm="control",
-        data__examples=1000,
-        task__epochs=10,
-        probes=["weights"],
-    )
-    path = place / "record.npz"
-    path.write_bytes(Storage(place / "storage").get(record_key(record.trial_id)))
+    """The file of a network that was trained on photographs."""
+    asked = {"data__examples": 1000, "task__epochs": 10, "probes": ["weights"]}
+    record, path = live(place, "control", **asked)
     assert record.history["train_accuracy"].iloc[-1] > 0.5
     return str(path)
 
@@ -87,12 +79,8 @@ FINE_TUNED = {
 
 
 def test_a_network_starts_as_the_one_in_the_record_with_a_new_head(place, pretrained, other):
-    started = live(
-        place, arm="control", data__source=other, model__weights=pretrained, probes=["weights"],
-        **FINE_TUNED | {"task__epochs": 0},
-    )  # fmt: skip
-    path = place / "started.npz"
-    path.write_bytes(Storage(place / "storage").get(record_key(started.trial_id)))
+    own = {"data__source": other, "model__weights": pretrained, "probes": ["weights"]}
+    _, path = live(place, "control", **own, **FINE_TUNED | {"task__epochs": 0})
     before, after = read_weights(Path(pretrained)), read_weights(path)
     assert list(before) == list(after)
     changed = {name for name in after if not torch.equal(before[name], after[name])}
@@ -103,7 +91,7 @@ def test_a_network_starts_as_the_one_in_the_record_with_a_new_head(place, pretra
 
 
 def test_a_warm_up_of_the_head_alone_brings_its_confidence_to_chance(place, pretrained, other):
-    record = live(place, data__source=other, model__weights=pretrained, **FINE_TUNED)
+    record, _ = live(place, data__source=other, model__weights=pretrained, **FINE_TUNED)
     history = record.history.set_index("phase")
     assert record.logits["test"].shape == (500, 8)
     # the new head, drawn with a std of 1/2, is sure of what it cannot know; the warm-up unlearns it

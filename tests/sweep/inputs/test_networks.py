@@ -1,15 +1,14 @@
 """Networks are made and tried before anything runs, and what they start from is read once."""
 
 import sys
+from unittest.mock import Mock
 
 import pytest
 import torch
+from support import refusal, trial_of
 
 import sweep.inputs.networks as networks_module
-from sweep.errors import InputError
-from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
-from sweep.plan.fields import parse_trial, with_fields
 from trainables.models.build import build
 
 CPU = torch.device("cpu")
@@ -34,15 +33,8 @@ class Counts(nn.Module):
 """
 
 
-@pytest.fixture(scope="module")
-def sources():
-    return Sources()
-
-
 def resolve(sources, networks=None, **changes):
-    dotted = {name.replace("__", "."): value for name, value in changes.items()}
-    trial = parse_trial(with_fields({}, SMALL | dotted))
-    return (networks or Networks()).resolve(sources.resolve(trial))
+    return (networks or Networks()).resolve(sources.resolve(trial_of(SMALL, **changes)))
 
 
 @pytest.fixture
@@ -58,10 +50,7 @@ def own(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        (
-            {"model": "unet"},
-            "unet is for segmentation, and photos is classification; use --set",
-        ),
+        ({"model": "unet"}, "unet is for segmentation, and photos is classification; use --set"),
         ({"data__source": "mosaics"}, "and mosaics is segmentation; use --set model=unet"),
         (
             {"data__source": "text", "data__ood": "text_ood", "data__resize": None},
@@ -77,18 +66,18 @@ def own(tmp_path, monkeypatch):
     ],
 )
 def test_a_network_that_does_not_fit_is_refused_in_one_line(sources, own, changes, says):
-    with pytest.raises(InputError) as caught:
-        resolve(sources, **changes)
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert says in refusal(resolve, sources, **changes)
 
 
-def test_another_content_of_the_user_s_file_is_another_trial(sources, own):
-    ids = set()
-    for text in (OWN, OWN + "\n# changed\n"):
-        own.write_text(text, "utf-8")
-        ids.add(resolve(sources, model="own_networks:make").trial_id)
-    assert len(ids) == 2
+def test_another_content_of_the_user_s_file_is_another_trial_and_no_worker_mistakes_it(
+    sources, own
+):
+    before = resolve(sources, model="own_networks:make")
+    build(before, CPU)
+    own.write_text(OWN + "\n# changed\n", "utf-8")
+    assert resolve(sources, model="own_networks:make").trial_id != before.trial_id
+    with pytest.raises(ValueError, match="not the code that was planned"):  # by a worker
+        build(before, CPU)
 
 
 def test_another_content_of_a_file_that_it_imports_is_another_trial_too(sources, own):
@@ -119,17 +108,14 @@ def test_what_was_found_out_is_in_the_trial_and_said_once(sources, own):
 
 
 def test_a_network_is_tried_once_for_all_trials_that_share_it(sources, own, monkeypatch):
-    tried = []
-    real = networks_module.rehearse
-    monkeypatch.setattr(
-        networks_module, "rehearse", lambda trial, *rest: tried.append(trial) or real(trial, *rest)
-    )
+    tried = Mock(wraps=networks_module.rehearse)
+    monkeypatch.setattr(networks_module, "rehearse", tried)
     networks = Networks()
     for changes in ({"seed": 1}, {"warmup.noise.std": 2.0}, {"task.epochs": 7}):
         resolve(sources, networks, model="own_networks:make", **changes)
-    assert len(tried) == 1
+    assert tried.call_count == 1
     resolve(sources, networks, model="own_networks:make", compute__bfloat16=True)
-    assert len(tried) == 2
+    assert tried.call_count == 2
 
 
 def test_a_driver_without_the_device_of_the_run_tries_on_the_cpu(sources, own):
@@ -141,40 +127,34 @@ def test_a_driver_without_the_device_of_the_run_tries_on_the_cpu(sources, own):
     )
 
 
-def test_a_worker_whose_file_is_another_refuses_the_trial(sources, own):
-    trial = resolve(sources, model="own_networks:make")
-    build(trial, CPU)
-    own.write_text(OWN + "\n# changed\n", "utf-8")
-    with pytest.raises(ValueError, match="not the code that was planned"):
-        build(trial, CPU)
+@pytest.fixture
+def trained(sources, tmp_path):
+    """The state of a network of another seed, which lies in two files."""
+    plain = resolve(sources, model__depth=3, seed=5)
+    state = build(plain, CPU).state_dict()
+    files = [str(tmp_path / name) for name in ("one.pt", "two.pt")]
+    for file in files:
+        torch.save(state, file)
+    return state, files
 
 
-def test_weights_are_known_by_what_they_hold(sources, tmp_path):
-    networks = Networks()
-    plain = resolve(sources, networks, model__depth=2)
-    trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
-    for name in ("one.pt", "two.pt"):
-        torch.save(trained, tmp_path / name)
-    one, two = (
-        resolve(sources, networks, model__depth=2, model__weights=str(tmp_path / name))
-        for name in ("one.pt", "two.pt")
+def test_weights_are_known_by_what_they_hold(sources, trained):
+    networks, (_, files) = Networks(), trained
+    plain, one, two = (
+        resolve(sources, networks, model__depth=3, model__weights=file) for file in (None, *files)
     )
     assert one.trial_id == two.trial_id != plain.trial_id
     assert one.trial_id != one.model_copy(update={"seed": 1}).trial_id
     assert list(networks.weights) == [one.model.facts.weights]
 
 
-def test_a_network_starts_from_its_weights_with_a_head_of_its_own(sources, tmp_path):
-    networks = Networks()
-    plain = resolve(sources, networks, model__depth=3, data__resize=8)
-    trained = build(plain.model_copy(update={"seed": 5}), CPU).state_dict()
-    torch.save(trained, tmp_path / "trained.pt")
-    weights = {"model__weights": str(tmp_path / "trained.pt")}
-    states = []
+def test_a_network_starts_from_its_weights_with_a_head_of_its_own(sources, trained):
+    networks, (before, (file, _)) = Networks(), trained
+    heads = []
     for seed in (0, 1):
-        trial = resolve(sources, networks, model__depth=3, seed=seed, **weights)
+        trial = resolve(sources, networks, model__depth=3, seed=seed, model__weights=file)
         state = build(trial, CPU, networks.weights[trial.model.facts.weights]).state_dict()
         last = list(state)[-2]  # the head's weight
-        assert all(torch.equal(state[n], trained[n]) for n in state if not n.startswith(last[:2]))
-        states.append(state[last])
-    assert not torch.equal(states[0], states[1])
+        assert all(torch.equal(state[n], before[n]) for n in state if not n.startswith(last[:2]))
+        heads.append(state[last])
+    assert not torch.equal(*heads)

@@ -1,19 +1,18 @@
 """Images of any size, with or without classes, serve as out-of-distribution data."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
+from support import trial_of
 
 from sweep.errors import InputError
 from sweep.inputs.datasets import Sources
-from sweep.plan.fields import parse_trial, with_fields
 
 RNG = np.random.default_rng(0)
 
-
-def trial(**changes):
-    dotted = {name.replace("__", "."): value for name, value in changes.items()}
-    return parse_trial(with_fields({}, {"data.validation": 20, "data.examples": 50} | dotted))
+trial = partial(trial_of, {"data.validation": 20, "data.examples": 50})
 
 
 def images(folder, sizes):
@@ -27,10 +26,9 @@ def images(folder, sizes):
 def test_they_are_brought_to_the_size_of_the_others(tmp_path):
     sources = Sources()
     ood = images(tmp_path / "flat", [(8 + i, 20 - i) for i in range(6)])
-    plain = sources.resolve(trial(data__source="digits", data__ood=ood, data__channels=3))
-    sized = sources.resolve(
-        trial(data__source="digits", data__ood=ood, data__channels=3, data__resize=16)
-    )
+    asked = {"data__source": "digits", "data__ood": ood, "data__channels": 3}
+    plain = sources.resolve(trial(**asked))
+    sized = sources.resolve(trial(**asked, data__resize=16))
     for looked, side in ((plain, 8), (sized, 16)):
         held = sources.loaded[looked.data.loaded_ood(looked.facts.shape)]
         assert held.shape == (3, side, side)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import refusal
 
 from sweep.errors import InputError
 from sweep.plan.fields import flat, get_field, parse_trial, set_field, with_fields
@@ -66,10 +67,7 @@ def test_an_absent_part_has_no_value():
     ],
 )
 def test_a_wrong_field_is_one_line_with_name_value_and_remedy(changes, says):
-    with pytest.raises(InputError) as caught:
-        parse_trial(with_fields({}, changes))
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert says in refusal(lambda: parse_trial(with_fields({}, changes)))
 
 
 def test_a_plain_value_holds_no_fields():

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support import refusal
 
 from sweep.cli.arguments import assignment
 from sweep.cli.launch_arguments import parse_options
-from sweep.errors import InputError
 from sweep.plan.study import load_study
 from sweep.plan.yaml_text import GivenTwice, read_yaml, write_yaml
 
@@ -59,11 +59,6 @@ def test_a_merged_key_may_be_given_anew():
     assert read_yaml(text)["b"] == {"p": 3, "q": 2} == yaml.safe_load(text)["b"]
 
 
-def test_no_object_is_made():
-    with pytest.raises(yaml.YAMLError):
-        read_yaml("!!python/object/apply:os.getcwd []")
-
-
 # PyYAML itself takes some control characters for ends of lines
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")))
 VALUES = st.recursive(
@@ -89,9 +84,8 @@ def test_a_study_that_gives_a_grid_twice_is_refused(tmp_path):
         "  std: {warmup.noise.std: [2]}\n"
         "scales: {laptop: {replicates: 1}}\n"
     )
-    with pytest.raises(InputError) as caught:
-        load_study(str(path))
-    assert str(caught.value).startswith(f"{path}: 'std' is given in line 4 and again in line 5;")
+    line = refusal(load_study, str(path))
+    assert line.startswith(f"{path}: 'std' is given in line 4 and again in line 5;")
 
 
 @pytest.mark.parametrize(
@@ -104,5 +98,4 @@ def test_a_study_that_gives_a_grid_twice_is_refused(tmp_path):
     ],
 )
 def test_an_option_that_would_undo_another_is_refused(arguments, says):
-    with pytest.raises(InputError, match=says):
-        parse_options(["noise_ablation", *arguments])
+    assert says in refusal(parse_options, ["noise_ablation", *arguments])

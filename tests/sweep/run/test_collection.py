@@ -3,25 +3,16 @@
 import re
 
 import pytest
-import yaml
+from ready import SMALL
 
-ALONE = {
+from sweep.launch import main
+
+CONTROL = {name: level for name, level in SMALL["base"].items() if not name.startswith("warmup")}
+ALONE = SMALL | {
     "title": "Alone",
     "answers": "What to start from?",
-    "base": {
-        "arm": "control",
-        "warmup": None,
-        "probes": ["weights"],
-        "model.depth": 2,
-        "model.width": 16,
-        "data.examples": 64,
-        "data.validation": 50,
-        "data.test": 100,
-        "data.ood": None,
-        "task.epochs": 2,
-        "task.optimizer.lr": 1e-3,
-    },
-    "scales": {"laptop": {"replicates": 1}},
+    "base": CONTROL | {"arm": "control", "warmup": None, "probes": ["weights"], "data.ood": None},
+    "grids": {},
 }
 
 
@@ -31,7 +22,7 @@ def collected(new_place):
     place = new_place("collected")
     noise = "warmup.noise.distribution"
     place.write("first", grids={"a": {noise: ["gaussian", "uniform"]}})
-    (place.folder / "alone.yaml").write_text(yaml.safe_dump(ALONE), "utf-8")
+    place.put("alone", ALONE)
     fine_tuned = [
         {"label": "from scratch", noise: "gaussian"},
         {"label": "fine-tuned", "model.weights": "study:alone.yaml", "warmup.train": "head"},
@@ -42,8 +33,12 @@ def collected(new_place):
         scales={"laptop": {"replicates": 2, "after": ["alone.yaml"]}},
     )
     both = {"title": "Both", "answers": "Both?", "collects": ["first.yaml", "second.yaml"]}
-    (place.folder / "both.yaml").write_text(yaml.safe_dump(both), "utf-8")
+    place.put("both", both)
     return place, place.launch("both.yaml")
+
+
+def all_runs(place):
+    return place.client.search_runs([place.client.get_experiment_by_name("both").experiment_id])
 
 
 def test_the_second_study_adopts_what_the_first_has_run(collected):
@@ -79,9 +74,7 @@ def test_one_page_shows_every_study_and_leads_to_each_report(collected):
     for path in re.findall(r'(?:href|src)="([^"#]+)"', page):
         assert (folder / path).is_file(), path
     assert len(re.findall("<img", page)) >= 6
-    (run,) = place.client.search_runs(
-        [place.client.get_experiment_by_name("both").experiment_id], max_results=10
-    )
+    (run,) = all_runs(place)
     listed = {path.name for path in place.artifacts(run).iterdir()}
     assert listed == {"index.html", "first", "second"}
 
@@ -90,11 +83,10 @@ def test_the_same_command_again_runs_nothing(collected):
     place, _ = collected
     announced = re.findall(r"(\d+) to run", place.launch("both.yaml"))
     assert announced == ["0", "0", "0"]
-    experiment = place.client.get_experiment_by_name("both")
-    assert len(place.client.search_runs([experiment.experiment_id])) == 1
+    assert len(all_runs(place)) == 1
 
 
-def test_a_collection_with_an_unknown_study_is_refused_before_anything_runs(place):
+def test_a_collection_with_an_unknown_study_is_refused_before_anything_runs(place, here, refused):
     place.write("first")
     place.write("second", base={"data.examples": 100_000})
     says = {
@@ -103,23 +95,21 @@ def test_a_collection_with_an_unknown_study_is_refused_before_anything_runs(plac
     }
     for name, text in says.items():
         wrong = {"title": "Wrong", "answers": "?", "collects": ["first.yaml", name]}
-        (place.folder / "wrong.yaml").write_text(yaml.safe_dump(wrong), "utf-8")
-        assert text in place.launch("wrong.yaml", code=2)
+        place.put("wrong", wrong)
+        assert text in refused(main, "wrong.yaml")
         assert not (place.folder / "sweep_storage").exists()
 
 
-def test_a_study_that_comes_before_itself_is_refused(place):
-    one_after = {"laptop": {"replicates": 1, "after": ["two.yaml"]}}
-    two_after = {"laptop": {"replicates": 1, "after": ["one.yaml"]}}
-    place.write("one", scales=one_after)
-    place.write("two", scales=two_after)
-    assert "one.yaml comes after itself" in place.launch("one.yaml", code=2)
+def test_a_study_that_comes_before_itself_is_refused(place, here, refused):
+    for name, other in (("one", "two"), ("two", "one")):
+        place.write(name, scales={"laptop": {"replicates": 1, "after": [f"{other}.yaml"]}})
+    assert "one.yaml comes after itself" in refused(main, "one.yaml")
     place.write("own", base={"model.weights": "study:own.yaml"})
-    assert "study:own.yaml starts from itself" in place.launch("own.yaml", code=2)
+    assert "study:own.yaml starts from itself" in refused(main, "own.yaml")
 
 
 def test_a_dry_run_says_what_has_to_come_first(place):
-    (place.folder / "alone.yaml").write_text(yaml.safe_dump(ALONE), "utf-8")
+    place.put("alone", ALONE)
     scales = {"laptop": {"replicates": 1, "after": ["alone.yaml"]}}
     place.write("later", base={"model.weights": "study:alone.yaml"}, scales=scales)
     said = " ".join(place.launch("later.yaml", "--dry-run").split())
@@ -127,8 +117,8 @@ def test_a_dry_run_says_what_has_to_come_first(place):
     assert not (place.folder / "sweep_storage").exists()
 
 
-def test_a_study_whose_start_is_missing_says_so(place):
+def test_a_study_whose_start_is_missing_says_so(place, here, refused):
     place.write("lonely", base={"model.weights": "study:alone.yaml", "data.ood": None})
-    (place.folder / "alone.yaml").write_text(yaml.safe_dump(ALONE), "utf-8")
-    said = place.launch("lonely.yaml", code=2)
-    assert "study alone.yaml has left no network at scale laptop yet; launch it first" in said
+    place.put("alone", ALONE)
+    says = "study alone.yaml has left no network at scale laptop yet; launch it first"
+    assert says in refused(main, "lonely.yaml")

@@ -1,6 +1,5 @@
 """The log for programs, against MLflow and the exit code."""
 
-import json
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -8,16 +7,8 @@ import pytest
 
 from sweep.cli.main import run_command
 from sweep.errors import InputError
+from sweep.launch import main
 from sweep.run.events import Log, logged
-
-
-def lines_of(path):
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
-def children(place, study="tiny"):
-    experiment = place.client.get_experiment_by_name(study)
-    return place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
 
 
 @pytest.mark.timeout(600)  # two launches
@@ -28,7 +19,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
     obstacle.write_text("a file where a folder must be")  # so no warm-up can be stored
     begun = datetime.now(UTC)
     place.launch(study, "--retries", "1", "--log", "events.jsonl", code=1)
-    lines = lines_of(place.folder / "events.jsonl")
+    lines = place.log("events.jsonl")
 
     assert lines[0]["event"] == "planned"
     where = ("tiny", "laptop", "photos")
@@ -37,7 +28,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
         "trials": 4, "to_run": 4, "done": 0,
     }  # fmt: skip
     assert (lines[-1]["event"], lines[-1]["code"]) == ("ended", 1)
-    runs = children(place)
+    runs = place.runs()
     for status, event in (("FINISHED", "finished"), ("FAILED", "failed")):
         ids = {run.data.tags["trial_id"] for run in runs if run.info.status == status}
         assert {line["trial_id"] for line in lines if line["event"] == event} == ids
@@ -64,7 +55,7 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
     # the next launch's lines come after them
     obstacle.unlink()
     place.launch(study, "--log", "events.jsonl")
-    both = lines_of(place.folder / "events.jsonl")
+    both = place.log("events.jsonl")
     assert both[: len(lines)] == lines
     assert both[-1]["code"] == 0
     assert (both[len(lines)]["done"], both[len(lines)]["to_run"]) == (2, 2)
@@ -73,13 +64,13 @@ def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_i
 @pytest.mark.slow
 def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
     place.launch(searching, "--trials", "2", "--log", "events.jsonl")
-    lines = lines_of(place.folder / "events.jsonl")
+    lines = place.log("events.jsonl")
     proposed = {n["number"]: set(n["trial_ids"]) for n in lines if n["event"] == "proposed"}
     judged = {n["number"]: n["state"] for n in lines if n["event"] == "judged"}
     assert judged == {0: "finished", 1: "finished"} == dict.fromkeys(proposed, "finished")
     finished = {n["trial_id"] for n in lines if n["event"] == "finished"}
     assert finished >= proposed[0] | proposed[1]
-    assert finished == {run.data.tags["trial_id"] for run in children(place, "searching")}
+    assert finished == {run.data.tags["trial_id"] for run in place.runs("searching")}
     assert finished == {n["trial_id"] for n in lines if n["event"] == "published"}
     assert lines[-1]["code"] == 0
 
@@ -92,20 +83,19 @@ def test_a_searchs_log_has_its_proposals_and_their_trials(place, searching):
         (ValueError("a fault"), 1, "a fault"),
     ],
 )
-def test_whatever_ends_a_command_its_last_line_and_its_exit_code_agree(tmp_path, error, code, said):
+def test_whatever_ends_a_command_its_last_line_and_its_exit_code_agree(place, error, code, said):
     def fail():
         raise error
 
-    assert run_command("test", lambda: logged(tmp_path / "log", fail), "interrupted") == code
-    (line,) = lines_of(tmp_path / "log")
+    log = place.folder / "log"
+    assert run_command("test", lambda: logged(log, fail), "interrupted") == code
+    (line,) = place.log()
     assert (line["event"], line["code"], line["error"]) == ("ended", code, said)
 
 
 def test_a_log_that_cannot_be_written_is_bad_input_and_one_that_fills_the_disk_is_not(
-    place, monkeypatch
+    here, refused
 ):
-    study = place.write("tiny")
-    said = place.launch(study, "--log", "absent/events.jsonl", code=2)
-    assert "absent/events.jsonl: cannot be written (No such file or directory)" in said
-    assert len(said.splitlines()) == 1
-    Log(place.folder / "absent" / "file").write("planned")  # no error
+    line = refused(main, "tiny.yaml", "--log", "absent/events.jsonl")
+    assert "absent/events.jsonl: cannot be written (No such file or directory)" in line
+    Log(here / "absent" / "file").write("planned")  # no error

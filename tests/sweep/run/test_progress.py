@@ -1,6 +1,7 @@
 """Progress counts trials and examples, and says nothing it does not know yet."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -11,13 +12,7 @@ from sweep.run.progress import Display, duration
 
 @pytest.fixture
 def clock(monkeypatch):
-    class Clock:
-        now = 1000.0
-
-        def monotonic(self):
-            return self.now
-
-    clock = Clock()
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
     monkeypatch.setattr(progress, "time", clock)
     return clock
 

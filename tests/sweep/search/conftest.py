@@ -1,5 +1,6 @@
 """A search without Ray: what a proposal is worth is a formula, and everything else is real."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,7 @@ import torch
 
 from analysis.results.objectives import OBJECTIVES
 from sweep.inputs.datasets import Sources
-from sweep.plan.plan import make_plan
-from sweep.plan.study import Study
+from sweep.plan.plan import StudyPlan
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import opened
 from sweep.search.plan import controls_of
@@ -31,12 +31,10 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def base_plan(tiny: dict[str, Any]) -> SimpleNamespace:
+def base_plan(planned: Callable[..., StudyPlan], sources: Sources) -> SimpleNamespace:
     """The tiny study without grids: its plan on three seeds, and how trials are looked at."""
-    sources = Sources()
-    study = Study.model_validate({"name": "tiny"} | tiny | {"grids": {}})
-    plan = make_plan(study, sources.resolve, replicates=3)
-    return SimpleNamespace(plan=plan, resolve=sources.resolve, sources=sources, study=study)
+    plan = planned({"grids": {}}, replicates=3)
+    return SimpleNamespace(plan=plan, resolve=sources.resolve, study=plan.study)
 
 
 class Bench:
@@ -95,6 +93,14 @@ class Bench:
             ask_tell.ask = ask  # type: ignore[method-assign]
             yield ask_tell
 
+    @contextmanager
+    def searched(self, **asked: Any) -> Iterator[AskTell]:
+        """An ask-and-tell whose budget is spent."""
+        with self.ask_tell(**asked) as ask_tell:
+            ask_tell.begin()
+            run_all(ask_tell)
+            yield ask_tell
+
 
 def standard(params: dict[str, Any], seed: int) -> float:
     """Best at std 0.5."""
@@ -129,6 +135,17 @@ def run_all(ask_tell: AskTell) -> None:
         run(ask_tell, live)
 
 
+def alternate(*searches: AskTell) -> None:
+    """Each runs one proposal after the other has, until there is none."""
+    for ask_tell in searches:
+        ask_tell.begin()
+    for ask_tell in itertools.cycle(searches):
+        live = ask_tell.ask()
+        if live is None:
+            return
+        run(ask_tell, live)
+
+
 @pytest.fixture
 def bench(tmp_path: Path, base_plan: SimpleNamespace) -> Callable[..., Bench]:
     return lambda **fields: Bench(tmp_path, base_plan, fields)
@@ -136,4 +153,4 @@ def bench(tmp_path: Path, base_plan: SimpleNamespace) -> Callable[..., Bench]:
 
 @pytest.fixture(scope="session")
 def driver() -> SimpleNamespace:
-    return SimpleNamespace(run=run, run_all=run_all)
+    return SimpleNamespace(run=run, run_all=run_all, alternate=alternate)

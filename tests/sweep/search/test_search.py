@@ -9,11 +9,11 @@ import optuna
 import pytest
 import yaml
 from optuna.trial import TrialState
-from support import PATIENCE
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct
 from analysis.results.search import BASE, BEST, search_of
+from sweep.launch import main
 from sweep.plan.study import load_study
 
 SEEDS, TRIALS, CONFIRMED = 2, 4, 2
@@ -24,11 +24,6 @@ def history(place, url=None):
     url = url or f"sqlite:///{place.folder}/sweep_storage/search.db"
     (name,) = optuna.get_all_study_names(url)
     return optuna.load_study(study_name=name, storage=url).get_trials()
-
-
-def children(place, study="searching"):
-    experiment = place.client.get_experiment_by_name(study)
-    return place.client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
 
 
 def told(place):
@@ -74,7 +69,7 @@ def test_a_search_from_its_first_proposal_to_the_best_on_fresh_seeds(place, sear
     assert not searched & {t.trial_id for t in confirmed}
 
     # all is in MLflow, once
-    runs = children(place)
+    runs = place.runs("searching")
     ids = [run.data.tags["trial_id"] for run in runs]
     settings = 1 if best.number == 0 else 2
     assert len(ids) == len(set(ids)) == SEEDS + SEEDS * TRIALS + CONFIRMED * (1 + settings)
@@ -82,8 +77,7 @@ def test_a_search_from_its_first_proposal_to_the_best_on_fresh_seeds(place, sear
     assert f"{TRIALS}/{TRIALS} proposals" in said
     page = place.folder / "reports/searching/laptop-photos/index.html"
     assert "<svg" in page.read_text("utf-8")
-    experiment = place.client.get_experiment_by_name("searching")
-    (parent,) = place.client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
+    (parent,) = place.runs("searching", kind="study")
     assert parent.info.status == "FINISHED"
     artifacts = {path.name for path in (place.artifacts(parent) / "report").iterdir()}
     assert {"best.yaml", "index.html"} <= artifacts
@@ -92,7 +86,7 @@ def test_a_search_from_its_first_proposal_to_the_best_on_fresh_seeds(place, sear
     again = place.launch(searching)
     assert again.count("0 to run") == 2  # the beginning, and what is confirmed
     assert len(history(place)) == TRIALS
-    assert len(children(place)) == len(runs)
+    assert len(place.runs("searching")) == len(runs)
     place.launch(searching, "--trials", "6")
     longer = history(place)
     assert [t.params for t in longer[:TRIALS]] == [t.params for t in trials]
@@ -129,23 +123,20 @@ def test_a_search_that_is_killed_goes_on_and_runs_nothing_twice(place, searching
     assert all(tuple(sorted(t.params.items())) in params for t in orphans)
     # no record was made anew, and no trial has two runs
     assert before == {p.name: p.stat().st_mtime_ns for p in records(place) if p.name in before}
-    ids = Counter(run.data.tags["trial_id"] for run in children(place))
+    ids = Counter(run.data.tags["trial_id"] for run in place.runs("searching"))
     assert set(ids.values()) == {1}
-    assert {run.info.status for run in children(place)} == {"FINISHED"}
+    assert {run.info.status for run in place.runs("searching")} == {"FINISHED"}
     assert told(place).best == min(complete, key=lambda t: t.value).number
 
 
 def test_an_interrupted_search_ends_tidily_and_leaves_nothing_running(place, searching):
     process = place.start(searching, "--set", "task.epochs=400")
     place.wait_for(lambda: len(place.stored("records")) >= SEEDS + 1)
-    process.send_signal(signal.SIGINT)
     started = time.monotonic()
-    out, err = process.communicate(timeout=60 * PATIENCE)
-    assert process.returncode == 130, out + err
+    place.interrupt(process)
     assert time.monotonic() - started < 20
-    assert err.splitlines()[-1] == "launch: interrupted; the same command goes on from here"
     assert TrialState.RUNNING not in {t.state for t in history(place)}
-    assert not [run for run in children(place) if run.info.status == "RUNNING"]
+    assert not [run for run in place.runs("searching") if run.info.status == "RUNNING"]
 
 
 @pytest.mark.slow
@@ -216,11 +207,8 @@ def test_a_dry_run_writes_nothing_and_says_what_is_searched(place, searching):
         (["searching.yaml", "--search-storage", "postgresql://a:b@h/d"], "SWEEP_SEARCH_STORAGE"),
     ],
 )
-def test_bad_input_is_told_in_one_line(place, searching, arguments, says):
-    place.write("tiny")
-    said = place.launch(*arguments, code=2)
-    assert says in said
-    assert len(said.splitlines()) == 1
+def test_bad_input_is_told_in_one_line(here, searching, refused, arguments, says):
+    assert says in refused(main, *arguments)
 
 
 @pytest.mark.slow
@@ -230,8 +218,7 @@ def test_two_launchers_share_one_postgresql_storage(place, searching, postgres):
     shared = ("--search-storage", postgres.url, "--concurrency", "1")
     both = [place.start(*arguments, *shared), place.start(*arguments, *shared)]
     for process in both:
-        out, err = process.communicate(timeout=280 * PATIENCE)
-        assert process.returncode == 0, out + err
+        place.ended(process, seconds=280)
     trials = history(place, postgres.url.replace("postgresql:", "postgresql+psycopg:"))
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
     assert len(complete) == 10
@@ -241,7 +228,7 @@ def test_two_launchers_share_one_postgresql_storage(place, searching, postgres):
     assert len(shares) == 2, "one launcher has run all"
     place.launch(*arguments, "--search-storage", postgres.url)
     assert place.results("searching").count("finished") == len(place.results("searching").trials)
-    ids = Counter(run.data.tags["trial_id"] for run in children(place))
+    ids = Counter(run.data.tags["trial_id"] for run in place.runs("searching"))
     assert set(ids.values()) == {1}
 
 
@@ -251,8 +238,7 @@ def test_a_database_that_goes_away_ends_the_search_in_one_line(place, searching,
     process = place.start(*arguments)
     place.wait_for(lambda: len(place.stored("records")) >= SEEDS + 1)
     postgres.server.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120 * PATIENCE)
-    assert process.returncode == 1, out + err
+    out, err = place.ended(process, 1, 120)
     assert "the search's database does not answer" in out
     assert "Traceback" not in out + err
 

@@ -2,15 +2,14 @@
 
 import http.server
 import re
-import socket
 import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
+from support import refusal, silent_port
 
-from sweep.errors import InputError
 from sweep.tracking.address import check_address, no_answer
 from sweep.tracking.client import connect
 
@@ -21,13 +20,6 @@ def _here(tmp_path, monkeypatch):
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_ALLOW_FILE_STORE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-
-
-def refusal(action, *arguments) -> str:
-    with pytest.raises(InputError) as raised:
-        action(*arguments)
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +167,8 @@ def test_what_cannot_answer_is_not_told_to_be_started(monkeypatch, uri, says):
 
 
 def test_what_does_not_answer_is_to_be_started(monkeypatch):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    with silent_port() as port:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
         said = refusal(connect)
     assert "MLflow does not answer" in said
     assert "start it, or give another" in said

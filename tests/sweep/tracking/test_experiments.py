@@ -3,10 +3,10 @@
 import re
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 import yaml
-from buckets import s3_server
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from ready import forget_databases, live, write
@@ -32,118 +32,109 @@ def folder(tmp_path, monkeypatch):
     forget_databases()
 
 
-def client_of(folder):
+@pytest.fixture
+def client(folder):
     return MlflowClient(f"sqlite:///{folder}/mlflow.db")
 
 
-def runs(folder, name="small", view=ViewType.ALL):
-    experiment = client_of(folder).get_experiment_by_name(name)
-    return client_of(folder).search_runs([experiment.experiment_id], run_view_type=view)
-
-
-def refused(capsys, *arguments, command=launch):
-    """The one line of a launch that is refused."""
-    capsys.readouterr()
-    assert command(arguments) == 2
-    said = capsys.readouterr().err
-    assert len(said.splitlines()) == 1, said
-    return said
+def runs(client, name="small"):
+    """Deleted ones too."""
+    experiment = client.get_experiment_by_name(name).experiment_id
+    return client.search_runs([experiment], run_view_type=ViewType.ALL)
 
 
 @pytest.mark.parametrize("place", ["/proc/nowhere", "file:///dev/null/artifacts"])
 def test_artifacts_that_cannot_be_written_here_are_told_of_before_a_run_is_made(
-    folder, capsys, place
+    client, refused, place
 ):
-    number = client_of(folder).create_experiment("small", place)
-    said = refused(capsys, "small.yaml")
+    number = client.create_experiment("small", place)
+    said = refused(launch, "small.yaml", planned=True)
     assert f"small: its MLflow experiment keeps artifacts in {place}, which cannot be" in said
-    assert not runs(folder)
+    assert not runs(client)
     (remedy,) = re.findall("`(mlflow experiments rename .*)`", said)
     assert (
         remedy == f"mlflow experiments rename --experiment-id {number} --new-name small-elsewhere"
     )
-    client_of(folder).rename_experiment(number, "small-elsewhere")
+    client.rename_experiment(number, "small-elsewhere")
     assert launch(["small.yaml"]) == 0
-    assert len(runs(folder)) == 3
+    assert len(runs(client)) == 3
 
 
 def test_a_store_of_artifacts_that_does_not_answer_leaves_no_run_that_says_it_is_running(
-    folder, capsys, monkeypatch
+    client, bucket, refused, monkeypatch
 ):
-    with s3_server() as server:
-        for name, value in (server.env | {"AWS_MAX_ATTEMPTS": "1"}).items():
-            monkeypatch.setenv(name, value)
-        client_of(folder).create_experiment("small", f"{server.url}/artifacts")
-        with monkeypatch.context() as patch:
-            patch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
-            said = refused(capsys, "small.yaml")
-        assert "nothing was run: " in said
-        assert "see that this machine may write there, and give the same command" in said
-        assert [run.info.status for run in runs(folder)] == ["FAILED"]
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    client.create_experiment("small", f"{bucket.url}/artifacts")
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
+        line = refused(launch, "small.yaml", planned=True)
+    assert "nothing was run: " in line
+    assert "see that this machine may write there, and give the same command" in line
+    assert [run.info.status for run in runs(client)] == ["FAILED"]
 
-        monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", server.env["AWS_ENDPOINT_URL"])
-        assert launch(["small.yaml"]) == 0
-        assert {run.info.status for run in runs(folder)} == {"FINISHED"}
-        assert len(runs(folder)) == 3
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", bucket.env["AWS_ENDPOINT_URL"])
+    assert launch(["small.yaml"]) == 0
+    assert {run.info.status for run in runs(client)} == {"FINISHED"}
+    assert len(runs(client)) == 3
 
 
 @pytest.mark.parametrize(
     ("error", "left", "code"), [(KeyboardInterrupt, "KILLED", 130), (MemoryError, "FAILED", 1)]
 )
 def test_whatever_ends_a_launch_after_its_run_is_made_is_what_the_run_says(
-    folder, monkeypatch, error, left, code
+    client, monkeypatch, error, left, code
 ):
-    def upload(*given):
-        raise error
-
+    upload = Mock(side_effect=error)
     with monkeypatch.context() as patch:
         patch.setattr(Publisher, "_upload", upload)
         assert launch(["small.yaml"]) == code
-    assert [run.info.status for run in runs(folder)] == [left]
+    assert [run.info.status for run in runs(client)] == [left]
     assert launch(["small.yaml"]) == 0
     with monkeypatch.context() as patch:  # publishing changes no status of a launch
         patch.setattr(Publisher, "_upload", upload)
         assert publish(["small.yaml"]) == code
-    (parent,) = [run for run in runs(folder) if run.data.tags["kind"] == "study"]
+    (parent,) = [run for run in runs(client) if run.data.tags["kind"] == "study"]
     assert parent.info.status == "FINISHED"
 
 
-def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(folder, capsys):
+def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(client, said, refused):
     assert launch(["small.yaml"]) == 0
-    number = client_of(folder).get_experiment_by_name("small").experiment_id
-    client_of(folder).delete_experiment(number)
-    said = refused(capsys, "small.yaml")
-    assert said.startswith("launch: small: its MLflow experiment was deleted")
-    (remedy,) = re.findall("`(mlflow .*)`", said)
+    number = client.get_experiment_by_name("small").experiment_id
+    client.delete_experiment(number)
+    line = refused(launch, "small.yaml", planned=True)
+    assert line.startswith("launch: small: its MLflow experiment was deleted")
+    (remedy,) = re.findall("`(mlflow .*)`", line)
     assert remedy == f"mlflow experiments restore --experiment-id {number}"
-    assert "restore --experiment-id" in refused(capsys, "small", command=status)
+    assert "restore --experiment-id" in refused(status, "small")
     command = [sys.executable, "-m", *remedy.split()]
     subprocess.run(command, check=True, capture_output=True)
-    assert launch(["small.yaml"]) == 0
-    assert "0 to run, 2 done already" in capsys.readouterr().out
+    assert "0 to run, 2 done already" in said(launch, "small.yaml")
 
 
-def test_a_collection_goes_on_without_a_study_that_cannot(folder, capsys):
-    both = {"title": "Both", "answers": "Both?", "collects": ["small.yaml", "second.yaml"]}
-    (folder / "both.yaml").write_text(yaml.safe_dump(both), "utf-8")
-    client = client_of(folder)
+@pytest.fixture
+def both(folder):
+    """A collection of the two studies."""
+    fields = {"title": "Both", "answers": "Both?", "collects": ["small.yaml", "second.yaml"]}
+    (folder / "both.yaml").write_text(yaml.safe_dump(fields), "utf-8")
+    return "both.yaml"
+
+
+def test_a_collection_goes_on_without_a_study_that_cannot(client, both, said):
     client.delete_experiment(client.create_experiment("small"))
     client.delete_experiment(client.create_experiment("both"))
-    assert launch(["both.yaml"]) == 1
-    said = capsys.readouterr().out
-    assert "small: its MLflow experiment was deleted" in said
-    assert "second, 2 of 2" in said
-    assert "Index of 1 reports" in said
-    assert "the index is not in MLflow: both: its MLflow experiment was deleted" in said
-    assert {run.info.status for run in runs(folder, "second")} == {"FINISHED"}
+    out = said(launch, both, code=1)
+    assert "small: its MLflow experiment was deleted" in out
+    assert "second, 2 of 2" in out
+    assert "Index of 1 reports" in out
+    assert "the index is not in MLflow: both: its MLflow experiment was deleted" in out
+    assert {run.info.status for run in runs(client, "second")} == {"FINISHED"}
     client.restore_experiment(client.get_experiment_by_name("small").experiment_id)
-    assert launch(["both.yaml"]) == 0
-    assert "Index of 2 reports" in capsys.readouterr().out
+    assert "Index of 2 reports" in said(launch, both)
 
 
-def test_an_error_of_any_kind_in_a_study_is_no_end_of_its_collection(folder, capsys, monkeypatch):
-    both = {"title": "Both", "answers": "Both?", "collects": ["small.yaml", "second.yaml"]}
-    (folder / "both.yaml").write_text(yaml.safe_dump(both), "utf-8")
+def test_an_error_of_any_kind_in_a_study_is_no_end_of_its_collection(
+    client, both, said, monkeypatch
+):
     original = Publisher.__init__
 
     def init(self, client, plan, *more, **named):
@@ -152,35 +143,31 @@ def test_an_error_of_any_kind_in_a_study_is_no_end_of_its_collection(folder, cap
         original(self, client, plan, *more, **named)
 
     monkeypatch.setattr(Publisher, "__init__", init)
-    assert launch(["both.yaml"]) == 1
-    said = capsys.readouterr().out
-    assert "RuntimeError: of no kind that is known" in said
-    assert {run.info.status for run in runs(folder, "second")} == {"FINISHED"}
+    out = said(launch, both, code=1)
+    assert "RuntimeError: of no kind that is known" in out
+    assert {run.info.status for run in runs(client, "second")} == {"FINISHED"}
 
 
-def test_trials_of_a_deleted_run_of_the_study_are_adopted_by_a_new_one(folder, capsys):
+def test_trials_of_a_deleted_run_of_the_study_are_adopted_by_a_new_one(client, said):
     assert launch(["small.yaml"]) == 0
-    (parent,) = [run for run in runs(folder) if run.data.tags["kind"] == "study"]
-    client_of(folder).delete_run(parent.info.run_id)
-    capsys.readouterr()
-    assert launch(["small.yaml"]) == 0
-    assert "2 trials, 0 to run, 0 done already, 2 adopted" in capsys.readouterr().out
-    assert status(["small"]) == 0
-    assert "2: 2 finished" in capsys.readouterr().out
+    (parent,) = [run for run in runs(client) if run.data.tags["kind"] == "study"]
+    client.delete_run(parent.info.run_id)
+    assert "2 trials, 0 to run, 0 done already, 2 adopted" in said(launch, "small.yaml")
+    assert "2: 2 finished" in said(status, "small")
 
 
-def test_texts_longer_than_mlflow_holds_are_shortened_there(folder, capsys):
+def test_texts_longer_than_mlflow_holds_are_shortened_there(folder, client):
     label, title = "very " * 2000 + "long", "Long. " * 5000
     cell = {"label": label, "warmup.noise.distribution": "gaussian"}
     write(folder, "wordy", title=title, grids={"a": [cell]})
     assert launch(["wordy.yaml"]) == 0
-    tags = [run.data.tags for run in runs(folder, "wordy") if run.data.tags["kind"] == "trial"]
+    tags = [run.data.tags for run in runs(client, "wordy") if run.data.tags["kind"] == "trial"]
     assert {tags["condition"][:20] for tags in tags} == {"", label[:20]}
     study = load_study("wordy.yaml")
     assert len(study.title) > 20_000 >= max(map(len, experiment_tags(study, "1").values()))
 
 
-def test_a_study_name_that_no_file_can_have_is_refused(folder, capsys):
+def test_a_study_name_that_no_file_can_have_is_refused(folder, refused):
     write(folder, "named", name="n" * 251)
-    assert "name: " in refused(capsys, "named.yaml")
+    assert "name: " in refused(launch, "named.yaml")
     assert not (folder / "mlflow.db").exists()

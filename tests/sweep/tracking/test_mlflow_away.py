@@ -3,7 +3,6 @@
 import re
 
 from mlflow import MlflowClient
-from support import PATIENCE
 
 from analysis.results.study_results import load_study
 
@@ -14,8 +13,7 @@ def test_trials_run_on_while_the_server_is_away_and_are_published_when_it_is_bac
     launch = place.start(*arguments, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
     place.wait_for(lambda: place.stored("records"))
     server.stop()
-    out, err = launch.communicate(timeout=240 * PATIENCE)
-    assert launch.returncode == 1, out + err
+    out, err = place.ended(launch, 1)
     waiting = re.search(r"(\d+) trials are stored but not published", out)
     assert waiting, out + err
     assert "the same command publishes them" in out

@@ -32,7 +32,7 @@ def send(publisher, *names):
 
 
 @pytest.mark.parametrize("kind", [ValueError, MlflowException.invalid_parameter_value])
-def test_a_parcel_that_is_refused_is_told_and_the_others_are_published(kind):
+def test_a_publication_that_is_refused_is_told_and_the_others_are_published(kind):
     publisher = Publisher({"b": [kind("logits contain NaN")]})
     outbox = send(publisher, "a", "b", "c")
     assert publisher.published == [("a", b"a"), ("c", b"c")]

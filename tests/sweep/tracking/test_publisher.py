@@ -8,9 +8,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH
 
-from sweep.inputs.datasets import Sources
-from sweep.plan.plan import make_plan
-from sweep.plan.study import load_study
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.publisher import Publisher
 from trainables.storage.keys import record_key
@@ -18,21 +15,20 @@ from trainables.storage.storage import Storage
 
 
 @pytest.fixture
-def publish(finished, tmp_path):
+def publish(finished, planned, sources, tmp_path):
     """Publish the tiny study's first warmed-up trial in a store of its own, from the ledger on."""
-    sources = Sources()
-    plan = make_plan(load_study(str(finished.place.folder / "tiny.yaml")), sources.resolve)
-    planned = next(p for p in plan.trials if p.trial.warmup)
-    payload = Storage(finished.place.folder / "sweep_storage").get(record_key(planned.trial_id))
+    plan = planned()
+    warmed = next(p for p in plan.trials if p.trial.warmup)
+    payload = Storage(finished.place.folder / "sweep_storage").get(record_key(warmed.trial_id))
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_experiment("tiny", (tmp_path / "artifacts").as_uri())
 
     def publish(epochs=1, **meta):
         ledger = read_ledger(client, plan)
         publisher = Publisher(client, plan, ledger, sources.loaded, "abc")
-        publisher.publish(planned, altered(payload, epochs, meta))
+        publisher.publish(warmed, altered(payload, epochs, meta))
         experiment = client.get_experiment_by_name("tiny").experiment_id
-        return client, client.search_runs([experiment], "tags.kind = 'trial'"), planned, ledger
+        return client, client.search_runs([experiment], "tags.kind = 'trial'"), warmed, ledger
 
     return publish
 
