@@ -62,10 +62,11 @@ def test_agrees_with_plain_draws():
     assert found.percentile_95 == pytest.approx(np.quantile(errors, 0.95), rel=0.03)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 64, 65, 1000, 5000])
-def test_equal_confidences_have_binomial_hits(n):
+@pytest.mark.parametrize("p", [0.3, 0.9999])  # nearly all hits: what a transform would wrap
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 65, 128, 1000, 5000])
+def test_equal_confidences_have_binomial_hits(n, p):
     np.testing.assert_allclose(
-        _hits_distribution(np.full(n, 0.3)), binom.pmf(np.arange(n + 1), n, 0.3), atol=1e-13
+        _hits_distribution(np.full(n, p)), binom.pmf(np.arange(n + 1), n, p), atol=1e-12
     )
 
 
