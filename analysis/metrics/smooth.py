@@ -1,7 +1,7 @@
 """Calibration error without bins: residuals smoothed by a kernel as wide as the error itself.
 
 A binned error jumps where a confidence crosses an edge. Smooth ECE (Błasiok & Nakkiran, ICLR 2024,
-arXiv 2309.12236) does not: a small change of the confidences changes it by as little, and it is
+arXiv 2309.12236) does not: a small change of the confidences changes it by as little, and it
 bounds the distance to the nearest calibrated network from both sides. Nothing has to be chosen.
 
 `confidence` (n,), in [0, 1], and `correct` (n,), boolean or 0/1, and what raises `ValueError`, are
