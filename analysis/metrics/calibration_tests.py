@@ -9,10 +9,14 @@ accuracy disagree by more than chance; not by how much, which is what the errors
     kolmogorov_smirnov_test   the largest sum of residuals from the lowest confidence up
     kuiper_test               the largest sum of residuals in any interval of confidence
 
-All take `confidence` (n,), in [0, 1], and `correct` (n,), boolean or 0/1. P holds for many examples
-(of 100 and more it is right at 5 % to within 1 %; the last two err on the side of calibration), and
-one that underflows is the smallest positive number instead of 0. `ValueError` where an argument
-does not fit, or where the confidences leave nothing to chance and so nothing to test.
+All take `confidence` (n,), in [0, 1], and `correct` (n,), boolean or 0/1. P holds for many
+examples. Of 4,000 calibrated networks with confidences from Beta(5, 2), P < .05 found out 5.4, 4.0
+and 2.9 % by 100 examples each and 5.3, 5.3 and 5.0 % by 1,000; an overconfidence of .05 was found
+in 69, 68 and 65 % by 500 and 93, 92 and 92 % by 1,000. A P that underflows is the smallest positive
+number.
+
+`ValueError` where an argument does not fit, or where the confidences leave nothing to chance and so
+nothing to test.
 """
 
 import math

@@ -37,9 +37,10 @@ def debiased_squared_error(confidence: ArrayLike, correct: ArrayLike, bins: int 
     checks.whole(bins, "bins")
     order = np.argsort(predicted, kind="stable")
     said, hit = predicted[order], observed[order]
-    first = [run[0] for run in np.array_split(np.arange(said.size), min(bins, said.size))]
+    runs = min(bins, said.size)
+    last = np.cumsum(said.size // runs + (np.arange(runs) < said.size % runs)) - 1  # of each run
     # a bin begins at the first example above all those that end the bin below
-    starts = np.searchsorted(said, said[np.array(first[1:], dtype=int) - 1], side="right")
+    starts = np.searchsorted(said, said[last[:-1]], side="right")
     starts = np.unique(np.concatenate([[0], starts[starts < said.size]]))
     count = np.diff(np.append(starts, said.size))
     accuracy = np.add.reduceat(hit, starts) / count

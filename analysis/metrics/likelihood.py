@@ -33,8 +33,8 @@ _ODIR_EXAMPLES = 5000.0  # λ = μ = 1 on the half of a test set of 10,000
 _ITERATIONS = 200  # of L-BFGS; separable halves have no optimum, and would go on for ever
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of a slope among numbers up to 1
 _SMALLEST = float(np.finfo(np.float64).tiny)
-_SCALE_SPREAD = 0.5  # of a log-scale about the temperature's: nearly all within a factor e
-_BIAS_SPREAD = 1.0  # of a bias about 0, nats
+_SCALE_SPREAD = 0.25  # of a log-scale about the temperature's: nearly all within a factor 1.6
+_BIAS_SPREAD = 0.5  # of a bias about 0, nats
 
 
 def fit_temperature_nll(logits: ArrayLike, labels: ArrayLike) -> Temperature:
@@ -121,7 +121,7 @@ def fit_vector_penalised(logits: ArrayLike, labels: ArrayLike) -> VectorScaling:
 
     With w_k = exp(s_k)/T, the mean cross-entropy of n examples and
 
-        (1/n) Σ_k [s_k² / (2 · 0.5²) + b_k² / (2 · 1²)]
+        (1/n) Σ_k [s_k² / (2 · 0.25²) + b_k² / (2 · 0.5²)]
 
     which is a normal prior on log-scales and biases. A class with a hundred examples moves as
     freely as in `fit_vector`; one with none or few stays where the temperature puts it, instead of

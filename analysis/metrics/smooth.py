@@ -1,9 +1,8 @@
 """Calibration error without bins: residuals smoothed by a kernel as wide as the error itself.
 
 A binned error jumps where a confidence crosses an edge. Smooth ECE (Błasiok & Nakkiran, ICLR 2024,
-arXiv 2309.12236) does not: a small change of the confidences changes it by as little, and it is
-never further than a constant factor from the distance to the nearest calibrated network. Nothing
-has to be chosen.
+arXiv 2309.12236) does not: a small change of the confidences changes it by as little, and it
+bounds the distance to the nearest calibrated network from both sides. Nothing has to be chosen.
 
 `confidence` (n,), in [0, 1], and `correct` (n,), boolean or 0/1, and what raises `ValueError`, are
 those of `analysis.metrics.calibration`. It takes 0.02 s for 10,000 examples.
