@@ -140,9 +140,16 @@ def p_values(calibration_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.flo
     return values
 
 
+def covered(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Size of each set, and whether it holds its label: (n,) each."""
+    members = _sets(sets)
+    classes = checks.labels(labels, *members.shape)
+    return members.sum(axis=1), members[np.arange(classes.size), classes]
+
+
 def coverage(sets: ArrayLike, labels: ArrayLike) -> float:
     """Share of the sets that hold the label, in [0, 1]."""
-    return float(_covered(sets, labels)[1].mean())
+    return float(covered(sets, labels)[1].mean())
 
 
 def mean_set_size(sets: ArrayLike) -> float:
@@ -158,10 +165,10 @@ def size_stratified_violation(sets: ArrayLike, labels: ArrayLike, alpha: float) 
     stratum of a few sets is noisy, though.
     """
     checks.fraction(alpha, "alpha")
-    sizes, covered = _covered(sets, labels)
+    sizes, holds = covered(sets, labels)
     stratum = np.digitize(sizes, _SIZE_STRATA)
     count = np.bincount(stratum)
-    held = np.bincount(stratum, weights=covered)[count > 0] / count[count > 0]
+    held = np.bincount(stratum, weights=holds)[count > 0] / count[count > 0]
     return float(np.abs(held - (1 - alpha)).max())
 
 
@@ -242,10 +249,3 @@ def _sets(values: ArrayLike) -> NDArray[np.bool_]:
             f"sets must be a non-empty boolean (n, classes) array, not {sets.shape} {sets.dtype}"
         )
     return sets
-
-
-def _covered(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Size of each set, and whether it holds its label: (n,) each."""
-    members = _sets(sets)
-    classes = checks.labels(labels, *members.shape)
-    return members.sum(axis=1), members[np.arange(classes.size), classes]
