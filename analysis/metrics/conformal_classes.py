@@ -24,6 +24,7 @@ an argument is empty, not finite, or does not fit.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlog1py, xlogy
+from threadpoolctl import threadpool_limits
 
 from analysis.metrics import checks
 from analysis.metrics.conformal import conformal_quantile, covered
@@ -77,10 +78,17 @@ def class_clusters(
     if len(different) <= clusters:
         assigned[known] = place.reshape(-1)
         return assigned
-    from sklearn.cluster import KMeans  # late: a launch waits for the import, and not for this
+    from sklearn.cluster import k_means  # late: a launch waits for the import, and not for this
 
-    means = KMeans(clusters, n_init=_STARTS, random_state=int(generator.integers(2**31)))
-    assigned[known] = means.fit(points, sample_weight=np.sqrt(counts[known])).labels_
+    # of so few points, threads would only wait for each other
+    with threadpool_limits(1):  # type: ignore[no-untyped-call]
+        assigned[known] = k_means(
+            points,
+            clusters,
+            sample_weight=np.sqrt(counts[known]),
+            n_init=_STARTS,
+            random_state=int(generator.integers(2**31)),
+        )[1]
     return assigned
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import analysis.metrics
 from analysis.metrics import calibration, classification, ood_scores, probabilistic
-from analysis.statistics import comparison, theory
+from analysis.statistics import comparison, equivalence, theory
 from analysis.statistics import paired as stats
 from analysis.statistics.comparison import ECE
 
@@ -34,6 +34,9 @@ LABELLED = {"logits": LOGITS, "labels": LABELS}
 FORECAST = {"probabilities": PROBABILITIES, "labels": LABELS}
 DETECTED = {"id_scores": SCORES, "ood_scores": SCORES - 1}
 BINNED = HITS | {"bins": 10}
+CALIBRATED = {"calibration_scores": SCORES, "labels": LABELS, "classes": 3, "alpha": 0.2}
+TRAINED = {"features": FEATURES, "training_features": FEATURES}
+LAYER = {"weight": np.eye(3, 4), "bias": np.ones(3)}
 MLP = {"mean_square": [0.5, 1.0], "classes": 3, "depth": 3, "width": 16}
 
 RIGHT = {
@@ -63,17 +66,35 @@ RIGHT = {
     "conformal.conformal_quantile": {"calibration_scores": SCORES, "alpha": 0.2},
     "conformal.prediction_sets": {"scores": LOGITS, "quantile": 0.2},
     "conformal.p_values": {"calibration_scores": SCORES, "scores": SCORES},
+    "conformal.covered": {"sets": SETS, "labels": LABELS},
     "conformal.coverage": {"sets": SETS, "labels": LABELS},
     "conformal.mean_set_size": {"sets": SETS},
     "conformal.size_stratified_violation": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
     "conformal.conformal_prediction": LABELLED
     | {"ood_logits": LOGITS, "alphas": (0.2, 0.4), "seed": 0},
+    "conformal_classes.class_quantiles": CALIBRATED,
+    "conformal_classes.class_clusters": CALIBRATED | {"clusters": 2, "seed": 0},
+    "conformal_classes.clustered_quantiles": CALIBRATED
+    | {"seed": 0, "clusters": 2, "clustering_share": 0.5},
+    "conformal_classes.class_prediction_sets": {"scores": LOGITS, "quantiles": [0.1, 0.2, np.inf]},
+    "conformal_classes.covgap": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
+    "conformal_classes.covgap_by_chance": {"labels": LABELS, "alpha": 0.1},
     "ood.auroc": DETECTED,
     "ood.aupr_in": DETECTED,
     "ood.aupr_out": DETECTED,
     "ood.fpr_at_tpr": DETECTED | {"tpr": 0.95},
     "ood.roc_curve": DETECTED,
     "ood.tuned_detection": {"candidates": {None: (SCORES, SCORES)}, "seed": 0},
+    "ood_feature_scores.relative_mahalanobis": TRAINED | {"training_labels": LABELS},
+    "ood_feature_scores.she": TRAINED | LAYER
+    | {"training_labels": (FEATURES @ np.eye(3, 4).T).argmax(axis=1)},
+    "ood_feature_scores.fdbd": TRAINED | LAYER,
+    "ood_feature_scores.nnguide": TRAINED | LAYER | {"k": 2},
+    "open_set.oscr": DETECTED | {"correct": CORRECT},
+    "open_set.oscr_curve": DETECTED | {"correct": CORRECT},
+    "openood.openood_fpr": DETECTED | {"tpr": 0.95},
+    "openood.openood_aupr_in": DETECTED,
+    "openood.openood_aupr_out": DETECTED,
     "ood_scores.msp": {"logits": LOGITS, "temperature": 2.0},
     "ood_scores.energy": {"logits": LOGITS, "temperature": 2.0},
     "ood_scores.max_logit": {"logits": LOGITS},
@@ -90,6 +111,7 @@ RIGHT = {
         "features": FEATURES, "training_features": FEATURES,
         "weight": np.ones((3, 4)), "bias": np.ones(3), "dimension": 2,
     },
+    "ood_scores.unit_length": {"rows": FEATURES},
     "ood_scores.last_layer": {"features": FEATURES, "logits": LOGITS},
     "posthoc.fit_none": LABELLED,
     "posthoc.fit_temperature": LABELLED,
@@ -107,6 +129,8 @@ RIGHT = {
     "stats.smallest_p": {"pairs": 6},
     "stats.smallest_exact_p": {"pairs": 6},
     "stats.holm": {"p_values": [0.1, None, 0.2]},
+    "stats.benjamini_hochberg": {"p_values": [0.1, None, 0.2]},
+    "equivalence.mean_equivalence": {"differences": SCORES, "margin": 0.5, "alpha": 0.05},
     "stats.mean_interval": {"differences": SCORES, "confidence": 0.95},
     "stats.ratio_interval": {"part": SCORES, "whole": SCORES + 9, "confidence": 0.95},
     "theory.uniform_confidence": {"classes": 3},
@@ -119,6 +143,10 @@ RIGHT = {
     },
     "theory.width_factors": {"depth": 3, "width": 16},
     "theory.logit_variance_bounds": {"mean_square": [0.5], "classes": 3, "depth": 3},
+    "worst_slice.worst_slice_coverage": {
+        "sets": SETS, "labels": LABELS, "features": FEATURES, "seed": 0,
+        "mass": 0.9, "directions": 5, "searched": 0.5,
+    },
 }  # fmt: skip
 
 NO_ARRAY = ([], [np.nan], [np.inf], ["a"], [1j], [[1.0], [1.0, 2.0]], None)
@@ -149,6 +177,14 @@ WRONG = {
     "alpha": NO_FRACTION,
     "alphas": ((), (0.1, 95), (0.0,), (np.nan,)),
     "scores": (*NO_ARRAY, [[np.nan]]),
+    "clusters": NO_COUNT,
+    "clustering_share": (*NO_FRACTION, 0.01),
+    "quantiles": ([np.nan] * 3, [-np.inf] * 3, [0.1], ["a"] * 3, [[0.1]] * 3, None),
+    "mass": NO_FRACTION,
+    "directions": NO_COUNT,
+    "searched": NO_FRACTION,
+    "rows": NO_MATRIX,
+    "margin": (0, -1.0, np.nan, np.inf, True, "2", None),
     "quantile": (np.nan, -np.inf, "1", None),
     "sets": (SETS[:0], SETS[0], SETS.astype(float), [], None),
     "ood_logits": (*NO_MATRIX[:-1], LOGITS[:, :2], np.ones((4, 4))),
@@ -192,6 +228,16 @@ OF_ITS_OWN = {
     ("classification.log_softmax", "logits"): (*NO_ARRAY, 0.5, [[0.0, -np.inf]]),
     ("ood_scores.last_layer", "features"): (*NO_MATRIX, FEATURES[:3]),
     ("stats.mean_interval", "confidence"): NO_FRACTION,
+    ("conformal_classes.covgap_by_chance", "labels"): (
+        [],
+        LABELS + 0.0,
+        LABELS - 1,
+        LABELS[:, None],
+        ["a"] * 8,
+        None,
+    ),
+    ("conformal_classes.class_prediction_sets", "scores"): (*NO_MATRIX, LOGITS[:, :2]),
+    ("worst_slice.worst_slice_coverage", "features"): (*NO_MATRIX, FEATURES[:3]),
     ("stats.ratio_interval", "confidence"): NO_FRACTION,
     ("conformal.conformal_prediction", "ood_logits"): (LOGITS[:, :2], [[np.nan] * 3], [], [0.5]),
 }
@@ -202,13 +248,15 @@ NAMED_BY = {
     "logits": "logits|labels|features", "confidence": "confidence|correct",
     "id_logits": "id_logits|ood_logits", "probabilities": "probabilities|labels|u",
     "sets": "sets|labels", "features": "features", "weight": "weight|bias",
+    "scores": "scores|quantiles", "id_scores": "id_scores|correct",
+    "calibration_scores": "calibration_scores|labels",
 }  # fmt: skip
 
 MODULES = {
     name: importlib.import_module(f"analysis.metrics.{name}")
     for _, name, _ in pkgutil.iter_modules(analysis.metrics.__path__)
     if name != "checks"
-} | {"stats": stats, "theory": theory}
+} | {"stats": stats, "theory": theory, "equivalence": equivalence}
 
 
 def public_functions():

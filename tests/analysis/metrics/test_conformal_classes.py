@@ -201,9 +201,9 @@ def test_settings_that_are_not_given_are_those_of_the_paper():
 
 
 def test_rare_classes_are_covered_by_the_examples_of_their_cluster():
-    # 20 classes of 20 examples, two kinds: of a class's own, two thirds, one quantile is infinite
+    # 20 classes of 25 examples, two kinds; ten of a class's own would be left to calibrate with
     covered, infinite = [], 0
-    for seed in range(150):
+    for seed in range(60):
         generator = np.random.default_rng(seed)
         labels = np.repeat(np.arange(20), 25)
         scores = labels % 2 + generator.random(labels.size)
@@ -212,7 +212,7 @@ def test_rare_classes_are_covered_by_the_examples_of_their_cluster():
         infinite += np.isinf(bounds).sum()
     assert infinite == 0
     assert np.mean(covered) > 0.9 - 0.005
-    assert (np.mean(covered, axis=0) > 0.88).all()
+    assert (np.mean(covered, axis=0) > 0.87).all()
 
 
 def test_the_clusters_are_the_seeds():

@@ -23,15 +23,13 @@ def measured(holds, features, seed=0, **settings):
 
 def least_of_all_slabs(holds, points, directions, mass):
     """Every pair of values that occur along every direction, in exact arithmetic."""
-    least = Fraction(1)
+    found = set()
     for v in directions:
         along = points @ v
         for low in along:
-            for high in along[along >= low]:
-                inside = (along >= low) & (along <= high)
-                if inside.sum() >= mass * len(holds):
-                    least = min(least, Fraction(int(holds[inside].sum()), int(inside.sum())))
-    return least
+            inside = (along >= low) & (along <= along[along >= low][:, None])  # a slab a row
+            found |= {*zip((inside & holds).sum(1).tolist(), inside.sum(1).tolist(), strict=True)}
+    return min(Fraction(hits, length) for hits, length in found if length >= mass * len(holds))
 
 
 @pytest.mark.parametrize("mass", [0.05, 0.1, 0.3, 0.5, 0.9])
