@@ -3,7 +3,9 @@
 From logits: `classification` (probabilities, accuracy, likelihood), `ood_scores` (how familiar an
 input looks), `posthoc` (calibrating afterwards), `conformal` (prediction sets). Of confidence and
 correctness: `calibration`. Of probabilities and labels: `probabilistic`. Of the scores of two sets:
-`ood`. Of any of these, the spread over test examples: `bootstrap`.
+`ood`; as another benchmark counts, `openood`; where the class must be right too, `open_set`. Of
+penultimate features: `ood_feature_scores`. Of sets, class by class and slice by slice:
+`conformal_classes`, `worst_slice`. Of any of these, the spread over test examples: `bootstrap`.
 
 Nothing here trains or reads a file; random numbers come only from a seed that is given; sums are
 taken in float64 whatever comes in. Input of which no truthful number can be made, such as NaN,

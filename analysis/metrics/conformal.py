@@ -8,7 +8,8 @@ these labels. Whatever the network, if calibration and new examples are exchange
     1 − α ≤ P(label in set) ≤ 1 − α + 1/(n + 1),
 
 the upper bound where no scores tie (Vovk, Gammerman & Shafer 2005; Lei et al., JASA 2018). What a
-better network buys is smaller sets.
+better network buys is smaller sets. `conformal_classes` promises the same of each class, and
+`worst_slice` looks where sets cover least.
 
     lac    1 − p_y                                     Sadinle et al., JASA 2019
     aps    Σ of the p above p_y, + u · p_y             Romano et al., NeurIPS 2020

@@ -6,7 +6,7 @@ easy ones. Here every class has a quantile of its own.
     class_quantiles        from its own examples alone     Vovk, Lindsay, Nouretdinov & Gammerman,
                            (Mondrian, by the label)        Mondrian confidence machine, 2003
     clustered_quantiles    from those of all classes       Ding, Angelopoulos, Bates, Jordan &
-                           whose scores look alike         Tibshirani, NeurIPS 2023, sections 2, 3
+                           whose scores look alike         Tibshirani, NeurIPS 2023, section 2
 
 Where calibration and new examples of a class are exchangeable, the first promises
 
@@ -57,7 +57,7 @@ def class_clusters(
 ) -> NDArray[np.int64]:
     """The cluster of every class, (classes,): 0..clusters − 1, or `NULL_CLUSTER`.
 
-    Ding et al., section 3.1: a class is a point, whose coordinates are its scores' quantiles at .5,
+    Ding et al., section 2: a class is a point, whose coordinates are its scores' quantiles at .5,
     .6, .7, .8 and .9; k-means parts the points, each weighted by √n_y, the best of 10 starts by the
     seed. A class with fewer than 1/α − 1 examples is in none. Where there are no more different
     points than `clusters`, each is its own cluster, and there are fewer.
@@ -103,15 +103,16 @@ def clustered_quantiles(
 ) -> NDArray[np.float64]:
     """The quantile of each class's cluster, (classes,).
 
-    Ding et al., section 3: a share of the examples, drawn by the seed, finds the clusters; the
+    Ding et al., section 2: a share of the examples, drawn by the seed, finds the clusters; the
     others are calibrated within them, and those of all classes together for the null cluster, of
     whose classes nothing is promised one by one.
 
-    clusters, clustering_share: theirs where they are not given. With ñ the examples of the rarest
-    class, or the fewest that promise anything if it has less, and K classes of at least ñ, the
-    share is K/(75 + K) and the number half of the share of ñ, rounded down. (Theirs makes no
-    clusters where that is 1 or less, or not less than K; here the first is one cluster, and in the
-    second, with many examples of few classes, each class is its own.) In (0, 1) and at least 1.
+    clusters: at least 1; clustering_share: in (0, 1); those of their code where they are not given.
+    With ñ the examples of the rarest class, or the fewest that promise anything if it has less, and
+    K classes of at least ñ, the share is K/(75 + K) and the number half of the share of ñ, rounded
+    down. (Theirs makes no clusters where that is 1 or less, or not less than K; here the first is
+    one cluster, and in the second, with many examples of few classes, each class is its own.) Ten
+    classes come to the second with 170 examples each: `class_quantiles` then wastes no share.
     """
     scores, ids = _of_classes(calibration_scores, labels, classes)
     checks.fraction(alpha, "alpha")
@@ -164,7 +165,7 @@ def class_prediction_sets(scores: ArrayLike, quantiles: ArrayLike) -> NDArray[np
 def covgap(sets: ArrayLike, labels: ArrayLike, alpha: float) -> float:
     """Mean over the classes of |coverage of the class − (1 − α)|, in [0, 1]; 0 is best.
 
-    Ding et al., section 4.1 (CovGap, there in per cent). A class without an example is left out.
+    Ding et al., section 3 (CovGap, there in per cent). A class without an example is left out.
     Chance alone makes it positive, the more the fewer the examples: see `covgap_by_chance`.
     """
     checks.fraction(alpha, "alpha")

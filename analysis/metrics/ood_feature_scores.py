@@ -27,7 +27,7 @@ def relative_mahalanobis(
 ) -> NDArray[np.float64]:
     """−min_c (M_c − M_0), M_c the squared Mahalanobis distance of `mahalanobis` to class c.
 
-    Ren et al. 2021, section 3: M_0 is that to the mean of all training features, with their
+    Ren et al. 2021: M_0 is that to the mean of all training features, with their
     covariance about it. What is unusual to every class alike, but not to the training set, is
     taken out, which helps against OOD inputs near to it. Positive and negative numbers both occur.
     training_labels: (training,) class ids; a class may be absent.
@@ -46,7 +46,7 @@ def she(
 ) -> NDArray[np.float64]:
     """f · S_c, c the class that the last layer predicts: simplified Hopfield energy, turned.
 
-    Zhang et al., ICLR 2023, section 3: the stored pattern S_c is the mean feature of the training
+    Zhang et al., ICLR 2023: the stored pattern S_c is the mean feature of the training
     examples of class c that are classified correctly. A long feature scores high whatever its
     direction. training_labels: (training,) ids in 0..classes − 1. ValueError where an input is
     predicted to be of a class that has no correct training example, and so no pattern.

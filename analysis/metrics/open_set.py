@@ -1,8 +1,8 @@
 """Open-set recognition: is the class right, and is it kept back where there is none to be right?
 
 Out-of-distribution detection (`analysis.metrics.ood`) does not ask whether an accepted input is
-classified correctly. The open-set classification rate does (Dhamija, Günther & Boult, NeurIPS 2018,
-section 3): over all thresholds t on a score, higher = more in-distribution,
+classified correctly. The open-set classification rate does (Dhamija, Günther & Boult, NeurIPS
+2018): over all thresholds t on a score, higher = more in-distribution,
 
     correct classification rate   share of the ID inputs that score t or more and are correct
     false-positive rate           share of the OOD inputs that score t or more

@@ -2,10 +2,10 @@
 
 A slab is what lies between two parallel planes: a ≤ v · x ≤ b. Sets that cover 1 − α of all inputs
 may cover far less of those in some slab; sets that cover 1 − α whatever the input, in none. The
-worst-slab coverage of Cauchois, Gupta & Duchi (JMLR 22, 2021, section 4) is the least over all v, a
+worst-slab coverage of Cauchois, Gupta & Duchi (JMLR 22, 2021) is the least over all v, a
 and b of a slab with at least a given share of the inputs, its mass. Sought and measured on the same
 examples it is too low by what chance makes of so many slabs. So one part of the examples seeks the
-slab here and the other measures it, as in Romano, Sesia & Candès (NeurIPS 2020, supplement S1.2).
+slab here and the other measures it, as in Romano, Sesia & Candès (NeurIPS 2020, supplement).
 """
 
 import numpy as np
