@@ -181,6 +181,15 @@ def test_one_cluster_is_the_quantile_of_all_and_one_for_each_class_is_mondrian()
     assert two.tolist() == [even, odd] * 3
 
 
+def test_the_examples_that_are_calibrated_take_no_part_in_finding_clusters():
+    scores, labels = unlike_classes(600)
+    kept = np.random.default_rng(5).permutation(600)[240:]
+    scores[kept] += (labels[kept] < 3) - labels[kept] % 2  # here other classes are alike
+    found = clustered_quantiles(scores, labels, 6, 0.1, 5, clusters=2, clustering_share=0.4)
+    even, odd = (conformal_quantile(scores[kept][labels[kept] % 2 == kind], 0.1) for kind in (0, 1))
+    assert found.tolist() == [even, odd] * 3
+
+
 def test_a_class_of_the_null_cluster_has_the_quantile_of_all():
     scores, labels = unlike_classes(600, classes=5)
     quantiles = clustered_quantiles(scores, labels, 7, 0.1, 0, 2, 0.5)
