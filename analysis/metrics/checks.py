@@ -102,6 +102,28 @@ def labels(
     return found
 
 
+def feature_sets(features: ArrayLike, training_features: ArrayLike) -> tuple[Floats, Floats]:
+    """(n, width) and (training, width), in float64."""
+    known = matrix(features, "features", "(n, width)")
+    training = matrix(training_features, "training_features", "(n, width)")
+    if known.shape[1] != training.shape[1]:
+        raise ValueError(
+            f"features are {known.shape[1]} wide, training_features {training.shape[1]}"
+        )
+    return known, training
+
+
+def linear_layer(weight: ArrayLike, bias: ArrayLike, width: int) -> tuple[Floats, Floats]:
+    """(classes, width) and (classes,), in float64."""
+    slopes, offset = matrix(weight, "weight", "(classes, width)"), vector(bias, "bias")
+    if slopes.shape[1] != width or offset.shape != slopes.shape[:1]:
+        raise ValueError(
+            f"weight must be (classes, {width}) and bias (classes,), "
+            f"not {slopes.shape} and {offset.shape}"
+        )
+    return slopes, offset
+
+
 def same_length(names: Sequence[str], lengths: Sequence[int]) -> None:
     """That arrays of the same examples have as many."""
     if len(set(lengths)) > 1:

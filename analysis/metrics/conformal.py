@@ -8,7 +8,8 @@ these labels. Whatever the network, if calibration and new examples are exchange
     1 − α ≤ P(label in set) ≤ 1 − α + 1/(n + 1),
 
 the upper bound where no scores tie (Vovk, Gammerman & Shafer 2005; Lei et al., JASA 2018). What a
-better network buys is smaller sets.
+better network buys is smaller sets. `conformal_classes` promises the same of each class, and
+`worst_slice` looks where sets cover least.
 
     lac    1 − p_y                                     Sadinle et al., JASA 2019
     aps    Σ of the p above p_y, + u · p_y             Romano et al., NeurIPS 2020
@@ -140,9 +141,16 @@ def p_values(calibration_scores: ArrayLike, scores: ArrayLike) -> NDArray[np.flo
     return values
 
 
+def covered(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Size of each set, and whether it holds its label: (n,) each."""
+    members = _sets(sets)
+    classes = checks.labels(labels, *members.shape)
+    return members.sum(axis=1), members[np.arange(classes.size), classes]
+
+
 def coverage(sets: ArrayLike, labels: ArrayLike) -> float:
     """Share of the sets that hold the label, in [0, 1]."""
-    return float(_covered(sets, labels)[1].mean())
+    return float(covered(sets, labels)[1].mean())
 
 
 def mean_set_size(sets: ArrayLike) -> float:
@@ -158,10 +166,10 @@ def size_stratified_violation(sets: ArrayLike, labels: ArrayLike, alpha: float) 
     stratum of a few sets is noisy, though.
     """
     checks.fraction(alpha, "alpha")
-    sizes, covered = _covered(sets, labels)
+    sizes, holds = covered(sets, labels)
     stratum = np.digitize(sizes, _SIZE_STRATA)
     count = np.bincount(stratum)
-    held = np.bincount(stratum, weights=covered)[count > 0] / count[count > 0]
+    held = np.bincount(stratum, weights=holds)[count > 0] / count[count > 0]
     return float(np.abs(held - (1 - alpha)).max())
 
 
@@ -242,10 +250,3 @@ def _sets(values: ArrayLike) -> NDArray[np.bool_]:
             f"sets must be a non-empty boolean (n, classes) array, not {sets.shape} {sets.dtype}"
         )
     return sets
-
-
-def _covered(sets: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Size of each set, and whether it holds its label: (n,) each."""
-    members = _sets(sets)
-    classes = checks.labels(labels, *members.shape)
-    return members.sum(axis=1), members[np.arange(classes.size), classes]

@@ -13,8 +13,9 @@ Machine Intelligence 8, 602–613 (2026), DOI 10.1038/s42256-026-01215-x, do. OD
 live network: where a probe recorded them, `analysis.metrics.ood.tuned_detection` tunes them alike.
 
 `mahalanobis`, `nearest_neighbour` and `vim` look at penultimate features (n, width), what the last
-linear layer takes, and know the training set's. Everything returns (n,), in float64; `ValueError`
-where shapes do not fit or a number is not finite: a diverged network detects nothing.
+linear layer takes, and know the training set's; `ood_feature_scores` has more of them. Everything
+returns (n,), in float64; `ValueError` where shapes do not fit or a number is not finite: a diverged
+network detects nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -127,7 +128,7 @@ def mahalanobis(
     set of (f − μ)(f − μ)ᵀ, and Σ⁺ its pseudo-inverse: a direction in which no class varies, such as
     a dead unit, does not count. training_labels: (n,) class ids; a class may be absent.
     """
-    known, training = _features(features, training_features)
+    known, training = checks.feature_sets(features, training_features)
     no_bound = np.iinfo(np.int64).max
     labels = checks.labels(training_labels, len(training), no_bound, "training_labels")
     classes, place = np.unique(labels, return_inverse=True)
@@ -153,7 +154,7 @@ def nearest_neighbour(
     training examples are searched. A feature vector of zeros has no direction, and counts as
     orthogonal to every other.
     """
-    known, training = (_of_unit_length(rows) for rows in _features(features, training_features))
+    known, training = map(unit_length, checks.feature_sets(features, training_features))
     checks.whole(k, "k", most=len(training))
     kth_cosine = np.empty(len(known))
     for start in range(0, len(known), _BLOCK):  # all at once would take n × training of memory
@@ -181,15 +182,9 @@ def vim(
     half the width where it is not given (the paper's, 512 and 1,000, are for widths of 768 and
     2,048).
     """
-    known, training = _features(features, training_features)
-    matrix = checks.matrix(weight, "weight", "(classes, width)")
-    offset = checks.vector(bias, "bias")
+    known, training = checks.feature_sets(features, training_features)
     width = training.shape[1]
-    if matrix.shape[1] != width or offset.shape != matrix.shape[:1]:
-        raise ValueError(
-            f"weight must be (classes, {width}) and bias (classes,), "
-            f"not {matrix.shape} and {offset.shape}"
-        )
+    matrix, offset = checks.linear_layer(weight, bias, width)
     dimension = width // 2 if dimension is None else dimension
     checks.whole(dimension, "dimension", most=width - 1)
     origin = -np.linalg.pinv(matrix) @ offset
@@ -209,23 +204,13 @@ def vim(
     return scores
 
 
-def _of_unit_length(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: NDArray[np.float64] = rows / np.where(lengths > 0, lengths, 1.0)
+def unit_length(rows: ArrayLike) -> NDArray[np.float64]:
+    """Each row over its length, (n, width); a row of zeros, which has no direction, stays one."""
+    found = checks.matrix(rows, "rows", "(n, width)")
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = found / np.where(lengths > 0, lengths, 1.0)
     return unit
 
 
 def _over(logits: ArrayLike, temperature: float) -> NDArray[np.float64]:
     return checks.matrix(logits, "logits") / checks.positive(temperature, "temperature")
-
-
-def _features(
-    features: ArrayLike, training_features: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    known = checks.matrix(features, "features", "(n, width)")
-    training = checks.matrix(training_features, "training_features", "(n, width)")
-    if known.shape[1] != training.shape[1]:
-        raise ValueError(
-            f"features are {known.shape[1]} wide, training_features {training.shape[1]}"
-        )
-    return known, training

@@ -4,7 +4,8 @@ The tests are those of Cheon & Paik, Nature Machine Intelligence 8, 602–613 (2
 10.1038/s42256-026-01215-x, with the settings that give its printed values: Wilcoxon's signed-rank
 test for pairs, the Mann–Whitney U test for independent samples, both two-sided and asymptotic, with
 the effect size r = |Z|/√N. Beside them stand what the paper leaves out: the exact P of the paired
-test, Holm's correction for several tests, and intervals of the difference by Student's t.
+test, Holm's and Benjamini and Hochberg's corrections for several tests, and intervals of the
+difference by Student's t.
 
 One convention: a difference is second − first, that is with − without warm-up, so that a negative z
 says that warm-up lowered the value. Z is derived from the statistic, never from P: it stays right
@@ -153,19 +154,32 @@ def holm(p_values: Sequence[float | None] | NDArray[np.float64]) -> NDArray[np.f
     j ≤ i, in the order given. A test without a P (None or NaN) stays NaN and does not count in m.
     ValueError for a P outside [0, 1].
     """
-    try:
-        p = np.asarray(p_values, dtype=np.float64)  # None becomes NaN
-    except (ValueError, TypeError) as problem:
-        raise ValueError(f"p_values must be numbers or None: {problem}") from None
-    if p.ndim != 1:
-        raise ValueError(f"p_values must be a vector, not {p.shape}")
+    p, order = _given(p_values)
     adjusted = np.full(p.shape, np.nan)
-    given = np.flatnonzero(~np.isnan(p))
-    if ((p[given] < 0) | (p[given] > 1)).any():
-        raise ValueError(f"p_values must lie in [0, 1], not {p[given].tolist()}")
-    order = given[np.argsort(p[given], kind="stable")]
     steps = np.arange(order.size, 0, -1)  # m, m − 1, ..., 1
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps * p[order]))
+    return adjusted
+
+
+def benjamini_hochberg(
+    p_values: Sequence[float | None] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """P values adjusted for the false discovery rate (J. R. Stat. Soc. B 57, 289–300, 1995).
+
+    p_values: (tests,). The i-th smallest of m becomes the least of min(1, m·p_(j)/j) over j ≥ i, in
+    the order given. A test without a P (None or NaN) stays NaN and does not count in m. ValueError
+    for a P outside [0, 1].
+
+    Of the tests found at an adjusted P of q or less, a share of at most q is false in the mean, of
+    independent tests or such as depend positively (Benjamini & Yekutieli, Ann. Stat. 29, 1165–1188,
+    2001). That is less than Holm's promise, with which no false one at all is found in 1 − q of all
+    studies: use it to sift many conditions, not to claim one.
+    """
+    p, order = _given(p_values)
+    adjusted = np.full(p.shape, np.nan)
+    steps = order.size / np.arange(1, order.size + 1)  # m, m/2, ..., 1
+    falling = np.minimum.accumulate((steps * p[order])[::-1])
+    adjusted[order] = np.minimum(1.0, falling[::-1])
     return adjusted
 
 
@@ -217,6 +231,22 @@ def ratio_interval(
         return -math.inf, math.inf
     root = math.sqrt(max(b**2 - a * c, 0.0))  # rounding may take it below 0
     return float((b - root) / a), float((b + root) / a)
+
+
+def _given(
+    p_values: Sequence[float | None] | NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """P values, NaN for None, and where those that are given stand, by rising P."""
+    try:
+        p = np.asarray(p_values, dtype=np.float64)  # None becomes NaN
+    except (ValueError, TypeError) as problem:
+        raise ValueError(f"p_values must be numbers or None: {problem}") from None
+    if p.ndim != 1:
+        raise ValueError(f"p_values must be a vector, not {p.shape}")
+    given = np.flatnonzero(~np.isnan(p))
+    if ((p[given] < 0) | (p[given] > 1)).any():
+        raise ValueError(f"p_values must lie in [0, 1], not {p[given].tolist()}")
+    return p, given[np.argsort(p[given], kind="stable")]
 
 
 def _quantile(pairs: int, confidence: float) -> float:

@@ -19,7 +19,7 @@ from studies import Spec, make_results
 
 import analysis.metrics
 from analysis.metrics import calibration, classification, ood_scores, probabilistic
-from analysis.statistics import comparison, theory
+from analysis.statistics import comparison, equivalence, theory
 from analysis.statistics import paired as stats
 from analysis.statistics.comparison import ECE
 
@@ -38,6 +38,9 @@ MOSTLY_RIGHT = LABELLED | {"labels": LOGITS.argmax(axis=1) * (CORRECT > 0)}
 FORECAST = {"probabilities": PROBABILITIES, "labels": LABELS}
 DETECTED = {"id_scores": SCORES, "ood_scores": SCORES - 1}
 BINNED = HITS | {"bins": 10}
+CALIBRATED = {"calibration_scores": SCORES, "labels": LABELS, "classes": 3, "alpha": 0.2}
+TRAINED = {"features": FEATURES, "training_features": FEATURES}
+LAYER = {"weight": np.eye(3, 4), "bias": np.ones(3)}
 MLP = {"mean_square": [0.5, 1.0], "classes": 3, "depth": 3, "width": 16}
 
 RIGHT = {
@@ -70,6 +73,7 @@ RIGHT = {
     "conformal.conformal_quantile": {"calibration_scores": SCORES, "alpha": 0.2},
     "conformal.prediction_sets": {"scores": LOGITS, "quantile": 0.2},
     "conformal.p_values": {"calibration_scores": SCORES, "scores": SCORES},
+    "conformal.covered": {"sets": SETS, "labels": LABELS},
     "conformal.coverage": {"sets": SETS, "labels": LABELS},
     "conformal.mean_set_size": {"sets": SETS},
     "conformal.size_stratified_violation": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
@@ -87,12 +91,29 @@ RIGHT = {
     "likelihood.fit_dirichlet": MOSTLY_RIGHT,
     "likelihood.fit_temperature_ensemble": MOSTLY_RIGHT,
     "likelihood.fit_beta": MOSTLY_RIGHT,
+    "conformal_classes.class_quantiles": CALIBRATED,
+    "conformal_classes.class_clusters": CALIBRATED | {"clusters": 2, "seed": 0},
+    "conformal_classes.clustered_quantiles": CALIBRATED
+    | {"seed": 0, "clusters": 2, "clustering_share": 0.5},
+    "conformal_classes.class_prediction_sets": {"scores": LOGITS, "quantiles": [0.1, 0.2, np.inf]},
+    "conformal_classes.covgap": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
+    "conformal_classes.covgap_by_chance": {"labels": LABELS, "alpha": 0.1},
     "ood.auroc": DETECTED,
     "ood.aupr_in": DETECTED,
     "ood.aupr_out": DETECTED,
     "ood.fpr_at_tpr": DETECTED | {"tpr": 0.95},
     "ood.roc_curve": DETECTED,
     "ood.tuned_detection": {"candidates": {None: (SCORES, SCORES)}, "seed": 0},
+    "ood_feature_scores.relative_mahalanobis": TRAINED | {"training_labels": LABELS},
+    "ood_feature_scores.she": TRAINED | LAYER
+    | {"training_labels": (FEATURES @ np.eye(3, 4).T).argmax(axis=1)},
+    "ood_feature_scores.fdbd": TRAINED | LAYER,
+    "ood_feature_scores.nnguide": TRAINED | LAYER | {"k": 2},
+    "open_set.oscr": DETECTED | {"correct": CORRECT},
+    "open_set.oscr_curve": DETECTED | {"correct": CORRECT},
+    "openood.openood_fpr": DETECTED | {"tpr": 0.95},
+    "openood.openood_aupr_in": DETECTED,
+    "openood.openood_aupr_out": DETECTED,
     "ood_scores.msp": {"logits": LOGITS, "temperature": 2.0},
     "ood_scores.energy": {"logits": LOGITS, "temperature": 2.0},
     "ood_scores.max_logit": {"logits": LOGITS},
@@ -109,6 +130,7 @@ RIGHT = {
         "features": FEATURES, "training_features": FEATURES,
         "weight": np.ones((3, 4)), "bias": np.ones(3), "dimension": 2,
     },
+    "ood_scores.unit_length": {"rows": FEATURES},
     "posthoc.fit_none": LABELLED,
     "posthoc.fit_temperature": LABELLED,
     "posthoc.fit_isotonic": LABELLED,
@@ -127,6 +149,8 @@ RIGHT = {
     "stats.smallest_p": {"pairs": 6},
     "stats.smallest_exact_p": {"pairs": 6},
     "stats.holm": {"p_values": [0.1, None, 0.2]},
+    "stats.benjamini_hochberg": {"p_values": [0.1, None, 0.2]},
+    "equivalence.mean_equivalence": {"differences": SCORES, "margin": 0.5, "alpha": 0.05},
     "stats.mean_interval": {"differences": SCORES, "confidence": 0.95},
     "stats.ratio_interval": {"part": SCORES, "whole": SCORES + 9, "confidence": 0.95},
     "theory.uniform_confidence": {"classes": 3},
@@ -139,6 +163,10 @@ RIGHT = {
     },
     "theory.width_factors": {"depth": 3, "width": 16},
     "theory.logit_variance_bounds": {"mean_square": [0.5], "classes": 3, "depth": 3},
+    "worst_slice.worst_slice_coverage": {
+        "sets": SETS, "labels": LABELS, "features": FEATURES, "seed": 0,
+        "mass": 0.9, "directions": 5, "searched": 0.5,
+    },
 }  # fmt: skip
 
 
@@ -193,12 +221,6 @@ SHORT = wrong("must be of one length, not [18] and [18]", [1.0])
 CLASSES = "ood_logits must have [23] classes as the others, not [234]"
 
 WRONG = {
-    "metric": wrong("metric", "mean", 3),
-    "arrays": (
-        *wrong("one number of examples", [], 0.5),
-        *wrong(FINITE, [np.nan], [np.inf]),
-        *wrong("must be real numbers", ["a"]),
-    ),
     "level": NO_FRACTION,
     "confidence": NO_VECTOR + wrong(UNIT, [1.1] * 8, [1.0000001] * 8, [-0.1] * 8),
     "correct": (
@@ -222,6 +244,17 @@ WRONG = {
     "alpha": NO_FRACTION,
     "alphas": wrong("alphas", ()) + wrong(NO_FRACTION[0][1], (0.1, 95), (0.0,), (np.nan,)),
     "scores": NO_ARRAY + wrong(FINITE, [[np.nan]]),
+    "clusters": NO_COUNT,
+    "clustering_share": NO_FRACTION + wrong("of 8 labels leaves none", 0.01),
+    "quantiles": (
+        *wrong("must be numbers or infinity", [np.nan] * 3, [-np.inf] * 3, ["a"] * 3),
+        *wrong(r"must be \(3,\), not \(", [0.1], [[0.1]] * 3, None),
+    ),
+    "mass": NO_FRACTION,
+    "directions": NO_COUNT,
+    "searched": NO_FRACTION,
+    "rows": NO_MATRIX,
+    "margin": wrong("must be positive and finite, not ", 0, -1.0, np.nan, np.inf, True, "2", None),
     "quantile": wrong("quantile must be a finite number, not ", np.nan, -np.inf, "1", None),
     "sets": (
         *wrong("sets must be a non-empty", SETS[:0], SETS[0], []),
@@ -229,12 +262,11 @@ WRONG = {
     ),
     "ood_logits": NO_MATRIX[:-1] + wrong(CLASSES, LOGITS[:, :2], np.ones((4, 4))),
     "id_logits": NO_MATRIX + wrong(CLASSES, LOGITS[:, :2]),
-    "resamples": NO_COUNT,
     "draws": NO_COUNT,
-    "score": ("mean", None),
-    "coverage": (0, 1.01, 95, np.nan, "1", None),
-    "risk": (-0.1, 1.01, 95, np.nan, "1", None),
-    "bandwidth": (0, -1.0, 1e-4, np.nan, np.inf, True, "2", None),
+    "score": wrong("score must be ", "mean", None),
+    "coverage": wrong(r"coverage must lie in \(0, 1\], not ", 0, 1.01, 95, np.nan, "1", None),
+    "risk": wrong("risk must ", -0.1, 1.01, 95, np.nan, "1", None),
+    "bandwidth": wrong("bandwidth must be ", 0, -1.0, 1e-4, np.nan, np.inf, True, "2", None),
     "seed": NO_SEED,
     "id_scores": NO_VECTOR,
     "ood_scores": NO_VECTOR,
@@ -285,6 +317,15 @@ OF_ITS_OWN = {
     ("classification.softmax", "logits"): NO_LOGITS,
     ("classification.log_softmax", "logits"): NO_LOGITS,
     ("stats.mean_interval", "confidence"): NO_FRACTION,
+    ("conformal_classes.covgap_by_chance", "labels"): (
+        *wrong(r"must be \([18],\), one for each row, not \(", [], LABELS[:, None], None),
+        *wrong("must be integer class ids, not ", LABELS + 0.0, ["a"] * 8),
+        *wrong(r"must lie in 0\.\.\d+, not -1\.\.1", LABELS - 1),
+    ),
+    ("conformal_classes.class_prediction_sets", "scores"): NO_MATRIX
+    + wrong(r"must be \(2,\), not \(3,\)", LOGITS[:, :2]),
+    ("worst_slice.worst_slice_coverage", "features"): NO_MATRIX
+    + wrong("must be of one length, not 8 and 3", FEATURES[:3]),
     ("stats.ratio_interval", "confidence"): NO_FRACTION,
     ("conformal.conformal_prediction", "ood_logits"): (
         *wrong(CLASSES, LOGITS[:, :2]),
@@ -299,13 +340,15 @@ NAMED_BY = {
     "logits": "logits|labels|features", "confidence": "confidence|correct",
     "id_logits": "id_logits|ood_logits", "probabilities": "probabilities|labels|u",
     "sets": "sets|labels", "features": "features", "weight": "weight|bias",
+    "scores": "scores|quantiles", "id_scores": "id_scores|correct",
+    "calibration_scores": "calibration_scores|labels",
 }  # fmt: skip
 
 MODULES = {
     name: importlib.import_module(f"analysis.metrics.{name}")
     for _, name, _ in pkgutil.iter_modules(analysis.metrics.__path__)
     if name != "checks"
-} | {"stats": stats, "theory": theory}
+} | {"stats": stats, "theory": theory, "equivalence": equivalence}
 
 
 FUNCTIONS = {
@@ -369,7 +412,7 @@ def test_a_grid_that_is_not_the_study_s_is_refused(results):
 
 def test_a_number_that_is_none_is_not_compared(results):
     condition = results.plan.conditions()[0]
-    with pytest.raises(ValueError, match="differences contains NaN"):
+    with pytest.raises(ValueError, match="without contains NaN"):
         comparison.compare(results, condition, ECE, lambda trial: {ECE.key: np.nan})
 
 
