@@ -342,7 +342,7 @@ def test_a_grid_that_is_not_the_study_s_is_refused(results):
 
 def test_a_number_that_is_none_is_not_compared(results):
     condition = results.plan.conditions()[0]
-    with pytest.raises(ValueError, match="differences contains NaN"):
+    with pytest.raises(ValueError, match="without contains NaN"):
         comparison.compare(results, condition, ECE, lambda trial: {ECE.key: np.nan})
 
 
