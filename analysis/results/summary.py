@@ -3,12 +3,12 @@
 Everything follows from the record's logits, so a new number needs no training. Per split: accuracy,
 mean confidence, gap = confidence − accuracy, ece (10 equal bins), ece_smooth, l2_debiased, and nll
 (nats per prediction; of a text its exponential too, the perplexity). Of classes, ece_chance is the
-mean ECE that a perfectly calibrated network with the same confidences would show, and ece_chance_95
-its 95th percentile. Where an example has many targets, pixels or tokens, each of those that were
-measured is one prediction. Out of distribution: mean confidence, and the AUROC of the maximum
-softmax probability against the test set (higher = more in-distribution; the test set is the
-positive class). A number that the record cannot give is absent, never made up: a diverged trial has
-none, a study without an OOD set no `ood_*`.
+mean ECE that a perfectly calibrated network with the same confidences would show, ece_chance_95 its
+95th percentile, and kuiper_p is that of Kuiper's test of calibration. Where an example has many
+targets, pixels or tokens, each of those that were measured is one prediction. Out of distribution:
+mean confidence, and the AUROC of the maximum softmax probability against the test set (higher =
+more in-distribution; the test set is the positive class). A number that the record cannot give is
+absent, never made up: a diverged trial has none, a study without an OOD set no `ood_*`.
 """
 
 import math
@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.late import late
+from analysis.metrics.calibration_tests import kuiper_test
 from analysis.metrics.chance import chance_calibration_error
 from analysis.metrics.classification import confidence_and_correct, softmax
 from analysis.metrics.ood import auroc
@@ -51,6 +52,8 @@ def summarise(record: Record) -> dict[str, float]:
             chance = chance_calibration_error(confidence)
             numbers[f"{split}_ece_chance"] = chance.mean
             numbers[f"{split}_ece_chance_95"] = chance.percentile_95
+            if ((confidence > 0) & (confidence < 1)).any():  # else a test can say nothing
+                numbers[f"{split}_kuiper_p"] = kuiper_test(confidence, correct).p
         if _kind(record) == "language":
             numbers[f"{split}_perplexity"] = math.exp(numbers[f"{split}_nll"])
     if {"test", "ood"} <= record.logits.keys():

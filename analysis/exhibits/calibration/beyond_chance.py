@@ -2,9 +2,9 @@
 
 The ECE of finitely many examples is never 0 (`analysis.metrics.chance`), so a table of ECE alone
 reads as if every network were miscalibrated. Here stand, for each condition, the ECE and chance's
-share of it, how many networks are beyond chance, and whether two errors that chance does not raise
-so agree with the sign: the debiased L2 error (Kumar et al., NeurIPS 2019) and the smooth ECE
-(Błasiok & Nakkiran, ICLR 2024).
+share of it, how many networks are beyond chance and how many Kuiper's test would not call
+calibrated (Arrieta-Ibarra et al., JMLR 2022), and whether two other errors agree on the sign: the
+debiased L2 error (Kumar et al., NeurIPS 2019) and the smooth ECE (Błasiok & Nakkiran, ICLR 2024).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.exhibits.common.cells import csv_row, difference, mean, pair_count, spread
 from analysis.exhibits.common.exhibit import Table, table
+from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, plural
 from analysis.results.study_results import Pair, StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import ECE, Comparison, Measure, compare_grid
@@ -28,7 +29,8 @@ Values = NDArray[np.float64]  # (pairs,)
 
 HOW = (
     "“By chance” is the ECE that a perfectly calibrated network with the same confidences would "
-    "show, and “beyond” counts the networks whose ECE is above chance's 95th percentile."
+    "show; “beyond” counts the networks whose ECE is above chance's 95th percentile, and “Kuiper” "
+    "those of which Kuiper's test of calibration has P < .05, uncorrected."
 )
 
 
@@ -41,9 +43,12 @@ class _Row:
     others: tuple[Comparison, ...]
     pairs: Sequence[Pair]
 
-    def beyond(self, arm: int) -> int:
-        """Networks without (0) or with (1) warm-up whose ECE is beyond chance's."""
-        return len(_beyond(pair[arm] for pair in self.pairs))
+    def counts(self, arm: int) -> tuple[int, int]:
+        """Networks without (0) or with (1) warm-up whose ECE is beyond chance's, and those that
+        Kuiper's test would not call calibrated."""
+        numbers = [pair[arm].numbers for pair in self.pairs]
+        rejected = sum(found.get("test_kuiper_p", 1.0) < ALPHA for found in numbers)
+        return len(_beyond(pair[arm] for pair in self.pairs)), rejected
 
 
 def chance_table(results: StudyResults, grid: str) -> list[Table]:
@@ -58,10 +63,15 @@ def chance_table(results: StudyResults, grid: str) -> list[Table]:
             cells |= {
                 f"ECE {name}": spread(ece),
                 f"by chance, {name}": number(mean(chance)),
-                f"beyond, {name}": f"{row.beyond(arm)}/{row.ece.n}" if row.ece.n else "—",
+                f"beyond, {name}": f"{row.counts(arm)[0]}/{row.ece.n}" if row.ece.n else "—",
+                f"Kuiper, {name}": f"{row.counts(arm)[1]}/{row.ece.n}" if row.ece.n else "—",
             }
         shown.append(cells | {f"Δ {one.measure.label}": difference(one) for one in row.others})
-        counts = {"beyond_without": row.beyond(0), "beyond_with": row.beyond(1)}
+        counts = {
+            f"{what}_{arm}": count
+            for arm, found in zip(("without", "with"), map(row.counts, (0, 1)), strict=True)
+            for what, count in zip(("beyond", "kuiper"), found, strict=True)
+        }
         numbers += [
             {"grid": grid} | csv_row(one) | counts for one in (row.ece, row.chance, *row.others)
         ]
