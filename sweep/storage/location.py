@@ -35,8 +35,12 @@ def launch_folder(location: Path | str) -> Path:
 def open_storage(location: Path | str) -> Storage:
     """
     Raises:
-        InputError: there is no such kind of store, or its package is not installed.
+        InputError: it is a file, there is no such kind of store, or its package is not installed.
     """
+    if isinstance(location, Path) and any(p.is_file() for p in (location, *location.parents)):
+        raise InputError(
+            f"--storage {location}: cannot be used (Not a directory); give a folder to write to"
+        )
     try:
         return Storage(location)
     except ImportError as error:

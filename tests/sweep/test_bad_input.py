@@ -52,6 +52,7 @@ def archives(here):
         ("tiny.yaml --gpus-per-trial 64", "--gpus-per-trial 64: this machine has"),
         ("tiny.yaml --address nonsense", "--address nonsense"),
         ("tiny.yaml --storage tiny.yaml", "tiny.yaml: cannot be used"),
+        ("tiny.yaml --dry-run --storage tiny.yaml/below", "tiny.yaml/below: cannot be used"),
         ("tiny.yaml --colour red", "unrecognized arguments: --colour"),
         ("tiny.yaml --dry-run --set resources.workers=0", "resources.workers: 0 is refused"),
         ("tiny.yaml --dry-run --workers-per-trial 0", "resources.workers: 0 is refused"),
