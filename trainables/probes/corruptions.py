@@ -26,6 +26,7 @@ derived from corruption and severity alone, and drawn image by image on the CPU:
 study's test set is corrupted alike for every network, however many are taken at once.
 """
 
+import io
 import math
 import zlib
 from collections.abc import Callable, Mapping
@@ -33,8 +34,8 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Generator, Tensor
-from torchvision.io import decode_jpeg, encode_jpeg
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as transforms
 
@@ -98,9 +99,18 @@ def _scale(pixels: Tensor) -> float:
 
 
 def _jpeg(pixels: Tensor, quality: float, random: Generator) -> Tensor:
-    """On the CPU, where the codec is the same for every network."""
-    files = [encode_jpeg(image, int(quality)) for image in _bytes(pixels).cpu()]
-    return _from_bytes(torch.stack([decode_jpeg(file) for file in files]), pixels)
+    """On the CPU, image by image."""
+    files = [_reopened(image, int(quality)) for image in _bytes(pixels).cpu()]
+    return _from_bytes(torch.stack(files), pixels)
+
+
+def _reopened(image: Tensor, quality: int) -> Tensor:
+    """uint8 (channels, height, width), through a JPEG file. By Pillow, since torchvision's own
+    codec is to be removed."""
+    file = io.BytesIO()
+    transforms.to_pil_image(image).save(file, "JPEG", quality=quality)
+    with Image.open(file) as opened:
+        return transforms.pil_to_tensor(opened)
 
 
 def _brighter(pixels: Tensor, amount: float, random: Generator) -> Tensor:

@@ -35,6 +35,7 @@ from analysis.statistics.comparison import Comparison, Measure, compare, correct
 Numbers = Mapping[str, float]  # of one network, by `shift_text.key`
 
 _MEASURES = {ECE: STATES, ACCURACY: (PLAIN,), CONFIDENCE: STATES}  # no T changes a prediction
+_PLACES: tuple[int | str, ...] = (0, *SEVERITIES, *CORRUPTIONS)  # those at the highest severity
 
 
 def shift(results: StudyResults) -> Exhibit:
@@ -73,14 +74,9 @@ def numbers(record: Record) -> Numbers:
     found: dict[str, float] = {}
     for state, temperature in _temperatures(record).items():
         for measure, by in calibration_under_shift(clean, shifted, labels, temperature).items():
-            found |= {
-                key(measure, state, where): float(value)
-                for places, values in (
-                    ((0, *SEVERITIES), by.mean(axis=0)),
-                    (CORRUPTIONS, by[:, WORST]),
-                )
-                for where, value in zip(places, values, strict=True)
-            }
+            values = (*by.mean(axis=0), *by[:, WORST])
+            at = zip(_PLACES, values, strict=True)
+            found |= {key(measure, state, place): float(value) for place, value in at}
     return found
 
 
@@ -108,12 +104,12 @@ def _by_corruption(results: StudyResults) -> dict[str, Comparison]:
     return corrected_by({name: _compare(results, ECE, PLAIN, name) for name in CORRUPTIONS})
 
 
-def _compare(results: StudyResults, measure: Measure, state: str, where: int | str) -> Comparison:
+def _compare(results: StudyResults, measure: Measure, state: str, place: int | str) -> Comparison:
 
     def of(trial: TrialResult) -> Numbers:
         return cached(numbers, trial.record) if trial.record else {}
 
-    named = replace(measure, key=key(measure.key, state, where))
+    named = replace(measure, key=key(measure.key, state, place))
     return compare(results, shown_condition(results), named, of)
 
 

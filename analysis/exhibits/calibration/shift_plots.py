@@ -55,7 +55,7 @@ def _arms(axes: Axes, rows: Rows, measure: Measure) -> None:
             text = name if state == PLAIN else f"{name}, {state}"
             _line(axes, found, 0.08 * arm - 0.04, _LINES[state], colour, text)
     axes.set_ylabel({ECE: "ECE", CONFIDENCE: "Mean confidence"}.get(measure, measure.label))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, min(1.0, axes.get_ylim()[1]))  # the intervals of few pairs are beyond any
 
 
 def _changes(axes: Axes, rows: Rows) -> None:

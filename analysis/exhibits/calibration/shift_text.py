@@ -39,9 +39,9 @@ SCALED_DRIFTED = f"warm-up with temperature scaling, severity {WORST}"
 _NAMES = {-1: "benefit", 1: "harm"}
 
 
-def key(measure: str, state: str, where: int | str) -> str:
+def key(measure: str, state: str, place: int | str) -> str:
     """Of a network's number at a severity, or under a corruption at the highest."""
-    return f"{measure}/{state}/{where}"
+    return f"{measure}/{state}/{place}"
 
 
 def answers(both: Both, like: Comparison) -> dict[str, Comparison]:
@@ -93,23 +93,24 @@ def how(images: int) -> str:
 
 def _lasting(found: Mapping[str, Comparison]) -> str:
     clean, drifted, change = found[CLEAN], found[DRIFTED], found[CHANGE]
-    base = (
-        f"Warm-up changes mean ECE by {_difference(clean)} on clean images and by "
-        f"{_difference(drifted)} at severity {WORST}"
-    )
     hopeless = none_can_pass(list(found.values()))
     if hopeless:
         return (
-            f"{base}. What becomes of its effect when the data drift cannot be told: {hopeless} "
-            "none can pass Holm's correction."
+            f"{_effects(difference(clean), difference(drifted))}. What becomes of this when the "
+            f"data drift cannot be told: {hopeless} none can pass Holm's correction."
         )
+    base = _effects(*map(_marked, (clean, drifted)))
     tested = f"a change of {difference(change)}, Holm P = {p_text(change.p_holm)}"
     if not _shown(change):
-        return (
-            f"{base}: that this depends on the severity is not shown ({tested}), nor that it does "
-            "not."
-        )
+        unknown = "that it depends on the severity is not shown, nor that it does not"
+        return f"{base}: {unknown} ({tested})."
     return f"{base}: {_course(*map(_shown, (clean, drifted, change)))} ({tested})."
+
+
+def _effects(clean: str, drifted: str) -> str:
+    return (
+        f"Warm-up changes mean ECE by {clean} on clean images and by {drifted} at severity {WORST}"
+    )
 
 
 def _course(clean: int, drifted: int, change: int) -> str:
@@ -133,29 +134,37 @@ def _with_article(sign: int) -> str:
 def _against_scaling(rows: Rows, found: Mapping[str, Comparison]) -> list[str]:
     clean, drifted = found[SCALED_CLEAN], found[SCALED_DRIFTED]
     if not clean.n:
-        return ["Temperature scaling has no optimum without warm-up in any pair."]
+        return ["Temperature scaling without warm-up has no optimum in any pair."]
     said = [
         f"With temperature scaling alone mean ECE is {number(mean(clean.without))} on clean images "
         f"and {number(mean(drifted.without))} at severity {WORST}, with warm-up alone "
-        f"{number(mean(clean.with_))} and {number(mean(drifted.with_))}: warm-up's is "
-        f"{_lower_or_higher(clean)} on clean images and {_lower_or_higher(drifted)} at severity "
-        f"{WORST}."
+        f"{number(mean(clean.with_))} and {number(mean(drifted.with_))}{_of_how_many(clean)}: "
+        f"warm-up's is {_either_way(clean, drifted)}."
     ]
-    together = [rows[SCALED, severity] for severity in (0, WORST)]
-    if together[0].n:
-        first, last = (number(mean(row.with_)) for row in together)
-        changes = " and ".join(map(difference, together))
+    first, last = rows[SCALED, 0], rows[SCALED, WORST]
+    if first.n:
         said.append(
-            f"With both it is {first} and {last}; after temperature scaling warm-up changes it by "
-            f"{changes}."
+            f"With both it is {number(mean(first.with_))} and {number(mean(last.with_))}"
+            f"{_of_how_many(first)}; after temperature scaling warm-up changes it by "
+            f"{difference(first)} and {difference(last)}."
         )
     return said
 
 
-def _lower_or_higher(row: Comparison) -> str:
-    sign = _shown(row)
-    word = {-1: "lower", 1: "higher", 0: "not shown to differ"}[sign]
-    return f"{word} ({difference(row)})"
+def _of_how_many(row: Comparison) -> str:
+    """Where not every planned pair counts."""
+    return "" if row.n == row.planned else f" in {row.n} of {row.planned} pairs"
+
+
+def _either_way(clean: Comparison, drifted: Comparison) -> str:
+    words = {-1: "lower", 1: "higher", 0: "not shown to differ"}
+    first, last = (words[_shown(row)] for row in (clean, drifted))
+    if first == last:
+        return f"{first} at both ({difference(clean)} and {difference(drifted)})"
+    return (
+        f"{first} on clean images ({difference(clean)}) and {last} at severity {WORST} "
+        f"({difference(drifted)})"
+    )
 
 
 def _accuracy(rows: Rows) -> str:
@@ -167,7 +176,7 @@ def _accuracy(rows: Rows) -> str:
     return f"Mean accuracy goes {without} without warm-up and {with_} with it."
 
 
-def _difference(row: Comparison) -> str:
+def _marked(row: Comparison) -> str:
     return difference(row) + ("" if _shown(row) else " (not shown to differ from zero)")
 
 

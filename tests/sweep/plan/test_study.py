@@ -146,6 +146,16 @@ def test_posthoc_and_conformal_ask_for_the_trials_of_calibration():
     assert len(shared) == 12  # six pairs
 
 
+def test_shift_takes_the_warmups_of_calibration_and_its_first_pairs():
+    for scale, pairs in (("smoke", 2), ("laptop", 10), ("paper", 30)):
+        keys = [
+            {p.trial.warmup_key for p in make_plan(load_study(name), looked_at, scale).trials}
+            for name in ("shift", "calibration")
+        ]
+        assert keys[0] <= keys[1]
+        assert len(keys[0]) == pairs + 1  # None, of the controls
+
+
 def test_a_warmup_serves_every_data_size_of_its_depth_and_seed():
     plan = make_plan(load_study("depth_and_data"), looked_at, "paper")
     warmed = [p.trial for p in plan.trials if p.trial.arm != "control"]
