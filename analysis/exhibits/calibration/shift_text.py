@@ -75,7 +75,7 @@ def _ece(both: Both, state: str, severity: int) -> list[tuple[float, float]]:
 
 def findings(rows: Mapping[Measure, Rows], found: Mapping[str, Comparison]) -> list[str]:
     """Whether the benefit lasts, how it compares with temperature scaling, and accuracy beside."""
-    return [_lasting(found), *_against_scaling(rows[ECE], found), _accuracy(rows[ACCURACY])]
+    return [lasting(found), *_against_scaling(rows[ECE], found), _accuracy(rows[ACCURACY])]
 
 
 def how(images: int) -> str:
@@ -91,7 +91,8 @@ def how(images: int) -> str:
     )
 
 
-def _lasting(found: Mapping[str, Comparison]) -> str:
+def lasting(found: Mapping[str, Comparison]) -> str:
+    """Whether what warm-up changes grows, shrinks, vanishes or turns with severity."""
     clean, drifted, change = found[CLEAN], found[DRIFTED], found[CHANGE]
     hopeless = none_can_pass(list(found.values()))
     if hopeless:
