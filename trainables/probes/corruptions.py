@@ -108,7 +108,7 @@ def _reopened(image: Tensor, quality: int) -> Tensor:
     """uint8 (channels, height, width), through a JPEG file. By Pillow, since torchvision's own
     codec is to be removed."""
     file = io.BytesIO()
-    transforms.to_pil_image(image).save(file, "JPEG", quality=quality)
+    Image.fromarray(image.movedim(0, -1).squeeze(-1).numpy()).save(file, "JPEG", quality=quality)
     with Image.open(file) as opened:
         return transforms.pil_to_tensor(opened)
 

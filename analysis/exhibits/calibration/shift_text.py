@@ -122,7 +122,7 @@ def _course(clean: int, drifted: int, change: int) -> str:
         way = "grows" if change == clean else "shrinks"
         return f"the {_NAMES[clean]} {way} with severity"
     if clean and change != clean:
-        return f"the {_NAMES[clean]} vanishes with severity, as far as these pairs show"
+        return f"the {_NAMES[clean]} shrinks with severity until none is shown"
     if drifted and change == drifted:
         return f"{_with_article(drifted)} appears with severity that is not shown on clean images"
     return f"the difference {'falls' if change < 0 else 'rises'} with severity"

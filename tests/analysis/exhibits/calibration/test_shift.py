@@ -164,7 +164,7 @@ def test_the_shown_tables_name_what_is_in_a_row(exhibit):
 COURSES = {
     "the benefit grows with severity": GROWS,
     "the benefit shrinks with severity": ((0.15, 0.15), (0.05, 0.10)),
-    "the benefit vanishes with severity, as far as these pairs show": ((0.15, 0.1), (0.05, 0.1)),
+    "the benefit shrinks with severity until none is shown": ((0.15, 0.1), (0.05, 0.1)),
     "the benefit turns into a harm": ((0.15, 0.05), (0.05, 0.15)),
     "the harm turns into a benefit": ((0.05, 0.15), (0.15, 0.05)),
     "the harm grows with severity": ((0.05, 0.05), (0.10, 0.20)),
