@@ -32,6 +32,7 @@ Purpose = Literal[
     "directions",
     "lanczos",
     "hutchinson",
+    "corruption",
 ]
 
 

@@ -184,6 +184,7 @@ def _constants(
 _FITS: Mapping[str, Callable[[tuple[int, ...]], bool]] = {  # what a probe's inputs may be of
     "examples": lambda shape: True,
     "images": lambda shape: len(shape) == 3,
+    "grey or colour images": lambda shape: len(shape) == 3 and shape[0] in (1, 3),
     "points of the plane": lambda shape: shape == (2,),
 }
 

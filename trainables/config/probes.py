@@ -23,12 +23,14 @@ START: Moments = (0.0,)
 END: Moments = (1.0,)
 ALONG: Moments = (0.0, 0.25, 0.5, 1.0)
 
+Of = Literal["anything", "examples", "images", "grey or colour images", "points of the plane"]
+
 
 @dataclass(frozen=True)
 class Probe:
     measure: Callable[..., dict[str, Any]]  # of a Subject: its Arrays
     moments: Moments
-    of: Literal["anything", "examples", "images", "points of the plane"] = "examples"  # classified
+    of: Of = "examples"  # classified
     needs_path: bool = False  # the weights at the start of the task and after each epoch
     needs_ood: bool = False  # out-of-distribution images
 
@@ -47,6 +49,7 @@ PROBES: Mapping[str, Probe] = {
     ),
     "path": Probe(late("trainables.probes.landscape:path"), END, needs_path=True),
     "plane": Probe(late("trainables.probes.landscape:plane"), START + END),
+    "shift": Probe(late("trainables.probes.shift:shift"), END, "grey or colour images"),
     "slices": Probe(late("trainables.probes.landscape:slices"), ALONG),
     "start_outputs": Probe(late("trainables.probes.outputs:start_outputs"), START),
     "weights": Probe(late("trainables.probes.weights:weights"), END, "anything"),

@@ -151,6 +151,12 @@ def normalised(inputs: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
     return scaled.sub_(torch.tensor(mean).view(shape)).div_(torch.tensor(std).view(shape))
 
 
+def per_channel(constants: Constants, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """(mean, std) as inputs (n, channels, height, width) take them, (1, channels, 1, 1) each."""
+    mean, std = (inputs.new_tensor(values).view(1, -1, 1, 1) for values in constants)
+    return mean, std
+
+
 def _training_pool(source: Source, validation: int) -> tuple[Examples, Examples]:
     if source.validation is not None:
         return source.train, _draw(source.validation, validation, "validation")

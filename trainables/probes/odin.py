@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.data.splits import Constants, Split, TaskData
+from trainables.data.splits import Constants, Split, TaskData, per_channel
 from trainables.probes.subject import Arrays, Subject
 from trainables.training.loop import evaluate, evaluation_batches, finite
 
@@ -69,11 +69,11 @@ def other_protocol(subject: Subject) -> Arrays:
 
 def _under_other_protocol(ood: Split, data: TaskData) -> tuple[Split, Constants]:
     """The split as the other protocol has it, to the bit: stored images were whole 255ths."""
-    mean, std = _per_channel(data.ood_constants, ood.inputs)
+    mean, std = per_channel(data.ood_constants, ood.inputs)
     pixels = (ood.inputs * std + mean).mul_(255.0).round_().div_(255.0)
     raw = (0.0,) * pixels.shape[1], (1.0,) * pixels.shape[1]
     other = raw if data.ood_constants == data.constants else data.constants
-    mean, std = _per_channel(other, pixels)
+    mean, std = per_channel(other, pixels)
     return replace(ood, inputs=pixels.sub_(mean).div_(std)), other
 
 
@@ -119,12 +119,6 @@ def perturbed(inputs: Tensor, gradient: Tensor, epsilon: float, constants: Const
     inputs, gradient: (n, channels, height, width), both normalised. The std is positive, so the
     sign is the same in pixels.
     """
-    mean, std = _per_channel(constants, inputs)
+    mean, std = per_channel(constants, inputs)
     pixels = inputs * std + mean
     return ((pixels - epsilon * gradient.sign()).clamp(0.0, 1.0) - mean) / std
-
-
-def _per_channel(constants: Constants, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """(mean, std) as inputs (n, channels, height, width) take them, (1, channels, 1, 1) each."""
-    mean, std = (inputs.new_tensor(values).view(1, -1, 1, 1) for values in constants)
-    return mean, std

@@ -120,6 +120,13 @@ def test_of_some_classes_there_are_so_many_outputs_and_so_many_examples(sources)
         ({"data__source": "text", "data__balanced": True}, "data.balanced: text is language"),
         ({"data__source": "text", "probes": ["odin"]}, "probes: odin is for the classification"),
         ({"data__source": "text", "probes": ["other_protocol"]}, "probes: other_protocol is for"),
+        ({"data__source": "text", "probes": ["shift"]}, "probes: shift is for the classification"),
+        ({"data__source": "mosaics", "probes": ["shift"]}, "and mosaics is segmentation of shape"),
+        (
+            {"data__source": "points", "probes": ["shift"]},
+            "of grey or colour images, and points is",
+        ),
+        ({"data__source": "four", "probes": ["shift"]}, "is classification of shape (4, 8, 8)"),
         ({"data__source": "mosaics", "probes": ["features"]}, "probes: features is for the class"),
         ({"data__source": "mosaics", "probes": ["layers"]}, "probes: layers is for the class"),
         ({"data__source": "digits", "probes": ["confidence_map"]}, "of points of the plane"),
@@ -137,7 +144,7 @@ def test_of_some_classes_there_are_so_many_outputs_and_so_many_examples(sources)
         ),
     ],
 )
-def test_what_has_no_meaning_for_the_data_is_refused(sources, tmp_path, changes, says):
+def test_what_has_no_meaning_for_the_data_is_refused(sources, archive, tmp_path, changes, says):
     ood = {"text": "text_ood", "mosaics": "mosaics_ood"}
     if changes["data__source"].startswith("uneven"):
         x, y = np.zeros((200, 8, 8), np.uint8), np.repeat([0, 1], [160, 40])
@@ -147,6 +154,8 @@ def test_what_has_no_meaning_for_the_data_is_refused(sources, tmp_path, changes,
         arrays = {f"{kind}_{split}": v for split in splits for kind, v in (("x", x), ("y", y))}
         np.savez(tmp_path / "uneven.npz", **arrays)
         changes = changes | {"data__source": f"npz:{tmp_path / 'uneven.npz'}"}
+    if changes["data__source"] == "four":
+        changes = changes | {"data__source": archive("four", (80, 8, 8, 4))}
     asked = trial(**changes, data__ood=ood.get(changes["data__source"]))
     assert says in refusal(sources.resolve, asked)
 

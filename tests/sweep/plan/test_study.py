@@ -130,7 +130,7 @@ def test_the_collection_of_the_paper_holds_every_study_that_makes_an_exhibit():
     collection = load("paper_figures")
     assert isinstance(collection, Collection)
     rest = set(shipped()) - set(collection.collects)
-    assert rest == {"paper_figures", "pretraining", "warmup_search"}
+    assert rest == {"paper_figures", "pretraining", "shift", "warmup_search"}
     for name in collection.collects:
         assert {"smoke", "laptop", "paper"} <= set(load_study(name).scales)
 
@@ -145,6 +145,16 @@ def test_posthoc_and_conformal_ask_for_the_trials_of_calibration():
     laptop = {n: make_plan(load_study(n), looked_at) for n in ("calibration", "noise_ablation")}
     shared = laptop["calibration"].by_id.keys() & laptop["noise_ablation"].by_id.keys()
     assert len(shared) == 12  # six pairs
+
+
+def test_shift_takes_the_warmups_of_calibration_and_its_first_pairs():
+    for scale, pairs in (("smoke", 2), ("laptop", 10), ("paper", 30)):
+        keys = [
+            {p.trial.warmup_key for p in make_plan(load_study(name), looked_at, scale).trials}
+            for name in ("shift", "calibration")
+        ]
+        assert keys[0] <= keys[1]
+        assert len(keys[0]) == pairs + 1  # None, of the controls
 
 
 def test_a_warmup_serves_every_data_size_of_its_depth_and_seed():

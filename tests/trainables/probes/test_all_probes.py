@@ -163,6 +163,7 @@ def test_the_registry_says_when_each_probe_measures():
         "confidence_map": START, "start_outputs": START, "layers": START, "gradients": START,
         "curvature": ALONG, "slices": ALONG, "plane": (0.0, 1.0),
         "path": END, "odin": END, "features": END, "other_protocol": END, "weights": END,
+        "shift": END,
     }  # fmt: skip
     assert [name for name, probe in PROBES.items() if probe.needs_path] == ["path"]
 
