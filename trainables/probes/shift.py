@@ -16,26 +16,31 @@ from trainables.probes.corruptions import CORRUPTIONS, generator_of
 from trainables.probes.subject import Arrays, Subject
 from trainables.training.loop import evaluation_batches, finite, outputs_of
 
-EXAMPLES = 2000  # at most
+EXAMPLES = 2000  # at most, and fewer where there are more than a hundred classes:
+LOGITS = 200_000  # at most under one corruption, for a record holds fifty times that
 
 
 def shift(subject: Subject) -> Arrays:
     """Logits of test images under each corruption at each severity.
 
-    The images are the first of the test set in order, 2,000 at most, so that all networks of a
+    The images are the first of the test set in order, 2,000 at most (of more than a hundred classes
+    200,000 / classes), so that all networks of a
     study see the same ones, corrupted alike; `test/logits` has them clean, as its first.
 
     Returns:
         `logits` (corruptions, severities, n, classes) float32, in the order of
-        `analysis.metrics.shift`, and `labels` (n,), on the CPU. 4 MB for 10 classes.
+        `analysis.metrics.shift`, and `labels` (n,), on the CPU. 4 MB for 10 classes, 40 at most.
 
     Raises:
         Diverged: a logit is not finite.
     """
     network, data = subject.network, subject.data
-    inputs, labels = (values[:EXAMPLES] for values in (data.test.inputs, data.test.labels))
-    first = replace(data.test, inputs=inputs, labels=labels)
     network.eval()
+    with torch.no_grad():
+        classes = network(data.test.inputs[:1]).shape[-1]
+    examples = min(EXAMPLES, max(1, LOGITS // classes))
+    inputs, labels = (values[:examples] for values in (data.test.inputs, data.test.labels))
+    first = replace(data.test, inputs=inputs, labels=labels)
     logits = [
         _logits(network, first, data.constants, name, severity)
         for name in NAMES

@@ -26,7 +26,8 @@ from analysis.exhibits.common.by_method import cached, shown_condition, shown_pa
 from analysis.exhibits.common.cells import compared_cells, comparison_row, csv_row, pair_count
 from analysis.exhibits.common.exhibit import Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import label
-from analysis.metrics.posthoc import NoOptimum, fit_temperature_nll
+from analysis.metrics.calibrations import NoOptimum
+from analysis.metrics.likelihood import fit_temperature_nll
 from analysis.metrics.shift import CORRUPTIONS, SEVERITIES, WORST, calibration_under_shift
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult

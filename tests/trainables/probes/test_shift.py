@@ -62,10 +62,13 @@ def test_networks_of_any_seed_see_the_same_images_however_they_are_batched(monke
     assert torch.allclose(found, shown_to(subject), atol=1e-6)
 
 
-def test_the_images_are_the_first_of_the_test_set(monkeypatch):
+@pytest.mark.parametrize(("limit", "most"), [("EXAMPLES", 5), ("LOGITS", 5 * 192 + 100)])
+def test_the_images_are_the_first_of_the_test_set_as_many_as_a_record_can_hold(
+    monkeypatch, limit, most
+):
     subject = subject_of(nn.Flatten(), SHAPE, test=9)
     whole = shift(subject)
-    monkeypatch.setattr(module, "EXAMPLES", 5)
+    monkeypatch.setattr(module, limit, most)
     first = shift(subject)
     assert torch.equal(first["labels"], subject.data.test.labels[:5])
     assert first["labels"].dtype == torch.int64
