@@ -58,8 +58,11 @@ READ_LATE = {"RAY_TMPDIR", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"}
 
 
 def environment(**more: str) -> dict[str, str]:
+    """Of a launch. Ray's workers give way to all else that the machine does, and beside two busy
+    processes would hardly run: here they are its equals."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "RAY"))}
-    return clean | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | more
+    own = {"PYTHONPATH": str(ROOT), "COLUMNS": "200", "RAY_worker_niceness": "0"}
+    return clean | own | more
 
 
 @dataclass

@@ -143,6 +143,10 @@ RIGHT = {
     "selective.excess_aurc": HITS,
     "selective.risk_at_coverage": HITS | {"coverage": 0.5},
     "selective.coverage_at_risk": HITS | {"risk": 0.2},
+    "shift.calibration_under_shift": {
+        "clean": LOGITS, "shifted": np.broadcast_to(LOGITS, (10, 5, *LOGITS.shape)),
+        "labels": LABELS, "temperature": 2.0,
+    },
     "smooth.smooth_ece": HITS | {"bandwidth": 0.1},
     "stats.paired_test": {"without": SCORES, "with_": SCORES + CORRECT},
     "stats.unpaired_test": {"first": SCORES, "second": SCORES + 1},
@@ -244,6 +248,8 @@ WRONG = {
     "alpha": NO_FRACTION,
     "alphas": wrong("alphas", ()) + wrong(NO_FRACTION[0][1], (0.1, 95), (0.0,), (np.nan,)),
     "scores": NO_ARRAY + wrong(FINITE, [[np.nan]]),
+    "clean": NO_MATRIX,
+    "shifted": NO_ARRAY + wrong(r"shifted must be \(10, 5, 8, 3\), as clean has it", LOGITS, 0.5),
     "clusters": NO_COUNT,
     "clustering_share": NO_FRACTION + wrong("of 8 labels leaves none", 0.01),
     "quantiles": (
