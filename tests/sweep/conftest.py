@@ -37,6 +37,8 @@ from trainables.storage.storage import Storage
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
+HANGS = 600  # seconds after which what is waited for will not come, on a busy machine either
+
 LONG = {"warmup.examples": 1_597_440, "warmup.epochs": 32, "warmup.batch": 128}  # half a minute
 
 TINY = {
@@ -107,7 +109,7 @@ class Place:
 
     @staticmethod
     def ended(
-        process: subprocess.Popen[str] | Forked, code: int = 0, seconds: float = 240
+        process: subprocess.Popen[str] | Forked, code: int = 0, seconds: float = HANGS
     ) -> tuple[str, str]:
         """Wait for the end of a command; what it printed, and what of errors."""
         out, err = process.communicate(timeout=seconds * PATIENCE)
@@ -137,7 +139,7 @@ class Place:
     def results(self, study: str) -> StudyResults:
         return load_study(self.client, study)
 
-    def wait_for(self, there: Callable[[], bool], seconds: float = 120) -> None:
+    def wait_for(self, there: Callable[[], bool], seconds: float = HANGS) -> None:
         wait_until(there, seconds * PATIENCE)
 
     def stored(self, kind: str) -> set[str]:

@@ -54,7 +54,7 @@ def damage(path: Path) -> None:
 def test_a_node_that_dies_with_its_trials_is_made_up_for_by_another(finished, place, cluster):
     nodes = cluster(0, 2)  # every trial is on the second, for the head has no CPU to give
     launch = place.start(place.write("tiny"), "--address", nodes.address)
-    place.wait_for(lambda: place.stored("records"), 200)
+    place.wait_for(lambda: place.stored("records"))
     nodes.remove_node(nodes.node, allow_graceful=False)
     nodes.add_node(num_cpus=1)
     out, err = place.ended(launch)
@@ -159,9 +159,9 @@ def test_a_server_that_is_away_for_a_while_is_told_everything_when_it_is_back(
         scales={"laptop": {"replicates": replicates}},
     )
     launch = place.start(study, "--tracking-uri", server.uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1")
-    place.wait_for(lambda: len(place.stored("records")) >= 2, 200)
+    place.wait_for(lambda: len(place.stored("records")) >= 2)
     server.stop()
-    place.wait_for(lambda: len(place.stored("records")) >= 4, 200)
+    place.wait_for(lambda: len(place.stored("records")) >= 4)
     server.start()
     out, err = place.ended(launch)
     assert "Traceback" not in out + err
@@ -234,7 +234,7 @@ MOMENTS: dict[str, Callable] = {
 def test_a_signal_ends_a_launch_soon_whatever_it_is_at(place, rays, number, moment):
     launch = place.start(place.write("tiny"), "--scale", "long", RAY_TMPDIR=str(rays))
     time.sleep(1)
-    place.wait_for(lambda: MOMENTS[moment](place, launch), 200)
+    place.wait_for(lambda: MOMENTS[moment](place, launch))
     left = below(launch)
     sent_at = time.monotonic()
     launch.send_signal(number)

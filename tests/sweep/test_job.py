@@ -128,7 +128,6 @@ def cluster(tmp_path: Path) -> Iterator[TwoNodes]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_a_job_on_two_nodes_of_which_one_dies_gives_the_numbers_of_a_local_launch(
     cluster, server, place, new_place
 ):

@@ -14,7 +14,6 @@ from support import PATIENCE, ROOT, same_records
 
 TRIALS = 8  # of the tiny study
 
-pytestmark = pytest.mark.timeout(600)  # a launch, and the one that it is compared with
 
 COMMANDS = [
     "sweep.status --json",

@@ -16,7 +16,6 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIO
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_container_s_user_without_home_name_or_signs_in_a_folder_of_own_files(finished, place):
     place.write("tiny")
     for name in MODULES:

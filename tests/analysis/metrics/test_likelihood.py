@@ -221,7 +221,7 @@ class TestTemperatureEnsemble:
         assert (np.diff(rows, axis=1) >= -1e-12).all()
         assert fitted.weights.sum() == pytest.approx(1)
         assert (fitted.weights >= 0).all()
-        alone = negative_log_likelihood(logits / fitted.temperature, labels)
+        alone = negative_log_likelihood(np.float64(logits) / fitted.temperature, labels)
         assert negative_log_likelihood(fitted.logits(logits), labels) <= alone + 1e-9
 
 

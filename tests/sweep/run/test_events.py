@@ -11,7 +11,6 @@ from sweep.launch import main
 from sweep.run.events import Log, logged
 
 
-@pytest.mark.timeout(600)  # two launches
 def test_every_trial_of_mlflow_is_in_the_log_of_its_launch_with_what_became_of_it(place):
     study = place.write("tiny", grids={"std": {"warmup.noise.std": [1.0]}})
     obstacle = place.folder / "sweep_storage/warmups"

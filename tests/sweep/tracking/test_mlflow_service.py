@@ -61,7 +61,6 @@ def service(postgres, tmp_path) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_launch_is_published_by_password_and_in_few_requests(service, place, monkeypatch, capsys):
     study = place.write("tiny")
     refused = place.launch(
