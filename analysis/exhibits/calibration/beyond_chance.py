@@ -90,7 +90,7 @@ def chance_sentences(results: StudyResults, grid: str) -> str:
         ece, chance = (_range(found) for found in zip(*means, strict=True))
         parts.append(
             f"{ece} {name} warm-up, {chance} is what chance alone gives, and "
-            f"{len(_beyond(networks))} of {plural(len(networks), 'network')} beyond its 95th "
+            f"{len(_beyond(networks))} of {plural(len(networks), 'network')} lie beyond its 95th "
             "percentile"
         )
     agreeing = (_agreement([row.others[place] for row in rows], rows) for place in (0, 1))

@@ -80,7 +80,7 @@ def test_the_sentence_says_how_much_is_chance(results, exhibit):
     for arm in ("without", "with"):
         ece = row[f"ECE {arm}"].partition(" ")[0]
         assert f"f {ece} {arm} warm-up, {row[f'by chance, {arm}']} is what chance alone" in said
-    assert f"{REPLICATES} of {REPLICATES} networks beyond its 95th percentile" in said
+    assert f"{REPLICATES} of {REPLICATES} networks lie beyond its 95th percentile" in said
     assert "The smooth ECE agrees on the sign. The debiased L2 error agrees on the sign." in said
     assert said in findings(results)[0]
 
