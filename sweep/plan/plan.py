@@ -124,7 +124,7 @@ def make_plan(
     if replicates is not None and replicates < 1:
         raise InputError(f"--replicates {replicates}: give at least 1")
     counts = {g: replicates or study.replicates(sized, g) for g in study.grids or ("",)}
-    base = _base_fields(study, sized, overrides)
+    base = _base_fields(study, scale, sized, overrides)
     base_trial = resolve(parse_trial(base))
     trials: dict[str, PlannedTrial] = {}
     grids: dict[str, dict[str, None]] = {grid: {} for grid in study.grids}
@@ -164,12 +164,12 @@ def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) 
     Raises:
         InputError, DataError: one is not; of a search's own fields nothing is said.
     """
-    _, sized = study.scale(scale)
+    scale, sized = study.scale(scale)
     study = study.model_copy(update={"grids": study.grids | sized.grids})
     study, rest = _with_levels(study, overrides)
     if study.search is not None:
         rest = {field: value for field, value in rest.items() if not field.startswith("search.")}
-    base = _base_fields(study, sized, rest)
+    base = _base_fields(study, scale, sized, rest)
     trials = [parse_trial(base)]
     trials += [parse_trial(with_fields(base, outer_first(cell))) for _, cell, _ in _cells(study)]
     for name in dict.fromkeys(name for t in trials for name in (t.data.source, t.data.ood)):
@@ -177,9 +177,9 @@ def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) 
             check_name(name)
 
 
-def _base_fields(study: Study, sized: Scale, overrides: Mapping[str, Any]) -> Fields:
+def _base_fields(study: Study, scale: str, sized: Scale, overrides: Mapping[str, Any]) -> Fields:
     base: Fields = {}
-    for changes in (study.base, sized.set, overrides):
+    for changes in (study.base, study.common(scale), sized.set, overrides):
         base = with_fields(base, outer_first(changes))
     return base
 

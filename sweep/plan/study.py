@@ -28,7 +28,6 @@ answers is a collection: its studies are run in turn, and share one index page.
 The file's own name is the study's. Files are read with YAML's safe loader.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -107,8 +106,7 @@ class Study(_Part):
     scales: Annotated[dict[Name, Scale], Field(min_length=1)]
 
     def scale(self, name: str | None) -> tuple[str, Scale]:
-        """The scale by its name; without one, `laptop`, or the file's first. Its `set` has the
-        common sizes too, but for what the study varies.
+        """The scale by its name; without one, `laptop`, or the file's first.
 
         Raises:
             InputError: the study has no such scale.
@@ -119,11 +117,13 @@ class Study(_Part):
             raise InputError(
                 f"--scale {name}: study {self.name} has none; {choices(name, self.scales)}"
             )
-        scale = self.scales[name]
-        common = SIZES[self.sizes].get(name, {}) if self.sizes else {}
-        varied = _varied(self.grids | scale.grids)
-        sizes = {field: value for field, value in common.items() if field not in varied}
-        return name, scale.model_copy(update={"set": sizes | scale.set})
+        return name, self.scales[name]
+
+    def common(self, scale: str) -> dict[str, Any]:
+        """Dotted field → value that its `sizes` give a scale, below the scale's own; not of what is
+        varied."""
+        common = SIZES[self.sizes][scale] if self.sizes else {}
+        return {field: value for field, value in common.items() if field not in self.factors}
 
     def replicates(self, scale: Scale, grid: str) -> int:
         """Of a grid's cells at a scale."""
@@ -154,20 +154,27 @@ class Study(_Part):
             raise ValueError(choices(sizes, SIZES))
         return sizes
 
+    @model_validator(mode="after")
+    def _sizes_of_every_scale(self) -> Self:
+        known = SIZES[self.sizes] if self.sizes else self.scales
+        for name in self.scales:
+            if name not in known:
+                raise ValueError(
+                    f"sizes: {self.sizes} has {', '.join(known)}, and no scale {name}; name the "
+                    "scale as one of these, or leave sizes out"
+                )
+        return self
+
     @property
     def factors(self) -> tuple[str, ...]:
         """Every dotted field that a grid varies, in the file's order."""
-        return _varied(self.grids)
-
-
-def _varied(grids: Mapping[str, Grid]) -> tuple[str, ...]:
-    fields = (
-        field
-        for grid in grids.values()
-        for cell in (grid if isinstance(grid, list) else [grid])
-        for field in cell
-    )
-    return tuple(field for field in dict.fromkeys(fields) if field != LABEL)
+        fields = (
+            field
+            for grid in self.grids.values()
+            for cell in (grid if isinstance(grid, list) else [grid])
+            for field in cell
+        )
+        return tuple(field for field in dict.fromkeys(fields) if field != LABEL)
 
 
 class Collection(_Part):

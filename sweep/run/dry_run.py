@@ -6,8 +6,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from analysis.errors import one_line
 from sweep.backend.capacity import this_machine
 from sweep.backend.groups import grouped, sentence
+from sweep.errors import InputError
 from sweep.options import Options, Resources
 from sweep.plan.plan import StudyPlan
 from sweep.run.estimate import seconds_by_measuring, seconds_from_runs
@@ -15,6 +17,7 @@ from sweep.run.progress import duration
 from sweep.run.worklist import make_worklist
 from sweep.tracking.client import connect_if_there
 from sweep.tracking.ledger import Ledger, read_ledger
+from trainables.errors import StorageError
 from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
@@ -23,13 +26,21 @@ def show_plan(console: Console, plan: StudyPlan, inputs: Inputs, options: Option
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
 
     Nothing is written: where there is no MLflow database, none is made.
+
+    Raises:
+        InputError: the storage or MLflow cannot be read.
     """
-    say_notes(plan, console)
     client = connect_if_there()
     ledger = read_ledger(client, plan) if client else Ledger()
-    work = make_worklist(
-        plan, ledger, Storage(options.storage), torch.device(options.resources.device)
-    )
+    device = torch.device(options.resources.device)
+    try:
+        work = make_worklist(plan, ledger, Storage(options.storage), device)
+    except StorageError as error:
+        raise InputError(
+            f"--storage {options.storage}: cannot be read ({one_line(error)}); give another, or "
+            "mend it"
+        ) from error
+    say_notes(plan, console)
     groups = grouped([planned.trial for planned in work.to_run], options.resources.fuse)
     at_a_time = max(1, min(slots(options.resources), len(groups)))
     seconds = seconds_from_runs(work, ledger.done.values(), options.resources.device)

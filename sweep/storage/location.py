@@ -37,7 +37,7 @@ def open_storage(location: Path | str) -> Storage:
     Raises:
         InputError: it is a file, there is no such kind of store, or its package is not installed.
     """
-    if isinstance(location, Path) and any(p.is_file() for p in (location, *location.parents)):
+    if isinstance(location, Path) and any(map(_is_no_folder, (location, *location.parents))):
         raise InputError(
             f"--storage {location}: cannot be used (Not a directory); give a folder to write to"
         )
@@ -69,6 +69,10 @@ def check_writable(location: Path | str) -> None:
             f"--storage {location}: cannot be used ({_short(error)}); is the bucket there, and "
             "are the credentials in the environment?"
         ) from error
+
+
+def _is_no_folder(path: Path) -> bool:
+    return os.path.exists(path) and not os.path.isdir(path)  # of what may not be looked at: no
 
 
 def _short(error: Exception) -> str:

@@ -22,6 +22,8 @@ def archives(here):
     np.savez(here / "negative.npz", **(arrays | {"y_train": y - 1}))
     np.savez(here / "range.npz", **(arrays | {"y_test": y + 1}))
     np.savez(here / "flat.npz", **(arrays | {"x_train": x.reshape(40, 64)}))
+    (here / "odd").mkdir()
+    (here / "odd/records").write_text("a file where a folder should be")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,7 @@ def archives(here):
         ("tiny.yaml --address nonsense", "--address nonsense"),
         ("tiny.yaml --storage tiny.yaml", "tiny.yaml: cannot be used"),
         ("tiny.yaml --dry-run --storage tiny.yaml/below", "tiny.yaml/below: cannot be used"),
+        ("tiny.yaml --dry-run --storage odd", "odd: cannot be read"),
         ("tiny.yaml --colour red", "unrecognized arguments: --colour"),
         ("tiny.yaml --dry-run --set resources.workers=0", "resources.workers: 0 is refused"),
         ("tiny.yaml --dry-run --workers-per-trial 0", "resources.workers: 0 is refused"),

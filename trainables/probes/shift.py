@@ -24,8 +24,8 @@ def shift(subject: Subject) -> Arrays:
     """Logits of test images under each corruption at each severity.
 
     The images are the first of the test set in order, 2,000 at most (of more than a hundred classes
-    200,000 / classes), so that all networks of a
-    study see the same ones, corrupted alike; `test/logits` has them clean, as its first.
+    200,000 / classes), so that all networks of a study see the same ones, corrupted alike;
+    `test/logits` has them clean, as its first.
 
     Returns:
         `logits` (corruptions, severities, n, classes) float32, in the order of

@@ -9,7 +9,7 @@ from sweep.plan.plan import make_plan
 from sweep.plan.study import SIZES, Collection, Study, load, load_study, shipped
 from trainables.config.model import NetworkFacts
 from trainables.config.noise import DISTRIBUTIONS
-from trainables.config.trial import DataFacts
+from trainables.config.trial import Data, DataFacts
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_noise_ablation_asks_for_every_distribution_and_strengths_from_tenth
 def test_the_paper_scale_has_the_papers_numbers():
     """Methods, and Fig. 2d,e of the paper: depth 6, n = 4,000, 30 networks."""
     study = load_study("noise_ablation")
-    fields = study.base | study.scale("paper")[1].set
+    fields = study.base | study.common("paper") | study.scales["paper"].set
     assert (
         fields
         | {
@@ -59,13 +59,16 @@ def test_the_paper_scale_has_the_papers_numbers():
 
 def test_common_sizes_give_way_to_a_scales_own_and_to_what_is_varied(write):
     varied = {"size": {"data.examples": [60, 120]}}
-    scales = {"laptop": {"replicates": 2, "set": {"task.epochs": 3}}, "mine": {"replicates": 1}}
-    study = load(write(sizes="mlp", grids=varied, scales=scales))
-    common = SIZES["mlp"]["laptop"]
-    expected = common | {"task.epochs": 3}
-    del expected["data.examples"]
-    assert study.scale("laptop")[1].set == expected
-    assert study.scale("mine")[1].set == {}  # the block has no scale of that name
+    own = {"task.epochs": 3, "warmup": {"epochs": 4, "examples": 512}}  # a section is given whole
+    scales = {"laptop": {"replicates": 1, "set": own}}
+    study = load(write(sizes="mlp", grids=varied, scales=scales, base={"data.test": 70}))
+    plan = make_plan(study, looked_at)
+    assert {p.trial.data.examples for p in plan.trials} == {60, 120}
+    trial, common = plan.trials[-1].trial, SIZES["mlp"]["laptop"]
+    assert (trial.task.epochs, trial.warmup.epochs, trial.warmup.examples) == (3, 4, 512)
+    assert trial.task.optimizer.lr == common["task.optimizer.lr"]
+    assert trial.data.test == common["data.test"]  # over the base
+    assert plan.base.data.examples == Data().examples  # the base's own, for it is varied
 
 
 @pytest.mark.parametrize("name", list(shipped()))
@@ -196,6 +199,10 @@ def test_without_a_laptop_scale_the_first_is_the_default(write):
         ({"scales": {"laptop": {"replicas": 2}}}, "scales.laptop.replicas: no such field"),
         ({"name": "a b"}, "name: 'a b' is refused"),
         ({"sizes": "mpl"}, "sizes: 'mpl' is refused: did you mean 'mlp'?"),
+        (
+            {"sizes": "mlp", "scales": {"mine": {"replicates": 1}}},
+            "sizes: mlp has smoke, laptop, paper, and no scale mine; name the scale as one",
+        ),
     ],
 )
 def test_a_wrong_study_file_is_one_line_that_names_file_and_field(write, changes, says):
