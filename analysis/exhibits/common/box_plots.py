@@ -34,7 +34,8 @@ def box_plots(grid: str, rows: list[Comparison], chance: Sequence[Comparison] = 
         for place, row in enumerate(chance):
             for x, values in zip(_places(place), (row.without, row.with_), strict=True):
                 axes.hlines(values.mean() if row.n else [], x - 0.17, x + 0.17, **_CHANCE)
-        top = max((v for row in rows for v in (*row.without, *row.with_)), default=1.0)
+        drawn = (v for row in (*rows, *chance) for v in (*row.without, *row.with_))
+        top = max(drawn, default=1.0)
         axes.set_ylim(0, top * 1.16)
         for place, row in enumerate(rows):
             axes.text(place, top * 1.07, _verdict(row), ha="center", fontsize=7.5)

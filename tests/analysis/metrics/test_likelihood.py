@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
+from probabilities import calibrated, examples, torch_minimum
 from scipy.optimize import approx_fprime
 from sklearn.linear_model import LogisticRegression
 
@@ -33,46 +32,9 @@ from analysis.metrics.likelihood import (
 FITS = [fit_beta, fit_dirichlet, fit_temperature_ensemble, fit_vector_penalised]
 
 
-def calibrated(n=4000, classes=5, seed=0):
-    """Logits, and labels drawn with just the probabilities they mean."""
-    generator = np.random.default_rng(seed)
-    logits = 2 * generator.normal(size=(n, classes))
-    labels = (softmax(logits).cumsum(axis=1) < generator.random((n, 1))).sum(axis=1)
-    return logits, labels.clip(max=classes - 1)
-
-
 def two_classes(confidence):
     """Logits of two classes with these confidences."""
     return np.log(np.stack([confidence, 1 - np.array(confidence)], axis=1))
-
-
-@st.composite
-def examples(draw):
-    """Some logits, zeros and ties and certainty among them, and some labels."""
-    shape = draw(st.tuples(st.integers(2, 25), st.integers(2, 4)))
-    elements = st.floats(-20, 20, width=32) | st.sampled_from([0.0, 1.0, 50.0])
-    logits = draw(arrays(np.float32, shape, elements=elements))
-    return logits, draw(arrays(np.int64, shape[:1], elements=st.integers(0, shape[1] - 1)))
-
-
-def torch_minimum(parameters, loss):
-    """Where PyTorch's L-BFGS with autograd and a line search ends, from the given start."""
-    optimizer = torch.optim.LBFGS(
-        parameters,
-        max_iter=500,
-        tolerance_grad=1e-10,
-        tolerance_change=1e-14,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure():
-        optimizer.zero_grad()
-        value = loss()
-        value.backward()
-        return value
-
-    optimizer.step(closure)
-    return [parameter.detach().numpy() for parameter in parameters]
 
 
 class TestPenalisedVector:
@@ -89,7 +51,7 @@ class TestPenalisedVector:
             prior = log_scale.square().sum() / (2 * 0.25**2) + bias.square().sum() / (2 * 0.5**2)
             return fit + prior / n
 
-        s, b = torch_minimum([log_scale, bias], loss)
+        (s, b), _ = torch_minimum([log_scale, bias], loss)
         fitted = fit_vector_penalised(logits, labels)
         np.testing.assert_allclose(fitted.scale * temperature, np.exp(s), atol=1e-4)
         np.testing.assert_allclose(fitted.bias, b, atol=1e-4)
@@ -147,7 +109,7 @@ class TestDirichlet:
             off_diagonal = sum(weights[i, j] ** 2 for i in range(4) for j in range(4) if i != j)
             return fit + 5000 / 600 * (off_diagonal / 12 + bias.square().sum() / 4)
 
-        w, b = torch_minimum([weights, bias], loss)
+        (w, b), _ = torch_minimum([weights, bias], loss)
         fitted = fit_dirichlet(logits, labels)
         np.testing.assert_allclose(fitted.weights * temperature, w, atol=2e-3)
         np.testing.assert_allclose(fitted.bias, b, atol=2e-3)

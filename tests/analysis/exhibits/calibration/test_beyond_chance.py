@@ -7,11 +7,13 @@ from studies import make_pairs, record_of
 
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.calibration.beyond_chance import chance_sentences
+from analysis.exhibits.common.box_plots import box_plots
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import confidence_and_correct, softmax
 from analysis.rendering.findings import findings
 from analysis.results.study_results import pairs
 from analysis.results.summary import summarise
+from analysis.statistics.comparison import ECE, compare_values
 
 EXAMPLES, REPLICATES = 300, 6
 NAME = "pairs-distribution-chance"
@@ -90,6 +92,12 @@ def test_a_dotted_line_stands_where_chance_is(results, exhibit):
     drawn = [c.get_segments()[0][0][1] for c in axes.collections if c.get_linestyle()[0][1]]
     row = table(exhibit, NAME).values.set_index("metric").loc["test_ece_chance"]
     assert drawn == pytest.approx([row["without_mean"], row["with_mean"]])
+
+
+def test_the_line_is_in_view_where_chance_is_more_than_any_network_shows():
+    rows, chance = ([compare_values("gaussian", ECE, [(at, at)], 1)] for at in (0.1, 0.3))
+    (axes,) = box_plots("distribution", rows, chance).figure.axes
+    assert axes.get_ylim()[1] > 0.3
 
 
 def test_predictions_that_hang_together_have_no_chance_line():
