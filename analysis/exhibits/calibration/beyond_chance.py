@@ -120,6 +120,7 @@ def _rows(results: StudyResults, grid: str) -> list[_Row]:
     return [
         _Row(row, by_chance, tuple(rest), pairs(results, row.condition))
         for row, by_chance, *rest in zip(ece, chance, *others, strict=True)
+        if by_chance.n == row.n  # else of pixels or tokens
     ]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from exhibited import figure, table
-from studies import make_pairs, record_of
+from studies import Spec, change_records, make_pairs, make_results, record_of
 
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.calibration.beyond_chance import chance_sentences
@@ -115,3 +115,13 @@ def test_predictions_that_hang_together_have_no_chance_line():
     study = make_pairs(pixels, REPLICATES, ood=None)
     assert chance_sentences(study, "distribution") == ""
     assert NAME not in [one.name for one in EXHIBITS["pairs"](study).tables]
+
+
+def test_beside_conditions_of_pixels_those_of_classes_keep_theirs():
+    def mixed(trial, warm):
+        kind = "segmentation" if trial.condition == "uniform" else "classification"
+        return fields(trial.replicate, warm) | {"trial": {"data": {"facts": {"kind": kind}}}}
+
+    study = change_records(make_results(Spec(ood=None)), mixed)
+    assert list(table(EXHIBITS["pairs"](study), NAME).shown["Condition"]) == ["gaussian"]
+    assert "6 of 6 networks lie beyond" in chance_sentences(study, "distribution")
