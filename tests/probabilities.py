@@ -38,3 +38,10 @@ def torch_minimum(parameters, loss):
 
     optimizer.step(closure)
     return [parameter.detach().numpy() for parameter in parameters], loss().item()
+
+
+def network(n=2000, seed=0, sharpness=1.0):
+    """Logits (n, 10), and labels drawn from their softmax at sharpness 1."""
+    generator = np.random.default_rng(seed)
+    logits = 2 * generator.normal(size=(n, 10))
+    return sharpness * logits, (logits + generator.gumbel(size=(n, 10))).argmax(axis=1)

@@ -19,6 +19,10 @@ Floats = NDArray[np.float64]
 _ROW_SUM_TOLERANCE = 1e-4  # a float32 softmax over a thousand classes is off by less
 
 
+class Undefined(ValueError):
+    """Nothing is wrong with the arguments, but the measure has no value for them."""
+
+
 def numbers(values: ArrayLike, name: str, what: str = "array") -> Floats:
     """Of any shape, in float64; `what` says in the error what it should be."""
     try:
@@ -145,6 +149,13 @@ def whole(value: Any, name: str, least: int = 1, most: int | None = None) -> int
         bound = f"of at least {least}" if most is None else f"in {least}..{most}"
         raise ValueError(f"{name} must be a whole number {bound}, not {value!r}")
     return number
+
+
+def neighbours(k: Any, training: int) -> int:
+    """k, where there are so many training examples; `Undefined` where there are fewer."""
+    if whole(k, "k") > training:
+        raise Undefined(f"k must be a whole number in 1..{training}, not {k}")
+    return int(k)
 
 
 def real(value: Any, name: str) -> float:

@@ -8,8 +8,8 @@ these labels. Whatever the network, if calibration and new examples are exchange
     1 − α ≤ P(label in set) ≤ 1 − α + 1/(n + 1),
 
 the upper bound where no scores tie (Vovk, Gammerman & Shafer 2005; Lei et al., JASA 2018). What a
-better network buys is smaller sets. `conformal_classes` promises the same of each class, and
-`worst_slice` looks where sets cover least.
+better network buys is smaller sets. `conformal_classes` promises the same of each class,
+`worst_slice` looks where sets cover least, and `split_conformal` measures them all.
 
     lac    1 − p_y                                     Sadinle et al., JASA 2019
     aps    Σ of the p above p_y, + u · p_y             Romano et al., NeurIPS 2020
@@ -21,29 +21,15 @@ some, the exact coverage demands it. ValueError where an argument is empty, not 
 fit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics import checks
-from analysis.metrics.classification import labelled, softmax
-from analysis.metrics.ood import auroc
 
 _SIZE_STRATA = (2, 4, 11, 101)  # Angelopoulos et al.: sets of 0–1, 2–3, 4–10, 11–100, more
-
-
-@dataclass(frozen=True)
-class ConformalResult:
-    """What one score, calibrated on one half of the examples, makes of the other at one α."""
-
-    coverage: float  # share of the sets that hold the label; 1 − α is promised
-    mean_set_size: float  # classes
-    size_stratified_violation: float  # 0 is best
-    ood_auroc_set_size: float | None  # the smaller the set, the more in-distribution
-    ood_auroc_p_value: float | None  # the larger the largest p-value, …; the same for every α
 
 
 def lac_scores(probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -171,76 +157,6 @@ def size_stratified_violation(sets: ArrayLike, labels: ArrayLike, alpha: float) 
     count = np.bincount(stratum)
     held = np.bincount(stratum, weights=holds)[count > 0] / count[count > 0]
     return float(np.abs(held - (1 - alpha)).max())
-
-
-def conformal_prediction(
-    logits: ArrayLike,
-    labels: ArrayLike,
-    ood_logits: ArrayLike | None,
-    alphas: Sequence[float],
-    seed: int,
-) -> dict[tuple[str, float], ConformalResult]:
-    """Every score of `SCORES` at every α, calibrated on one half and measured on the other.
-
-    logits: (n, classes) and labels: (n,), of the test set; ood_logits: (m, classes), or None. The
-    seed decides the halves (of an odd number, the measured one has one more) and the draws u, and
-    both arms of a pair share them. The OOD inputs stand against the measured half.
-
-    Two caveats of the AUROCs. By set size, an empty set, in which no class conforms, passes for the
-    most certain. By p-value, only lac orders inputs as their confidence does: the most probable
-    class has an aps or raps score of u · p, by which the less confident input conforms the better.
-    """
-    checked, classes = labelled(logits, labels)
-    if classes.size < 2:
-        raise ValueError("one example cannot be split into a half to calibrate and one to report")
-    if not alphas:
-        raise ValueError("alphas must hold at least one α")
-    for alpha in alphas:
-        checks.fraction(alpha, "alphas")
-    outer = None if ood_logits is None else checks.matrix(ood_logits, "ood_logits")
-    if outer is not None:
-        checks.same_classes(checked, outer, "ood_logits")
-    generator = np.random.default_rng(checks.whole(seed, "seed", least=0))
-    calibrating, reporting = np.split(generator.permutation(classes.size), [classes.size // 2])
-    inside, u = softmax(checked), generator.random(classes.size)
-    outside = None if outer is None else softmax(outer)
-    ood_u = generator.random(0 if outside is None else len(outside))
-
-    results = {}
-    for name, score in SCORES.items():
-        scores = score(inside, u)
-        calibration = scores[calibrating, classes[calibrating]]
-        ood_scores = None if outside is None else score(outside, ood_u)
-        for alpha in alphas:
-            results[name, alpha] = _measured(
-                calibration, scores[reporting], classes[reporting], ood_scores, alpha
-            )
-    return results
-
-
-def _measured(
-    calibration: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    labels: NDArray[np.integer],
-    ood_scores: NDArray[np.float64] | None,
-    alpha: float,
-) -> ConformalResult:
-    quantile = conformal_quantile(calibration, alpha)
-    sets = prediction_sets(scores, quantile)
-    by_set_size = by_p_value = None
-    if ood_scores is not None:
-        ood_sets = prediction_sets(ood_scores, quantile)
-        by_set_size = auroc(-sets.sum(axis=1), -ood_sets.sum(axis=1))
-        # the class of the lowest score has the largest p-value
-        known, unknown = (p_values(calibration, s.min(axis=1)) for s in (scores, ood_scores))
-        by_p_value = auroc(known, unknown)
-    return ConformalResult(
-        coverage=coverage(sets, labels),
-        mean_set_size=mean_set_size(sets),
-        size_stratified_violation=size_stratified_violation(sets, labels, alpha),
-        ood_auroc_set_size=by_set_size,
-        ood_auroc_p_value=by_p_value,
-    )
 
 
 def _sets(values: ArrayLike) -> NDArray[np.bool_]:

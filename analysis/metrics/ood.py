@@ -2,7 +2,8 @@
 
 One convention: a higher score means more in-distribution (confidence, say), and the
 in-distribution set is the positive class; as in Cheon & Paik, Nature Machine Intelligence 8,
-602–613 (2026), DOI 10.1038/s42256-026-01215-x. `analysis.metrics.ood_scores` has the scores.
+602–613 (2026), DOI 10.1038/s42256-026-01215-x. `analysis.metrics.ood_scores` has the scores;
+`analysis.metrics.detection` tunes them, and has all measures together.
 
 All functions take two vectors, `id_scores` (n_id,) and `ood_scores` (n_ood,), which may differ in
 length. Only the order of the scores counts, and equal ones are never told apart, so that no result
@@ -10,29 +11,10 @@ depends on the order of the inputs. They raise `ValueError` where a vector is em
 infinity: a diverged network detects nothing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.metrics import checks
-
-#: What a score was tuned by: a temperature, say, or ODIN's (ε, T); None where nothing is tuned.
-Parameter = float | tuple[float, ...] | None
-P = TypeVar("P", bound=Parameter)
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What a score detects on the halves of both sets that it was not tuned on."""
-
-    auroc: float
-    aupr_in: float
-    aupr_out: float
-    fpr95: float  # false-positive rate at a true-positive rate of 95 %; 0 is best
-    parameter: Parameter  # the tuning halves' choice
 
 
 def auroc(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
@@ -109,45 +91,6 @@ def roc_curve(
     turns = up[:-1] * along[1:] != up[1:] * along[:-1]
     corners = np.concatenate([[True], turns, [True]])
     return alarms[corners] / outside.size, hits[corners] / inside.size
-
-
-def tuned_detection(candidates: Mapping[P, tuple[ArrayLike, ArrayLike]], seed: int) -> Detection:
-    """The parameter with the highest AUROC on one half of both sets, measured on the other half.
-
-    candidates: parameter → (id_scores, ood_scores), all of the same inputs in the same order; where
-    several tie the first is chosen. One candidate alone, under None, is measured on the same halves
-    as those that are tuned, and can stand beside them. The seed and the numbers of inputs alone
-    decide the halves (of an odd number, the measured one has one more), so that they are the same
-    for every score and both arms of a pair.
-
-    ValueError where there is no candidate, they differ in length, or a set has fewer than two.
-    """
-    if not candidates:
-        raise ValueError("candidates must hold at least one pair of scores")
-    scores = {parameter: _both(*pair) for parameter, pair in candidates.items()}
-    lengths = {(inside.size, outside.size) for inside, outside in scores.values()}
-    if len(lengths) != 1:
-        raise ValueError(f"candidates must score one collection of inputs, not {len(lengths)}")
-    n_id, n_ood = lengths.pop()
-    if min(n_id, n_ood) < 2:
-        raise ValueError("one input cannot be split into a half to tune and a half to report")
-    generator = np.random.default_rng(checks.whole(seed, "seed", least=0))
-    id_tuning, id_reporting = np.split(generator.permutation(n_id), [n_id // 2])
-    ood_tuning, ood_reporting = np.split(generator.permutation(n_ood), [n_ood // 2])
-
-    def tuning_auroc(parameter: P) -> float:
-        inside, outside = scores[parameter]
-        return auroc(inside[id_tuning], outside[ood_tuning])
-
-    best = max(scores, key=tuning_auroc)
-    inside, outside = scores[best][0][id_reporting], scores[best][1][ood_reporting]
-    return Detection(
-        auroc=auroc(inside, outside),
-        aupr_in=aupr_in(inside, outside),
-        aupr_out=aupr_out(inside, outside),
-        fpr95=fpr_at_tpr(inside, outside),
-        parameter=best,
-    )
 
 
 def _average_precision(positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> float:

@@ -8,7 +8,8 @@
 `features` are (n, width), what the last linear layer takes, and `training_features` (training,
 width) those of the training set; `weight` (classes, width) and `bias` (classes,) are of the last
 layer, and where they were not recorded, `ood_scores.last_layer` finds them. Everything returns
-(n,), in float64; `ValueError` where shapes do not fit or a number is not finite.
+(n,), in float64; `ValueError` where shapes do not fit or a number is not finite, and
+`checks.Undefined`, which is one, where a score has no value for what is given.
 """
 
 import numpy as np
@@ -48,8 +49,8 @@ def she(
 
     Zhang et al., ICLR 2023: the stored pattern S_c is the mean feature of the training
     examples of class c that are classified correctly. A long feature scores high whatever its
-    direction. training_labels: (training,) ids in 0..classes − 1. ValueError where an input is
-    predicted to be of a class that has no correct training example, and so no pattern.
+    direction. training_labels: (training,) ids in 0..classes − 1. `checks.Undefined` where an input
+    is predicted to be of a class that has no correct training example, and so no pattern.
     """
     known, training = checks.feature_sets(features, training_features)
     slopes, offset = checks.linear_layer(weight, bias, training.shape[1])
@@ -59,7 +60,9 @@ def she(
     predicted = (known @ slopes.T + offset).argmax(axis=1)
     if not np.isin(predicted, stored).all():
         missing = int(np.setdiff1d(predicted, stored)[0])
-        raise ValueError(f"features: class {missing} is predicted, of which no training is correct")
+        raise checks.Undefined(
+            f"features: class {missing} is predicted, of which no training is correct"
+        )
     patterns = np.zeros_like(slopes)
     for c in stored:
         patterns[c] = training[correct & (labels == c)].mean(axis=0)
@@ -76,9 +79,9 @@ def fdbd(
 
     with the logits z, p the predicted class, C the classes and μ the mean training feature: Liu &
     Qin, ICML 2024 (fDBD; what the sum's terms are is the distance to where p and c are as likely,
-    in feature space). It changes neither with the features' scale nor with the logits'. ValueError
-    where there is one class only, two rows of the weight are equal, whose classes have no boundary,
-    or a feature is the mean itself.
+    in feature space). It changes neither with the features' scale nor with the logits'.
+    `checks.Undefined` where there is one class only, two rows of the weight are equal, whose
+    classes have no boundary, or a feature is the mean itself.
     """
     known, training = checks.feature_sets(features, training_features)
     slopes, offset = checks.linear_layer(weight, bias, training.shape[1])
@@ -86,13 +89,15 @@ def fdbd(
     apart = cdist(slopes, slopes)
     np.fill_diagonal(apart, 1.0)  # of a class and itself, whose logits do not differ
     if classes < 2 or not apart.all():
-        raise ValueError("weight must have two rows or more, and none like another")
+        raise checks.Undefined("weight must have two rows or more, and none like another")
     logits = known @ slopes.T + offset
     predicted = logits.argmax(axis=1)
     lead = logits[np.arange(len(known)), predicted, None] - logits
     from_mean = np.linalg.norm(known - training.mean(axis=0), axis=1)
     if not from_mean.all():
-        raise ValueError("features: one is the mean of training_features, at no distance from it")
+        raise checks.Undefined(
+            "features: one is the mean of training_features, at no distance from it"
+        )
     scores: NDArray[np.float64] = (lead / apart[predicted]).sum(axis=1) / (classes - 1) / from_mean
     return scores
 
@@ -116,7 +121,7 @@ def nnguide(
     """
     known, training = checks.feature_sets(features, training_features)
     slopes, offset = checks.linear_layer(weight, bias, training.shape[1])
-    checks.whole(k, "k", most=len(training))
+    checks.neighbours(k, len(training))
     bank = unit_length(training) * logsumexp(training @ slopes.T + offset, axis=1)[:, None]
     directions = unit_length(known)
     guidance = np.empty(len(known))

@@ -10,12 +10,13 @@
 
 `ood_detection` measures them all, and the softmax at a tuned temperature, as Cheon & Paik, Nature
 Machine Intelligence 8, 602–613 (2026), DOI 10.1038/s42256-026-01215-x, do. ODIN's scores need the
-live network: where a probe recorded them, `analysis.metrics.ood.tuned_detection` tunes them alike.
+live network: where a probe recorded them, `analysis.metrics.detection.tuned_detection` tunes them
+alike.
 
 `mahalanobis`, `nearest_neighbour` and `vim` look at penultimate features (n, width), what the last
 linear layer takes, and know the training set's; `ood_feature_scores` has more of them. Everything
 returns (n,), in float64; `ValueError` where shapes do not fit or a number is not finite: a diverged
-network detects nothing.
+network detects nothing; `checks.Undefined` where a score has no value for what is given.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ from scipy.special import logsumexp
 
 from analysis.metrics import checks
 from analysis.metrics.classification import log_softmax, softmax
-from analysis.metrics.ood import Detection, tuned_detection
+from analysis.metrics.detection import Detection, tuned_detection
 
 #: The temperatures that the paper chooses from.
 TEMPERATURES = (1.5, 2.0, 5.0, 10.0, 20.0)
@@ -101,22 +102,24 @@ LOGIT_SCORES: Mapping[str, Callable[[ArrayLike], NDArray[np.float64]]] = Mapping
 )
 
 
-def ood_detection(id_logits: ArrayLike, ood_logits: ArrayLike, seed: int) -> dict[str, Detection]:
+def ood_detection(
+    id_logits: ArrayLike, ood_logits: ArrayLike, seed: int, correct: ArrayLike | None = None
+) -> dict[str, Detection]:
     """Every method of `LOGIT_SCORES`, and `temperature`, on the same half of either set.
 
     id_logits: (n_id, classes); ood_logits: (n_ood, classes). `temperature` is the softmax at the T
     of `TEMPERATURES` with the highest AUROC on the other halves, of 5,000 + 5,000 in the paper; how
-    they are drawn is told in `analysis.metrics.ood.tuned_detection`.
+    they are drawn is told in `analysis.metrics.detection.tuned_detection`.
     """
     inside = checks.matrix(id_logits, "id_logits")
     outside = checks.matrix(ood_logits, "ood_logits")
     checks.same_classes(inside, outside, "ood_logits")
     detections = {
-        name: tuned_detection({None: (score(inside), score(outside))}, seed)
+        name: tuned_detection({None: (score(inside), score(outside))}, seed, correct)
         for name, score in LOGIT_SCORES.items()
     }
     by_temperature = {t: (msp(inside, t), msp(outside, t)) for t in TEMPERATURES}
-    return detections | {"temperature": tuned_detection(by_temperature, seed)}
+    return detections | {"temperature": tuned_detection(by_temperature, seed, correct)}
 
 
 def mahalanobis(
@@ -138,7 +141,7 @@ def mahalanobis(
     # the width times the rounding error: the usual bound below which an eigenvalue is noise
     varies = variances > variances[-1] * len(variances) * np.finfo(np.float64).eps
     if not varies.any():
-        raise ValueError("training_features do not vary within any class")
+        raise checks.Undefined("training_features do not vary within any class")
     whitening = axes[:, varies] / np.sqrt(variances[varies])
     squared = cdist(known @ whitening, means @ whitening, "sqeuclidean")  # (n, classes)
     scores: NDArray[np.float64] = -squared.min(axis=1)
@@ -155,7 +158,7 @@ def nearest_neighbour(
     orthogonal to every other.
     """
     known, training = map(unit_length, checks.feature_sets(features, training_features))
-    checks.whole(k, "k", most=len(training))
+    checks.neighbours(k, len(training))
     kth_cosine = np.empty(len(known))
     for start in range(0, len(known), _BLOCK):  # all at once would take n × training of memory
         rows = slice(start, start + _BLOCK)

@@ -17,6 +17,10 @@ from analysis.metrics.conformal import covered
 _BLOCK = 64  # directions
 
 
+class EmptySlice(ValueError):
+    """No measured example is in the slab that was found."""
+
+
 def worst_slice_coverage(
     sets: ArrayLike,
     labels: ArrayLike,
@@ -39,7 +43,8 @@ def worst_slice_coverage(
     are all, in high dimensions least of all. A coordinate of large scale dominates, and what lies
     in no slab, such as a ring, is not seen. About mass · (1 − searched) · n examples measure it.
 
-    ValueError where an argument does not fit or no measured example is in the slab.
+    ValueError where an argument does not fit; `EmptySlice`, which is one, where no measured example
+    is in the slab.
     """
     holds = covered(sets, labels)[1]
     points = checks.matrix(features, "features", "(n, width)")
@@ -60,7 +65,7 @@ def worst_slice_coverage(
     measured = along[measuring]
     inside = (measured >= found.min()) & (measured <= found.max())
     if not inside.any():
-        raise ValueError("sets: no measured example is in the slab; take more of them, or mass")
+        raise EmptySlice("sets: no measured example is in the slab; take more of them, or mass")
     return float(holds[measuring][inside].mean())
 
 

@@ -12,34 +12,43 @@ import numpy as np
 from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit
 from analysis.exhibits.common.panels import ARMS, panels
-from analysis.exhibits.common.text import label
-from analysis.metrics.conformal import SCORES, ConformalResult, conformal_prediction
+from analysis.exhibits.common.text import label, listed, number
+from analysis.metrics.conformal import SCORES
+from analysis.metrics.split_conformal import ConformalResult, conformal_prediction
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
 
-Conformed = Mapping[tuple[str, float], ConformalResult]  # by (score, α)
+Conformed = Mapping[tuple[str, float], ConformalResult]  # by (kind, α)
 
 ALPHAS = (0.05, 0.1, 0.2)
 MEASURES = (
     Measure("coverage", "Coverage", 0),
     Measure("mean_set_size", "Set size", 0),
     Measure("size_stratified_violation", "Violation", -1),
+    Measure("covgap", "CovGap", -1),
+    Measure("worst_slice", "Coverage of the worst slice", 0),
     Measure("ood_auroc_set_size", "AUROC by set size", 1),
     Measure("ood_auroc_p_value", "AUROC by p-value", 1),
 )
 
 
+_NAMES = {"lac_by_class": "LAC by class", "lac_clustered": "LAC by cluster of classes"}
+
+
 def conformal(results: StudyResults) -> Exhibit:
     """A table for each measure, and set size against coverage."""
+    conform = cache(_conformal)  # by record: for tables and figure alike
     how = (
         "Split conformal prediction: calibrated on a random half of the test set, measured on the "
         "other half. Coverage of 1 − α is promised in both arms; set size is in classes. Violation "
-        "is the largest gap between coverage and 1 − α over sets of one size. AUROC tells the "
-        "test from the out-of-distribution images; by p-value only LAC orders inputs as their "
+        "is the largest gap between coverage and 1 − α over sets of one size, and CovGap the mean "
+        f"gap over the classes{_by_chance(results, conform)}. The worst slice is what lies between "
+        "two parallel planes of the logits' space, sought on a quarter of the measured half. "
+        "By class, or by cluster of classes that are alike, 1 − α is promised of each. AUROC tells "
+        "the test from the out-of-distribution images; by p-value only LAC orders inputs as their "
         "confidence does."
     )
-    conform = cache(_conformal)  # by record: for tables and figure alike
     tables = method_tables(
         results, "conformal", MEASURES, lambda r, seed: _numbers(conform(r, seed))
     )
@@ -49,16 +58,29 @@ def conformal(results: StudyResults) -> Exhibit:
 
 def _numbers(conformed: Conformed) -> Mapping[tuple[str, str], float]:
     return {
-        (measure.key, _method(measure, score, alpha)): float(value)
-        for (score, alpha), found in conformed.items()
+        (measure.key, _method(measure, kind, alpha)): float(value)
+        for (kind, alpha), found in conformed.items()
         for measure in MEASURES
         if (value := getattr(found, measure.key)) is not None
     }
 
 
-def _method(measure: Measure, score: str, alpha: float) -> str:
+def _method(measure: Measure, kind: str, alpha: float) -> str:
     """A p-value knows of no α."""
-    return score.upper() if measure.key.endswith("p_value") else f"{score.upper()}, α = {alpha:g}"
+    name = _NAMES.get(kind, kind.upper())
+    return name if measure.key.endswith("p_value") else f"{name}, α = {alpha:g}"
+
+
+def _by_chance(results: StudyResults, conform: Callable[[Record, int], Conformed]) -> str:
+    """What of a CovGap even coverage would show too, in words."""
+    shown = [conform(without, seed) for seed, (without, _) in shown_pairs(results)]
+    if not shown:
+        return ""
+    gaps = (np.mean([found["lac", alpha].covgap_by_chance for found in shown]) for alpha in ALPHAS)
+    return (
+        f", of which chance alone gives {listed(number(float(gap)) for gap in gaps)} at an α of "
+        f"{listed(f'{alpha:g}' for alpha in ALPHAS)}"
+    )
 
 
 def _conformal(record: Record, seed: int) -> Conformed:

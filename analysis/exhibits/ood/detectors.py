@@ -7,12 +7,21 @@ in it. A trial's logits are of its own protocol, `data.ood_normalised`; where th
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.metrics.ood import Detection, tuned_detection
-from analysis.metrics.ood_scores import mahalanobis, msp, nearest_neighbour, ood_detection, vim
+from analysis.metrics import checks
+from analysis.metrics.detection import Detection, tuned_detection
+from analysis.metrics.ood_feature_scores import fdbd, nnguide, relative_mahalanobis, she
+from analysis.metrics.ood_scores import (
+    mahalanobis,
+    msp,
+    nearest_neighbour,
+    ood_detection,
+    vim,
+)
 from analysis.results.records import Record
 from analysis.statistics.comparison import Measure
 
@@ -26,6 +35,10 @@ MEASURES = (
     Measure("fpr95", "FPR at 95 % TPR", -1),
     Measure("aupr_in", "AUPR, ID positive", 1),
     Measure("aupr_out", "AUPR, OOD positive", 1),
+    Measure("openood_fpr95", "FPR at 95 % TPR, OOD positive (OpenOOD)", -1),
+    Measure("openood_aupr_in", "AUPR-in (OpenOOD)", 1),
+    Measure("openood_aupr_out", "AUPR-out (OpenOOD)", 1),
+    Measure("oscr", "OSCR", 1),
 )
 
 #: As tables call the methods, in their order: the first four are the paper's.
@@ -41,6 +54,10 @@ NAMES = {
     "mahalanobis": "Mahalanobis, features",
     "nearest_neighbour": "50th nearest neighbour, features",
     "vim": "ViM, features",
+    "relative_mahalanobis": "relative Mahalanobis, features",
+    "she": "SHE, features",
+    "fdbd": "fDBD, features",
+    "nnguide": "NNGuide, features",
 }
 PAPERS = tuple(NAMES.values())[:4]
 
@@ -72,7 +89,7 @@ def detections(record: Record, seed: int, protocol: str) -> Detected:
     if outside is None:
         return {}
     own = protocol == own_protocol(record)
-    found = ood_detection(record.logits["test"], outside, seed)
+    found = ood_detection(record.logits["test"], outside, seed, _correct(record))
     found |= _by_odin(record, seed, "odin/ood_" if own else "other_protocol/")
     if own and "features/train" in record.probes:
         found |= _by_features(record, seed)
@@ -82,9 +99,10 @@ def detections(record: Record, seed: int, protocol: str) -> Detected:
 def numbers(detected: Detected) -> Mapping[tuple[str, str], float]:
     """By measure and method."""
     return {
-        (measure.key, method): float(getattr(found, measure.key))
+        (measure.key, method): float(value)
         for method, found in detected.items()
         for measure in MEASURES
+        if (value := getattr(found, measure.key)) is not None
     }
 
 
@@ -99,7 +117,7 @@ def _by_odin(record: Record, seed: int, outside: str) -> dict[str, Detection]:
                 for e, epsilon in enumerate(probed["odin/epsilons"])
                 for t, temperature in enumerate(probed["odin/temperatures"])
             }
-            found[method] = tuned_detection(candidates, seed)
+            found[method] = tuned_detection(candidates, seed, _correct(record))
     return found
 
 
@@ -112,8 +130,20 @@ def _by_features(record: Record, seed: int) -> dict[str, Detection]:
         "mahalanobis": lambda features: mahalanobis(features, train, labels),
         "nearest_neighbour": lambda features: nearest_neighbour(features, train),
         "vim": lambda features: vim(features, train, *layer),
+        "relative_mahalanobis": lambda features: relative_mahalanobis(features, train, labels),
+        "she": lambda features: she(features, train, labels, *layer),
+        "fdbd": lambda features: fdbd(features, train, *layer),
+        "nnguide": lambda features: nnguide(features, train, *layer),
     }
-    return {
-        name: tuned_detection({None: (score(probed["test"]), score(probed["ood"]))}, seed)
-        for name, score in scores.items()
-    }
+    found = {}
+    for name, score in scores.items():
+        with suppress(checks.Undefined):
+            both = score(probed["test"]), score(probed["ood"])
+            found[name] = tuned_detection({None: both}, seed, _correct(record))
+    return found
+
+
+def _correct(record: Record) -> NDArray[np.bool_]:
+    """Whether each test example is classified right, (n,)."""
+    right: NDArray[np.bool_] = record.logits["test"].argmax(axis=1) == record.labels["test"]
+    return right

@@ -77,7 +77,7 @@ RIGHT = {
     "conformal.coverage": {"sets": SETS, "labels": LABELS},
     "conformal.mean_set_size": {"sets": SETS},
     "conformal.size_stratified_violation": {"sets": SETS, "labels": LABELS, "alpha": 0.1},
-    "conformal.conformal_prediction": LABELLED
+    "split_conformal.conformal_prediction": LABELLED
     | {"ood_logits": LOGITS, "alphas": (0.2, 0.4), "seed": 0},
     "corp.corp_curve": HITS,
     "corp.consistency_band": {"confidence": CONFIDENCE, "level": 0.9, "draws": 10, "seed": 0},
@@ -103,7 +103,9 @@ RIGHT = {
     "ood.aupr_out": DETECTED,
     "ood.fpr_at_tpr": DETECTED | {"tpr": 0.95},
     "ood.roc_curve": DETECTED,
-    "ood.tuned_detection": {"candidates": {None: (SCORES, SCORES)}, "seed": 0},
+    "detection.tuned_detection": {
+        "candidates": {None: (SCORES, SCORES)}, "seed": 0, "correct": CORRECT,
+    },
     "ood_feature_scores.relative_mahalanobis": TRAINED | {"training_labels": LABELS},
     "ood_feature_scores.she": TRAINED | LAYER
     | {"training_labels": (FEATURES @ np.eye(3, 4).T).argmax(axis=1)},
@@ -119,7 +121,9 @@ RIGHT = {
     "ood_scores.max_logit": {"logits": LOGITS},
     "ood_scores.negative_entropy": {"logits": LOGITS},
     "ood_scores.gen": {"logits": LOGITS, "gamma": 0.1, "largest": 2},
-    "ood_scores.ood_detection": {"id_logits": LOGITS, "ood_logits": LOGITS, "seed": 0},
+    "ood_scores.ood_detection": {
+        "id_logits": LOGITS, "ood_logits": LOGITS, "seed": 0, "correct": CORRECT,
+    },
     "ood_scores.mahalanobis": {
         "features": FEATURES, "training_features": FEATURES, "training_labels": LABELS,
     },
@@ -333,7 +337,7 @@ OF_ITS_OWN = {
     ("worst_slice.worst_slice_coverage", "features"): NO_MATRIX
     + wrong("must be of one length, not 8 and 3", FEATURES[:3]),
     ("stats.ratio_interval", "confidence"): NO_FRACTION,
-    ("conformal.conformal_prediction", "ood_logits"): (
+    ("split_conformal.conformal_prediction", "ood_logits"): (
         *wrong(CLASSES, LOGITS[:, :2]),
         *wrong(FINITE, [[np.nan] * 3]),
         *wrong("non-empty", [], [0.5]),

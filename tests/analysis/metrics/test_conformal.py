@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from probabilities import network
 from scipy.stats import binom, kstest
 
-from analysis.metrics.classification import confidence_and_correct, softmax
+from analysis.metrics.classification import softmax
 from analysis.metrics.conformal import (
     SCORES,
     aps_scores,
-    conformal_prediction,
     conformal_quantile,
     coverage,
     lac_scores,
@@ -23,19 +23,11 @@ from analysis.metrics.conformal import (
     raps_scores,
     size_stratified_violation,
 )
-from analysis.metrics.ood import auroc
 
 ALPHAS = (0.05, 0.1, 0.2)
 
 few_scores = st.lists(st.integers(0, 9), min_size=1, max_size=30)
 decimal_alphas = st.integers(1, 99).map(lambda percent: percent / 100)
-
-
-def network(n=2000, seed=0, sharpness=1.0):
-    """Logits (n, 10), and labels drawn from their softmax at sharpness 1."""
-    generator = np.random.default_rng(seed)
-    logits = 2 * generator.normal(size=(n, 10))
-    return sharpness * logits, (logits + generator.gumbel(size=(n, 10))).argmax(axis=1)
 
 
 @pytest.fixture
@@ -191,69 +183,3 @@ def test_ties_only_ever_add_coverage():
     values = generator.integers(0, 4, size=(REPETITIONS, 20))
     covered = sum(row[-1] <= conformal_quantile(row[:-1], 0.1) for row in values)
     assert covered >= binom.ppf(1e-4, REPETITIONS, 0.9)
-
-
-# The whole
-
-
-def test_prediction_keeps_its_promise_for_each_score_and_alpha():
-    logits, labels = network(n=10_000, sharpness=3.0)
-    results = conformal_prediction(logits, labels, None, ALPHAS, seed=0)
-    assert results.keys() == {(score, alpha) for score in SCORES for alpha in ALPHAS}
-    for (_, alpha), result in results.items():
-        # both halves, of 5,000, are a sample
-        error = math.sqrt(2 * alpha * (1 - alpha) / 5000)
-        assert result.coverage == pytest.approx(1 - alpha, abs=4 * error)
-        assert result.ood_auroc_set_size is None
-        assert result.ood_auroc_p_value is None
-    for score in SCORES:
-        sizes = [results[score, alpha].mean_set_size for alpha in ALPHAS]
-        assert sizes == sorted(sizes, reverse=True)
-    # least ambiguous: lac is the score with the smallest sets on average
-    assert results["lac", 0.1].mean_set_size < results["aps", 0.1].mean_set_size
-
-
-@pytest.mark.parametrize("score", SCORES)
-def test_prediction_agrees_with_the_steps_taken_one_by_one(score):
-    logits, labels = network(n=301)
-    unknown, _ = network(n=200, seed=1, sharpness=0.5)
-    generator = np.random.default_rng(5)
-    calibrating, reporting = np.split(generator.permutation(301), [150])
-    scores = SCORES[score](softmax(logits), generator.random(301))
-    ood_scores = SCORES[score](softmax(unknown), generator.random(200))
-    own = scores[calibrating, labels[calibrating]]
-    quantile = sorted(own)[math.ceil(151 * 0.9) - 1]
-    sets, ood_sets = scores[reporting] <= quantile, ood_scores <= quantile
-    result = conformal_prediction(logits, labels, unknown, (0.1,), seed=5)[score, 0.1]
-    held = sets[np.arange(151), labels[reporting]]
-    assert result.coverage == held.mean()
-    assert result.mean_set_size == sets.sum() / 151
-    assert result.ood_auroc_set_size == auroc(-sets.sum(axis=1), -ood_sets.sum(axis=1))
-    inside, outside = (p_values(own, x).max(axis=1) for x in (scores[reporting], ood_scores))
-    assert result.ood_auroc_p_value == auroc(inside, outside)
-
-
-def test_only_the_p_value_of_lac_orders_inputs_as_their_confidence_does():
-    logits, labels = network(n=4000)
-    unknown, _ = network(n=4000, seed=1, sharpness=0.5)
-    results = conformal_prediction(logits, labels, unknown, (0.1,), seed=0)
-    by_confidence = auroc(confidence_and_correct(logits, labels)[0], softmax(unknown).max(axis=1))
-    assert by_confidence > 0.7
-    assert results["lac", 0.1].ood_auroc_p_value == pytest.approx(by_confidence, abs=0.02)
-    assert results["aps", 0.1].ood_auroc_p_value < 0.5
-    for score in SCORES:
-        assert results[score, 0.1].ood_auroc_set_size > 0.6
-
-
-def test_halves_and_draws_are_the_seeds():
-    logits, labels = network(n=200)
-    first, again, other = (
-        conformal_prediction(logits, labels, logits, (0.1,), seed) for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert all(first[key] != other[key] for key in first)
-
-
-def test_one_example_is_refused():
-    with pytest.raises(ValueError, match="cannot be split"):
-        conformal_prediction(np.ones((1, 3)), [0], None, ALPHAS, 0)

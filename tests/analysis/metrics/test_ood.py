@@ -1,14 +1,12 @@
 """Detection measures against the counting of pairs, scikit-learn and what holds at the edges."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.metrics.ood import aupr_in, aupr_out, auroc, fpr_at_tpr, roc_curve, tuned_detection
+from analysis.metrics.ood import aupr_in, aupr_out, auroc, fpr_at_tpr, roc_curve
 
 MEASURES = [auroc, aupr_in, aupr_out, fpr_at_tpr]
 
@@ -144,57 +142,3 @@ def test_only_the_order_of_the_scores_counts_not_that_of_the_inputs(measure, ids
         [np.exp(s) + 7 * s for s in random.sample(given, len(given))] for given in (ids, oods)
     )
     assert measure(warped_ids, warped_oods) == measure(ids, oods)
-
-
-# Tuning
-
-
-def grid(n_id=400, n_ood=300):
-    """ODIN-like candidates of rising separation, by (ε, T)."""
-    generator = np.random.default_rng(0)
-    return {
-        (epsilon, temperature): (
-            generator.normal(epsilon * temperature, 1, n_id),
-            generator.normal(0, 1, n_ood),
-        )
-        for epsilon in (0.1, 0.5)
-        for temperature in (1.0, 2.0)
-    }
-
-
-def test_the_parameter_with_the_highest_auroc_is_measured():
-    candidates = grid()
-    tuned = tuned_detection(candidates, seed=0)
-    assert tuned.parameter == (0.5, 2.0)
-    alone = tuned_detection({None: candidates[0.5, 2.0]}, seed=0)
-    assert alone.parameter is None
-    assert replace(tuned, parameter=None) == alone
-
-
-@pytest.mark.parametrize(("n_id", "n_ood"), [(10, 8), (11, 9), (2, 3)])
-def test_the_measured_halves_do_not_take_part_in_the_choice(n_id, n_ood):
-    # Which inputs are measured shows where each is told by a score of its own
-    def measured(is_id, i):
-        ids, oods = np.zeros(n_id), np.zeros(n_ood)
-        (ids if is_id else oods)[i] = 1.0
-        return tuned_detection({None: (ids, oods)}, seed=3).auroc != 0.5
-
-    id_measured = np.array([measured(True, i) for i in range(n_id)])
-    ood_measured = np.array([measured(False, i) for i in range(n_ood)])
-    assert id_measured.sum() == n_id - n_id // 2
-    assert ood_measured.sum() == n_ood - n_ood // 2
-    # one candidate separates the tuning halves alone, the other the measured halves alone
-    on_tuning = np.where(id_measured, 0.0, 1.0), np.where(ood_measured, 1.0, 0.0)
-    on_measured = np.where(id_measured, 1.0, 0.0), np.where(ood_measured, 0.0, 1.0)
-    tuned = tuned_detection({1.0: on_measured, 2.0: on_tuning}, seed=3)
-    assert (tuned.parameter, tuned.auroc) == (2.0, 0.0)
-
-
-def test_the_split_is_the_seeds():
-    assert tuned_detection(grid(), seed=1) == tuned_detection(grid(), seed=1)
-    assert tuned_detection(grid(), seed=1) != tuned_detection(grid(), seed=2)
-
-
-def test_the_first_of_tied_parameters_is_chosen():
-    pair = grid()[0.1, 1.0]
-    assert tuned_detection({5.0: pair, 1.5: pair}, seed=0).parameter == 5.0

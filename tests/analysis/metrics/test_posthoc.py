@@ -33,8 +33,25 @@ from analysis.metrics.posthoc import (
     posthoc_calibration,
 )
 
-LIKELIHOOD = ("temperature_nll", "vector", "matrix")  # what is fitted by it
-KEEP_THE_PREDICTION = ("none", "temperature", "temperature_nll", "isotonic", "histogram")
+#: What is fitted by it, of logits.
+LIKELIHOOD = (
+    "temperature_nll",
+    "temperature_ensemble",
+    "vector",
+    "vector_penalised",
+    "matrix",
+    "dirichlet",
+)
+KEEP_THE_PREDICTION = (
+    "none",
+    "temperature",
+    "temperature_nll",
+    "temperature_ensemble",
+    "isotonic",
+    "histogram",
+    "beta",
+)
+NEED_A_TEMPERATURE = set(LIKELIHOOD) - {"vector"}
 
 
 def likeliest(logits, labels):
@@ -120,7 +137,7 @@ class TestTemperature:
     def test_by_likelihood_it_is_left_out_where_there_is_none(self):
         logits, labels = calibrated(200)
         results = posthoc_calibration(logits, logits.argmax(axis=1), seed=0)
-        assert METHODS.keys() - results.keys() == {"temperature_nll", "matrix"}
+        assert METHODS.keys() - results.keys() == NEED_A_TEMPERATURE | {"beta"}
         assert METHODS.keys() == posthoc_calibration(logits, labels, seed=0).keys()
 
     @pytest.mark.parametrize("temperature", [0.0, -1.0, np.inf, np.nan])
@@ -284,7 +301,7 @@ def test_what_maps_confidence_alone_leaves_no_error_where_it_was_fitted(fit, sam
 
 
 @pytest.mark.parametrize("method", LIKELIHOOD)
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(sample=examples())
 def test_the_fitted_likelihood_is_never_below_the_networks_own(method, sample):
     logits, labels = sample

@@ -415,9 +415,9 @@ def test_methods_of_features_are_of_the_trial_s_own_protocol_alone():
         trial.record.probes.update({f"features/{name}": array for name, array in kept.items()})
     exhibit = build(results)
     methods = {p: set(table(exhibit, p).values["method"]) for p in (NORMALISED, RAW)}
-    assert methods[NORMALISED] - methods[RAW] == {
-        "Mahalanobis, features", "50th nearest neighbour, features", "ViM, features",
-    }  # fmt: skip
+    of_features = {method for method in methods[NORMALISED] if method.endswith(", features")}
+    assert len(of_features) == 7
+    assert methods[NORMALISED] - methods[RAW] == of_features
     last = table(exhibit, "signs").shown.iloc[-1]
     assert (last[RAW, "Rose"], last["Sign changes with the protocol", ""]) == ("—", "—")
 
