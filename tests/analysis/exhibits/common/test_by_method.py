@@ -143,7 +143,41 @@ def test_scores_of_features_stand_in_the_tables_where_a_probe_has_kept_them():
     for trial in results.trials:
         centres = 5 * rng.normal(size=(3, 8))
         labels = rng.integers(0, 3, 120)
-        sizes = {"train": 9, "test": 400, "ood": 400}
+        kept = {"labels": labels, "train": centres[labels] + rng.normal(size=(120, 8))}
+        kept["test"] = centres[rng.integers(0, 3, 400)] + rng.normal(size=(400, 8))
+        kept["ood"] = 5 * rng.normal(size=(400, 8))  # far from every class
+        kept |= {"weight": centres, "bias": -0.5 * (centres**2).sum(axis=1)}
+        trial.record.probes.update({f"features/{name}": array for name, array in kept.items()})
+    auroc = table(EXHIBITS["detection"](results), "detection-auroc")
+    means = auroc.values.set_index("method")["with_mean"]
+    assert means["Mahalanobis, features"] > 0.99  # clusters of one width are its own model
+    kinds = ("Mahalanobis", "50th nearest neighbour", "ViM", "relative Mahalanobis", "SHE", "fDBD")
+    names = [f"{kind}, features" for kind in (*kinds, "NNGuide")]
+    expected: dict[str, list[float]] = {name: [] for name in names}
+    for seed, record in members(results, 1):
+        of = {name.removeprefix("features/"): array for name, array in record.probes.items()}
+        test, ood, train = of["test"], of["ood"], of["train"]
+        layer = of["weight"], of["bias"]
+        scores = (
+            [mahalanobis(x, train, of["labels"]) for x in (test, ood)],
+            [nearest_neighbour(x, train) for x in (test, ood)],
+            [vim(x, train, *layer) for x in (test, ood)],
+            [relative_mahalanobis(x, train, of["labels"]) for x in (test, ood)],
+            [she(x, train, of["labels"], *layer) for x in (test, ood)],
+            [fdbd(x, train, *layer) for x in (test, ood)],
+            [nnguide(x, train, *layer) for x in (test, ood)],
+        )
+        for method, both in zip(names, scores, strict=True):
+            expected[method].append(tuned_detection({None: tuple(both)}, seed).auroc)
+    for method, values_of_networks in expected.items():
+        assert means[method] == pytest.approx(np.mean(values_of_networks))
+
+
+def test_a_score_that_features_do_not_define_is_left_out_and_the_others_stay():
+    results = make_results(one_condition(replicates=2))
+    rng = np.random.default_rng(0)
+    sizes = {"train": 9, "test": 400, "ood": 400}
+    for trial in results.trials:
         kept = {name: rng.normal(size=(n, 4)) for name, n in sizes.items()}
         kept |= {"labels": np.zeros(9, dtype=int), "weight": np.eye(4)[:3], "bias": np.zeros(3)}
         trial.record.probes.update({f"features/{name}": array for name, array in kept.items()})
