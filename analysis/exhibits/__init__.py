@@ -23,6 +23,8 @@ _MODULES = {  # exhibit → the module that makes it, by a function of the exhib
     "heatmap": "calibration.heatmap",
     "posthoc": "calibration.posthoc",
     "conformal": "calibration.conformal",
+    "corp": "calibration.corp",
+    "selective": "calibration.selective",
     "shift": "calibration.shift",
     "posthoc_by_condition": "by_condition",
     "detection_by_condition": "by_condition",

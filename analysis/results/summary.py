@@ -1,9 +1,10 @@
 """A trial's final numbers, each defined once: the sweep logs them and the report shows them.
 
 Everything follows from the record's logits, so a new number needs no training. Per split: accuracy,
-mean confidence, gap = confidence − accuracy, ece (10 equal bins), ece_smooth, l2_debiased, and nll
-(nats per prediction; of a text its exponential too, the perplexity). Of classes, ece_chance is the
-mean ECE that a perfectly calibrated network with the same confidences would show, ece_chance_95 its
+mean confidence, gap = confidence − accuracy, ece (10 equal bins), ece_smooth, squared_debiased (the
+square of the debiased L2 error, which may be averaged), and nll (nats per prediction; of a text its
+exponential too, the perplexity). Of classes, ece_chance is the mean ECE that a perfectly calibrated
+network with the same confidences would show, ece_chance_95 its
 95th percentile, and kuiper_p is that of Kuiper's test of calibration. Where an example has many
 targets, pixels or tokens, each of those that were measured is one prediction. Out of distribution:
 mean confidence, and the AUROC of the maximum softmax probability against the test set (higher =
@@ -34,7 +35,7 @@ OF_CONFIDENCE: Measures = {  # and correctness
     "confidence": lambda confidence, correct: float(confidence.mean()),
     "gap": late("analysis.metrics.calibration:calibration_gap"),
     "ece_smooth": late("analysis.metrics.smooth:smooth_ece"),
-    "l2_debiased": late("analysis.metrics.debiased:debiased_l2_error"),
+    "squared_debiased": late("analysis.metrics.debiased:debiased_squared_error"),
 }
 
 

@@ -4,16 +4,18 @@ The ECE of finitely many examples is never 0 (`analysis.metrics.chance`), so a t
 reads as if every network were miscalibrated. Here stand, for each condition, the ECE and chance's
 share of it, how many networks are beyond chance and how many Kuiper's test would not call
 calibrated (Arrieta-Ibarra et al., JMLR 2022), and whether two other errors agree on the sign: the
-debiased L2 error (Kumar et al., NeurIPS 2019) and the smooth ECE (Błasiok & Nakkiran, ICLR 2024).
+debiased squared error (Kumar et al., NeurIPS 2019) and the smooth ECE (Błasiok & Nakkiran, ICLR
+2024).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.cells import csv_row, difference, mean, pair_count, spread
+from analysis.exhibits.common.cells import Text, csv_row, difference, mean, pair_count, spread
 from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.passing import ALPHA
 from analysis.exhibits.common.text import label, number, plural
@@ -22,8 +24,10 @@ from analysis.statistics.comparison import ECE, Comparison, Measure, compare_gri
 
 CHANCE = Measure("test_ece_chance", "ECE by chance", 0)
 SMOOTH = Measure("test_ece_smooth", "Smooth ECE", -1)
-DEBIASED = Measure("test_l2_debiased", "Debiased L2 error", -1)
+DEBIASED = Measure("test_squared_debiased", "Debiased squared error", -1)
 OTHERS = (SMOOTH, DEBIASED)
+
+_TEXTS: Mapping[Measure, Text] = {SMOOTH: number, DEBIASED: partial(number, digits=5)}
 
 Values = NDArray[np.float64]  # (pairs,)
 
@@ -66,7 +70,8 @@ def chance_table(results: StudyResults, grid: str) -> list[Table]:
                 f"beyond, {name}": f"{row.counts(arm)[0]}/{row.ece.n}" if row.ece.n else "—",
                 f"Kuiper, {name}": f"{row.counts(arm)[1]}/{row.ece.n}" if row.ece.n else "—",
             }
-        shown.append(cells | {f"Δ {one.measure.label}": difference(one) for one in row.others})
+        changes = {f"Δ {r.measure.label}": difference(r, _TEXTS[r.measure]) for r in row.others}
+        shown.append(cells | changes)
         counts = {
             f"{what}_{arm}": count
             for arm, found in zip(("without", "with"), map(row.counts, (0, 1)), strict=True)

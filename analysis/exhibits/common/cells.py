@@ -19,7 +19,8 @@ EXACT = f"{TEST}, among all signs that the differences could have"
 BOTH = (
     f"{TEST}; P is the normal approximation's, as in the paper, and is not given where fewer than "
     f"{MIN_PAIRS} pairs differ; exact P is that among all signs that the differences could have, "
-    "and Holm P corrects it"
+    "Holm P corrects it, and q by the false discovery rate (Benjamini & Hochberg: of the rows with "
+    "q < .05 a share of at most 5 % is false), both"
 )
 
 
@@ -72,6 +73,9 @@ def csv_row(row: Comparison) -> dict[str, object]:
         "p": row.p_value,
         "p_exact": row.p_exact,
         "p_holm": row.p_holm,
+        "q": row.q,
+        "margin": row.measure.margin,
+        "p_equivalence": row.p_equivalence,
         "r": test.effect_size if test else None,
         "rank_biserial": test.rank_biserial if test else None,
         "note": test.note if test else "no complete pair",
@@ -79,11 +83,12 @@ def csv_row(row: Comparison) -> dict[str, object]:
 
 
 def p_cells(row: Comparison) -> dict[str, str]:
-    """The paper's P, the exact one, and that corrected."""
+    """The paper's P, the exact one, and that corrected, by Holm's method and for q."""
     return {
         "P": no_p(row) if row.p_value is None else p_text(row.p_value),
         "Exact P": p_text(row.p_exact),
         "Holm P": p_text(row.p_holm),
+        "q": p_text(row.q),
     }
 
 

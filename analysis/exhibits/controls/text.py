@@ -100,9 +100,18 @@ def _differences(reference: str, rows: Sequence[Comparison]) -> list[str]:
     if alike:
         said.append(
             f"No difference from {reference} was found for {_with_intervals(alike)}, which does "
-            "not show that there is none: any within the interval remains possible."
+            f"not show that there is none: any within the interval remains possible. "
+            f"{_equivalent(alike)}"
         )
     return said + _not_tested(reference, rows)
+
+
+def _equivalent(alike: Sequence[Comparison]) -> str:
+    """Which of those without a difference were shown to have none to speak of."""
+    none = [r for r in alike if r.p_equivalence is not None and r.p_equivalence < ALPHA]
+    shown = listed(map(_name, none)) if none else "none of them"
+    test = f"two one-sided t tests, P < {ALPHA:g}, uncorrected"
+    return f"A mean within ±{number(ECE.margin or 0, 2)} ({test}) was shown for {shown}."
 
 
 def _not_tested(reference: str, rows: Sequence[Comparison]) -> list[str]:

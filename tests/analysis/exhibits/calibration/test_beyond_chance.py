@@ -70,7 +70,7 @@ def test_the_table_has_what_drawn_hits_show(results, exhibit):
 def test_other_errors_agree_and_the_debiased_one_is_lower(exhibit):
     values = table(exhibit, NAME).values.set_index("metric")
     ece = values.loc["test_ece"]
-    debiased, smooth = values.loc["test_l2_debiased"], values.loc["test_ece_smooth"]
+    debiased, smooth = values.loc["test_squared_debiased"], values.loc["test_ece_smooth"]
     assert debiased["with_mean"] < ece["with_mean"] < ece["without_mean"]
     assert debiased["difference"] < 0
     assert smooth["difference"] < 0
@@ -83,7 +83,9 @@ def test_the_sentence_says_how_much_is_chance(results, exhibit):
         ece = row[f"ECE {arm}"].partition(" ")[0]
         assert f"f {ece} {arm} warm-up, {row[f'by chance, {arm}']} is what chance alone" in said
     assert f"{REPLICATES} of {REPLICATES} networks lie beyond its 95th percentile" in said
-    assert "The smooth ECE agrees on the sign. The debiased L2 error agrees on the sign." in said
+    assert (
+        "The smooth ECE agrees on the sign. The debiased squared error agrees on the sign." in said
+    )
     assert said in findings(results)[0]
 
 
