@@ -1,9 +1,9 @@
-"""Calibration under shift: ECE, accuracy and confidence by corruption of the images and severity.
+"""Calibration under shift: ECE, accuracy and confidence by corruption of the inputs and severity.
 
 The question is that of Ovadia et al., "Can you trust your model's uncertainty? Evaluating
 predictive uncertainty under dataset shift", NeurIPS 2019: does a network that is calibrated on data
 like those it has learnt from know that it is more often wrong when these drift? The names and the
-number of severities are said here, once, for who corrupts images and for who reads the logits.
+number of severities are said here, once, for who corrupts inputs and for who reads the logits.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ CORRUPTIONS = (
     "posterisation",
     "rotation",
 )
+OF_TEXT = ("random bytes",)
 SEVERITIES = (1, 2, 3, 4, 5)  # 0: clean
 WORST = SEVERITIES[-1]
 
@@ -37,7 +38,7 @@ def calibration_under_shift(
     """Numbers of each corruption at each severity, the logits being divided by the temperature.
 
     clean: logits (n, classes); shifted: (corruptions, severities, n, classes), of the same examples
-    in the same order; labels: (n,) integer class ids.
+    in the same order, under all of `CORRUPTIONS` or of `OF_TEXT`; labels: (n,) integer class ids.
 
     Returns `ece` (10 bins), `accuracy` and `confidence`, its mean, each (corruptions, 1 +
     severities): in the first column the clean examples, which are the same for every corruption.
@@ -45,7 +46,8 @@ def calibration_under_shift(
     """
     checks.positive(temperature, "temperature")
     inside, outside = checks.matrix(clean, "clean"), checks.numbers(shifted, "shifted")
-    wanted = (len(CORRUPTIONS), len(SEVERITIES), *inside.shape)
+    kinds = len(OF_TEXT) if outside.ndim and len(outside) == len(OF_TEXT) else len(CORRUPTIONS)
+    wanted = (kinds, len(SEVERITIES), *inside.shape)
     if outside.shape != wanted:
         raise ValueError(f"shifted must be {wanted}, as clean has it, not {outside.shape}")
     at_0 = _numbers(inside / temperature, labels)
@@ -53,8 +55,8 @@ def calibration_under_shift(
         [at_0, *(_numbers(logits / temperature, labels) for logits in at_each)]
         for at_each in outside
     ]
-    kinds = np.moveaxis(np.array(rows), -1, 0)
-    return dict(zip(("ece", "accuracy", "confidence"), kinds, strict=True))
+    by_measure = np.moveaxis(np.array(rows), -1, 0)
+    return dict(zip(("ece", "accuracy", "confidence"), by_measure, strict=True))
 
 
 def _numbers(logits: NDArray[np.float64], labels: ArrayLike) -> tuple[float, float, float]:

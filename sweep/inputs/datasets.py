@@ -184,9 +184,11 @@ def _constants(
 _FITS: Mapping[str, Callable[[tuple[int, ...]], bool]] = {  # what a probe's inputs may be of
     "examples": lambda shape: True,
     "images": lambda shape: len(shape) == 3,
-    "grey or colour images": lambda shape: len(shape) == 3 and shape[0] in (1, 3),
+    "images or text": lambda shape: len(shape) == 3 and shape[0] in (1, 3),
     "points of the plane": lambda shape: shape == (2,),
 }
+
+_WANTED = {"images or text": "the classification of grey or colour images, and for text"}
 
 
 def _check_kind(trial: Trial) -> None:
@@ -198,12 +200,12 @@ def _check_kind(trial: Trial) -> None:
         raise InputError(f"task.augmentation: {data.source} holds no images; leave it out")
     for probe in trial.probes:
         wanted = PROBES[probe].of
-        if wanted == "anything":
+        if wanted == "anything" or (wanted == "images or text" and facts.kind == "language"):
             continue
         if facts.kind != "classification" or not _FITS[wanted](facts.shape):
             raise InputError(
-                f"probes: {probe} is for the classification of {wanted}, and {data.source} is "
-                f"{facts.kind} of shape {facts.shape}; leave it out"
+                f"probes: {probe} is for {_WANTED.get(wanted, f'the classification of {wanted}')}, "
+                f"and {data.source} is {facts.kind} of shape {facts.shape}; leave it out"
             )
     if trial.warmup:
         noise = trial.warmup.noise.distribution

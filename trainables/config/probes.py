@@ -23,7 +23,7 @@ START: Moments = (0.0,)
 END: Moments = (1.0,)
 ALONG: Moments = (0.0, 0.25, 0.5, 1.0)
 
-Of = Literal["anything", "examples", "images", "grey or colour images", "points of the plane"]
+Of = Literal["anything", "examples", "images", "images or text", "points of the plane"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ PROBES: Mapping[str, Probe] = {
     ),
     "path": Probe(late("trainables.probes.landscape:path"), END, needs_path=True),
     "plane": Probe(late("trainables.probes.landscape:plane"), START + END),
-    "shift": Probe(late("trainables.probes.shift:shift"), END, "grey or colour images"),
+    "shift": Probe(late("trainables.probes.shift:shift"), END, "images or text"),
     "slices": Probe(late("trainables.probes.landscape:slices"), ALONG),
     "start_outputs": Probe(late("trainables.probes.outputs:start_outputs"), START),
     "weights": Probe(late("trainables.probes.weights:weights"), END, "anything"),

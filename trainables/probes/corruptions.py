@@ -24,6 +24,9 @@ What is in pixels is for images up to 32×32, and in proportion to the shorter s
 Images are pixels in [0, 1], (n, 1 or 3 channels, height, width), on any device. What is random is
 derived from corruption and severity alone, and drawn image by image on the CPU: the i-th image of a
 study's test set is corrupted alike for every network, however many are taken at once.
+
+Text has one corruption, ours: each byte that the network reads is, with a probability by severity,
+any of them instead, all as likely; what comes next is asked as it was.
 """
 
 import io
@@ -140,6 +143,19 @@ def _bytes(pixels: Tensor) -> Tensor:
 def _from_bytes(whole: Tensor, pixels: Tensor) -> Tensor:
     """Where and as the pixels are."""
     return whole.to(pixels.device, pixels.dtype).div_(255.0)
+
+
+_REPLACED = (0.01, 0.02, 0.05, 0.1, 0.2)  # share of a text's bytes, by severity from 1 to 5
+
+
+def random_bytes(tokens: Tensor, severity: int, classes: int, random: Generator) -> Tensor:
+    """Tokens (n, context), text by text; as many are drawn whatever the severity."""
+    share, found = _REPLACED[severity - 1], []
+    for text in tokens:
+        chosen = torch.rand(text.shape, generator=random) < share
+        drawn = torch.randint(classes, text.shape, generator=random)
+        found.append(torch.where(chosen.to(text.device), drawn.to(text.device), text))
+    return torch.stack(found)
 
 
 CORRUPTIONS: Mapping[str, Corruption] = {

@@ -28,7 +28,13 @@ from analysis.exhibits.common.exhibit import Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import label
 from analysis.metrics.calibrations import NoOptimum
 from analysis.metrics.likelihood import fit_temperature_nll
-from analysis.metrics.shift import CORRUPTIONS, SEVERITIES, WORST, calibration_under_shift
+from analysis.metrics.shift import (
+    CORRUPTIONS,
+    OF_TEXT,
+    SEVERITIES,
+    WORST,
+    calibration_under_shift,
+)
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected_by
@@ -36,7 +42,6 @@ from analysis.statistics.comparison import Comparison, Measure, compare, correct
 Numbers = Mapping[str, float]  # of one network, by `shift_text.key`
 
 _MEASURES = {ECE: STATES, ACCURACY: (PLAIN,), CONFIDENCE: STATES}  # no T changes a prediction
-_PLACES: tuple[int | str, ...] = (0, *SEVERITIES, *CORRUPTIONS)  # those at the highest severity
 
 
 def shift(results: StudyResults) -> Exhibit:
@@ -48,13 +53,14 @@ def shift(results: StudyResults) -> Exhibit:
         return exhibit(results, "shift", title, [by_layer.nothing(results, "shift")])
     condition = label(shown_condition(results))
     rows = {m: _by_severity(results, m, states) for m, states in _MEASURES.items()}
-    corruptions = _by_corruption(results)
+    kinds = _kinds(found[0][0])
+    corruptions = _by_corruption(results, kinds)
     answers = shift_text.answers(
         [(cached(numbers, a), cached(numbers, b)) for a, b in found], rows[ECE][PLAIN, 0]
     )
     findings = shift_text.findings(rows, answers)
-    images = len(found[0][0].probes["shift/labels"])
-    said = (by_layer.pairs_said(results, found, "shift"), *findings, shift_text.how(images))
+    measured = shift_text.how(len(found[0][0].probes["shift/labels"]), kinds)
+    said = (by_layer.pairs_said(results, found, "shift"), *findings, measured)
     tables = (
         *(_severity_table(measure, condition, of) for measure, of in rows.items()),
         _corruption_table(condition, corruptions),
@@ -72,17 +78,25 @@ def numbers(record: Record) -> Numbers:
         return {}
     shifted, labels = (record.probes[f"shift/{name}"] for name in ("logits", "labels"))
     clean = record.logits["test"][: len(labels)]
+    # the corruptions' numbers are those at the highest severity
+    places: tuple[int | str, ...] = (0, *SEVERITIES, *_kinds(record))
     found: dict[str, float] = {}
     for state, temperature in _temperatures(record).items():
         for measure, by in calibration_under_shift(clean, shifted, labels, temperature).items():
             values = (*by.mean(axis=0), *by[:, WORST])
-            at = zip(_PLACES, values, strict=True)
+            at = zip(places, values, strict=True)
             found |= {key(measure, state, place): float(value) for place, value in at}
     return found
 
 
 def _probed(record: Record) -> bool:
     return "shift/logits" in record.probes
+
+
+def _kinds(record: Record) -> tuple[str, ...]:
+    """The corruptions that the probe has measured, of images or of text."""
+    of_text = len(record.probes["shift/logits"]) == len(OF_TEXT)
+    return OF_TEXT if of_text else CORRUPTIONS
 
 
 def _temperatures(record: Record) -> dict[str, float]:
@@ -100,9 +114,9 @@ def _by_severity(results: StudyResults, measure: Measure, states: Sequence[str])
     return corrected_by({place: _compare(results, measure, *place) for place in places})
 
 
-def _by_corruption(results: StudyResults) -> dict[str, Comparison]:
+def _by_corruption(results: StudyResults, kinds: Sequence[str]) -> dict[str, Comparison]:
     """ECE as trained at the highest severity, with Holm's correction over the corruptions."""
-    return corrected_by({name: _compare(results, ECE, PLAIN, name) for name in CORRUPTIONS})
+    return corrected_by({name: _compare(results, ECE, PLAIN, name) for name in kinds})
 
 
 def _compare(results: StudyResults, measure: Measure, state: str, place: int | str) -> Comparison:

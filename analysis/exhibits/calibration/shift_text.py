@@ -1,6 +1,6 @@
 """What becomes of warm-up's benefit when the data drift, in sentences computed from the numbers.
 
-Five comparisons answer it, pair by pair: of ECE without and with warm-up on clean images and at the
+Five comparisons answer it, pair by pair: of ECE without and with warm-up on clean data and at the
 highest severity; of this difference at one and at the other; and of warm-up alone with temperature
 scaling alone, at both. A difference is called shown where Holm's correction over the five passes it
 and its 95 % interval leaves out zero; all else is said to be not shown, never to be none.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from analysis.exhibits.common.cells import BOTH, INTERVAL, difference, mean
 from analysis.exhibits.common.passing import none_can_pass, passed
 from analysis.exhibits.common.text import number, p_text
-from analysis.metrics.shift import CORRUPTIONS, WORST
+from analysis.metrics.shift import OF_TEXT, WORST
 from analysis.statistics.comparison import (
     Comparison,
     Measure,
@@ -78,13 +78,17 @@ def findings(rows: Mapping[Measure, Rows], found: Mapping[str, Comparison]) -> l
     return [lasting(found), *_against_scaling(rows[ECE], found), _accuracy(rows[ACCURACY])]
 
 
-def how(images: int) -> str:
+def how(predictions: int, kinds: Sequence[str]) -> str:
+    if kinds == OF_TEXT:
+        of = f"{predictions:,} predictions of test texts, of whose bytes some are random"
+    else:
+        of = f"{predictions:,} test images under {len(kinds)} corruptions"
     return (
-        f"Measured on the first {images:,} test images under {len(CORRUPTIONS)} corruptions, "
-        "the same for every network; numbers by severity are means over the corruptions, and "
-        "severity 0 is the clean images. Temperature scaling is fitted by likelihood on the clean "
-        "validation examples of each network; a pair in which no temperature is the most likely "
-        "one does not count there. In the figure means over networks, and over pairs for Δ, each "
+        f"Measured on the first {of}, the same for every network; numbers by severity are means "
+        "over the corruptions, and severity 0 is clean. Temperature scaling is fitted by "
+        "likelihood on the clean validation examples of each network; a pair in which no "
+        "temperature is the most likely one does not count there. In the figure means over "
+        "networks, and over pairs for Δ, each "
         f"with its {INTERVAL}; solid: as trained, dashed: after temperature scaling. In the tables "
         f"mean ± s.d.; Δ is the mean of with − without, or of second − first, with its {INTERVAL}; "
         f"W, P, exact P and r = |Z|/√pairs: {BOTH} over the rows of a table."
@@ -109,9 +113,7 @@ def lasting(found: Mapping[str, Comparison]) -> str:
 
 
 def _effects(clean: str, drifted: str) -> str:
-    return (
-        f"Warm-up changes mean ECE by {clean} on clean images and by {drifted} at severity {WORST}"
-    )
+    return f"Warm-up changes mean ECE by {clean} on clean data and by {drifted} at severity {WORST}"
 
 
 def _course(clean: int, drifted: int, change: int) -> str:
@@ -124,7 +126,7 @@ def _course(clean: int, drifted: int, change: int) -> str:
     if clean and change != clean:
         return f"the {_NAMES[clean]} shrinks with severity until none is shown"
     if drifted and change == drifted:
-        return f"{_with_article(drifted)} appears with severity that is not shown on clean images"
+        return f"{_with_article(drifted)} appears with severity that is not shown on clean data"
     return f"the difference {'falls' if change < 0 else 'rises'} with severity"
 
 
@@ -137,7 +139,7 @@ def _against_scaling(rows: Rows, found: Mapping[str, Comparison]) -> list[str]:
     if not clean.n:
         return ["Temperature scaling without warm-up has no optimum in any pair."]
     said = [
-        f"With temperature scaling alone mean ECE is {number(mean(clean.without))} on clean images "
+        f"With temperature scaling alone mean ECE is {number(mean(clean.without))} on clean data "
         f"and {number(mean(drifted.without))} at severity {WORST}, with warm-up alone "
         f"{number(mean(clean.with_))} and {number(mean(drifted.with_))}{_of_how_many(clean)}: "
         f"warm-up's is {_either_way(clean, drifted)}."
@@ -163,7 +165,7 @@ def _either_way(clean: Comparison, drifted: Comparison) -> str:
     if first == last:
         return f"{first} at both ({difference(clean)} and {difference(drifted)})"
     return (
-        f"{first} on clean images ({difference(clean)}) and {last} at severity {WORST} "
+        f"{first} on clean data ({difference(clean)}) and {last} at severity {WORST} "
         f"({difference(drifted)})"
     )
 

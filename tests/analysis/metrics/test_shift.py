@@ -52,3 +52,10 @@ def test_severities_are_counted_from_clean():
 def test_logits_of_something_else_are_refused(changes, says):
     with pytest.raises(ValueError, match=says):
         calibration_under_shift(**{"clean": CLEAN, "shifted": SHIFTED, "labels": LABELS} | changes)
+
+
+def test_text_has_one_corruption_and_images_ten():
+    text = calibration_under_shift(CLEAN, SHIFTED[:1], LABELS)
+    assert text["ece"].shape == (1, 1 + len(SEVERITIES))
+    whole = calibration_under_shift(CLEAN, SHIFTED, LABELS)
+    np.testing.assert_array_equal(text["ece"][0], whole["ece"][0])

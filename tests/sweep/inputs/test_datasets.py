@@ -120,11 +120,10 @@ def test_of_some_classes_there_are_so_many_outputs_and_so_many_examples(sources)
         ({"data__source": "text", "data__balanced": True}, "data.balanced: text is language"),
         ({"data__source": "text", "probes": ["odin"]}, "probes: odin is for the classification"),
         ({"data__source": "text", "probes": ["other_protocol"]}, "probes: other_protocol is for"),
-        ({"data__source": "text", "probes": ["shift"]}, "probes: shift is for the classification"),
         ({"data__source": "mosaics", "probes": ["shift"]}, "and mosaics is segmentation of shape"),
         (
             {"data__source": "points", "probes": ["shift"]},
-            "of grey or colour images, and points is",
+            "of grey or colour images, and for text, and points is",
         ),
         ({"data__source": "four", "probes": ["shift"]}, "is classification of shape (4, 8, 8)"),
         ({"data__source": "mosaics", "probes": ["features"]}, "probes: features is for the class"),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from analysis.metrics.shift import CORRUPTIONS as NAMES
 from analysis.metrics.shift import SEVERITIES
+from trainables.data.splits import Split
 from trainables.probes import shift as module
 from trainables.probes.corruptions import CORRUPTIONS, generator_of
 from trainables.probes.shift import shift
@@ -101,3 +102,43 @@ def test_a_trial_s_record_has_the_logits_beside_those_of_the_clean_images(storag
         "shift/labels": (15,),
     }
     assert (probed.probes["shift/labels"] == probed.labels["test"]).all()
+
+
+class Reads(nn.Module):
+    """Answers with what it reads: the logits of a token are 1 at the token itself."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return nn.functional.one_hot(tokens, 256).movedim(-1, 1).float()
+
+
+def texts(n=40, context=64, measured=16):
+    random = torch.Generator().manual_seed(0)
+    tokens = torch.randint(256, (n, context + 1), generator=random)
+    positions = torch.stack([torch.randperm(context, generator=random)[:measured] for _ in tokens])
+    return Split(tokens[:, :-1], tokens[:, 1:], (context,), positions)
+
+
+def test_of_text_a_growing_share_of_the_bytes_is_any_and_what_comes_next_is_as_it_was():
+    subject = subject_of(nn.Linear(1, 1), (1,))
+    subject = replace(subject, network=Reads(), data=replace(subject.data, test=texts()))
+    found = shift(subject)
+    assert found["logits"].shape == (1, 5, 40 * 16, 256)
+    clean = evaluate(Reads(), texts())
+    assert torch.equal(found["labels"], clean.labels)
+    seen = found["logits"][0].argmax(dim=-1)
+    changed = (seen != clean.logits.argmax(dim=1)).float().mean(dim=1)
+    for share, expected in zip(changed.tolist(), (0.01, 0.02, 0.05, 0.1, 0.2), strict=True):
+        deviation = (expected * (1 - expected) / 640) ** 0.5
+        assert abs(share - expected * 255 / 256) < 4 * deviation
+    few = Split(*(v[:9] for v in (texts().inputs, texts().labels)), (64,), texts().positions[:9])
+    again = shift(replace(subject, data=replace(subject.data, test=few)))
+    assert torch.equal(again["logits"], found["logits"][:, :, : 9 * 16])
+
+
+def test_of_text_a_record_holds_the_first_predictions_that_it_has_room_for(monkeypatch):
+    subject = subject_of(nn.Linear(1, 1), (1,))
+    subject = replace(subject, network=Reads(), data=replace(subject.data, test=texts()))
+    monkeypatch.setattr(module, "LOGITS", 256 * 50)
+    found = shift(subject)
+    assert found["logits"].shape == (1, 5, 3 * 16, 256)  # of three texts, whole
+    assert torch.equal(found["labels"], evaluate(Reads(), texts()).labels[: 3 * 16])

@@ -169,8 +169,8 @@ COURSES = {
     "the harm turns into a benefit": ((0.05, 0.15), (0.15, 0.05)),
     "the harm grows with severity": ((0.05, 0.05), (0.10, 0.20)),
     "the harm shrinks with severity": ((0.05, 0.05), (0.15, 0.10)),
-    "a benefit appears with severity that is not shown on clean images": ((0.1, 0.2), (0.1, 0.1)),
-    "a harm appears with severity that is not shown on clean images": ((0.1, 0.1), (0.1, 0.2)),
+    "a benefit appears with severity that is not shown on clean data": ((0.1, 0.2), (0.1, 0.1)),
+    "a harm appears with severity that is not shown on clean data": ((0.1, 0.1), (0.1, 0.2)),
 }
 
 
@@ -208,7 +208,7 @@ def test_an_effect_that_does_not_depend_on_severity_is_not_said_to():
 
 
 def test_what_is_not_shown_to_differ_from_zero_is_marked():
-    found = said_of(((0.1, 0.2), (0.1, 0.1))).partition(" on clean images")[0]
+    found = said_of(((0.1, 0.2), (0.1, 0.1))).partition(" on clean data")[0]
     assert found.endswith("(not shown to differ from zero)")
 
 
@@ -228,7 +228,7 @@ def test_warmup_is_compared_with_temperature_scaling(exhibit):
     alone = [scaled(0, 0).mean(), scaled(0, 5).mean(), eces(1, 0).mean(), eces(1, 5).mean()]
     first, second, third, last = (f"{value:.3f}" for value in alone)
     assert (
-        f"With temperature scaling alone mean ECE is {first} on clean images and {second} at "
+        f"With temperature scaling alone mean ECE is {first} on clean data and {second} at "
         f"severity 5, with warm-up alone {third} and {last}: warm-up's is " in exhibit.caption
     )
     both = [scaled(1, severity).mean() for severity in (0, 5)]
@@ -238,7 +238,7 @@ def test_warmup_is_compared_with_temperature_scaling(exhibit):
 def test_warmup_may_be_better_where_temperature_scaling_fails():
     levels = ((0.1, 0.3), (0.15, 0.02))
     exhibit = build(study(10, levels=levels))
-    assert "warm-up's is higher on clean images (+" in exhibit.caption
+    assert "warm-up's is higher on clean data (+" in exhibit.caption
     assert "and lower at severity 5 (−" in exhibit.caption
 
 
