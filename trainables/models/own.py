@@ -12,19 +12,26 @@ so `torchvision.models:resnet18` will do as it is; `timm:NAME` is a network by t
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from itertools import chain
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from trainables.errors import choices
+from trainables import imported
+from trainables.imported import (
+    NotImported,
+    in_a_line,
+    is_import_path,
+    is_installed,
+    named,
+    not_installed,
+)
 from trainables.models import timm_networks
-from trainables.seeds import global_state
 from trainables.tasks import Shape
+
+_EXAMPLE = "my_net:make"
 
 
 class NetworkError(ValueError):
@@ -98,26 +105,14 @@ def _called(
         ) from error
 
 
-def in_a_line(error: BaseException) -> str:
-    """The exception's name and the last line of what it says."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[-1]}" if said else type(error).__name__
-
-
 def _factory(name: str) -> Any:
     module = module_of(name)
-    wanted = name.partition(":")[2]
-    if _is_timm_s(name):
-        try:
-            return timm_networks.registered(module, wanted)
-        except ValueError as error:
-            raise NetworkError(f"model: {name}: {error}") from error
-    if not hasattr(module, wanted):
-        known = [
-            n for n, value in vars(module).items() if not n.startswith("_") and callable(value)
-        ]
-        raise NetworkError(f"model: {name}: no such attribute; {choices(wanted, known)}")
-    factory = getattr(module, wanted)
+    try:
+        if _is_timm_s(name):
+            return timm_networks.registered(module, name.partition(":")[2])
+        factory = named(name, _EXAMPLE)
+    except ValueError as error:
+        raise NetworkError(f"model: {name}: {error}") from error
     if not callable(factory):
         raise NetworkError(
             f"model: {name} is {type(factory).__name__}, which cannot be called; "
@@ -127,34 +122,22 @@ def _factory(name: str) -> Any:
 
 
 def module_of(name: str) -> ModuleType:
-    """The module that holds the factory `name`. What importing it draws is the same everywhere, and
-    what it seeds is seeded for the import alone.
+    """The module that holds the factory `name`.
 
     Raises:
         NetworkError: it cannot be imported.
     """
-    path, _, factory = name.partition(":")
-    if not all(part.isidentifier() for part in (*path.split("."), factory)):
-        if path == timm_networks.MODULE:
-            raise NetworkError(
-                f"model: {name!r} is no name of timm's; write timm:NAME, without a tag, which says "
-                "what weights it would have"
-            )
-        raise NetworkError(f"model: {name!r} is no import path; write package.module:factory")
-    try:
-        with global_state(0, "import", torch.device("cpu")):
-            return import_module(path)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and f"{path}.".startswith(f"{error.name}."):
-            if path == timm_networks.MODULE:
-                raise NetworkError(
-                    f"model: {name}: timm is not installed; pip install 'warmup-sweep[timm]'"
-                ) from error
-            raise NetworkError(
-                f"model: {name}: no module {error.name}; the folder of the command is searched: "
-                "my_net.py in it is my_net:make"
-            ) from error
+    of_timm = name.partition(":")[0] == timm_networks.MODULE
+    if not is_import_path(name) and of_timm:
         raise NetworkError(
-            f"model: {name}: importing {path} raises {in_a_line(error)}; "
-            f"it must import in this environment, as `python -c 'import {path}'` shows"
-        ) from error
+            f"model: {name!r} is no name of timm's; write timm:NAME, without a tag, which says "
+            "what weights it would have"
+        )
+    if not is_import_path(name):
+        raise NetworkError(f"model: {name!r} is no import path; write package.module:factory")
+    if of_timm and not is_installed(timm_networks.MODULE):
+        raise NetworkError(f"model: {name}: {not_installed(timm_networks.MODULE)}")
+    try:
+        return imported.module_of(name, _EXAMPLE)
+    except NotImported as error:
+        raise NetworkError(f"model: {name}: {error}") from error
