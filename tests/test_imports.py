@@ -14,6 +14,7 @@ ROOMS = [
     *("analysis.results", "analysis.statistics", "analysis.exhibits", "analysis.rendering"),
     "analysis.report",
     *("trainables", "trainables.errors", "trainables.config", "trainables.seeds"),
+    "trainables.imported",
     *("trainables.storage", "trainables.tasks", "trainables.noise", "trainables.data"),
     *("trainables.models", "trainables.training", "trainables.probes", "trainables.lifecycle"),
     *("trainables.fused", "trainables.preflight", "trainables.adapters"),

@@ -17,6 +17,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
+from trainables.config.loss import Loss
 from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import Split
@@ -100,6 +101,7 @@ class Steps:
     network: nn.Module
     batches: list[tuple[Tensor, Tensor]]
     trained: bool = True
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def _train(workers: Workers, case: Steps) -> Trained:
     network = workers.prepared(case.network, torch.device("cpu"))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.5) if case.trained else None
     stepped = workers.distributed(network) if case.trained else network
-    outputs = train_epoch(stepped, optimizer, iter(case.batches), lambda n: None, workers)
+    batches = iter(case.batches)
+    outputs = train_epoch(stepped, optimizer, batches, lambda n: None, workers, case.loss)
     inputs, labels = (torch.cat(parts) for parts in zip(*case.batches, strict=True))
     positions = None if labels.ndim == 1 else torch.zeros(len(labels), 1, dtype=torch.int64)
     # of such a size that it is evaluated in several parts

@@ -52,10 +52,11 @@ data sets
   embedded: photos, photos_ood, digits, textures; mosaics, mosaics_ood (segmentation); text,
     text_ood (language); points, points_ood (the paper's toy)
   by torchvision: cifar10, cifar100, svhn, mnist, fashion_mnist, stl10; pet, voc (segmentation)
-  your own: npz:PATH, folder:PATH, text:PATH
+  your own: npz:PATH, folder:PATH, text:PATH; dataset:my_data:make, a torch Dataset;
+    hf:NAME_OR_PATH, of Hugging Face's datasets
 networks (--set model=NAME): mlp, resnet18 to resnet152, densenet121 to densenet201, vit; unet
-  (segmentation); transformer (language); package.module:factory, your own, called with
-  num_classes and input_shape
+  (segmentation); transformer (language); timm:NAME; package.module:factory, your own, called
+  with num_classes and input_shape
 resources (--set resources.NAME=N)
   workers: train each network on N workers; fuse: train N trials of a cell, seeds and arms, as one
     network on a GPU, for small ones; each is still a trial of its own

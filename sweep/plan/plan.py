@@ -147,6 +147,7 @@ def make_plan(
                 if member.trial_id not in trials:
                     levels = _levels(study, member)
                     name = labels.of(member, levels, label)
+                    levels = {field: _short(level) for field, level in levels.items()}
                     trials[member.trial_id] = PlannedTrial(member, name, levels, replicate, pair)
             if trial.arm != "control" and grid in grids:
                 grids[grid][trials[trial.trial_id].condition] = None
@@ -229,12 +230,10 @@ def _cells(study: Study) -> Iterator[tuple[str, Cell, str]]:
 
 
 def _levels(study: Study, trial: Trial) -> Cell:
-    """The trial's own value in every field that the study varies, and of a section its name; a
-    control has no noise."""
+    """The trial's own value in every field that the study varies; a control has no noise."""
     fields = trial.model_dump(mode="json")
     varied = (f for f in study.factors if trial.warmup or not f.startswith("warmup"))
-    levels = {field: get_field(fields, field) for field in varied if field != "seed"}
-    return {field: _short(level) for field, level in levels.items()}
+    return {field: get_field(fields, field) for field in varied if field != "seed"}
 
 
 def _short(level: Any) -> Any:
@@ -259,6 +258,8 @@ class _Labels:
 
     def of(self, trial: Trial, levels: Cell, given: str) -> str:
         """The condition's name; `given`: the one that a listed cell has of its own."""
+        meant = json.dumps(levels, sort_keys=True)
+        levels = {field: _short(level) for field, level in levels.items()}
         parts = (
             [given]
             if given
@@ -273,9 +274,11 @@ class _Labels:
         label = ", ".join(parts) or ("" if trial.arm == "control" else "base")
         if trial.arm == "control":
             return label if levels else ""
-        meant = repr(levels)
         if self._taken.setdefault(label, meant) != meant:
-            raise InputError(f"grids: two conditions are both named {label!r}; vary one field less")
+            raise InputError(
+                f"grids: two conditions are both named {label!r}; vary one field less, "
+                "or list the cells, each with a label"
+            )
         return label
 
     def _part(self, field: str, level: Any) -> str:

@@ -9,6 +9,7 @@
 | unet                       | U-Net, Ronneberger et al. 2015               | segmentation   |
 | transformer                | causal transformer over tokens               | language       |
 | package.module:factory     | your own                                     | what it is for |
+| timm:NAME                  | timm's of that name, random weights          | classification |
 
 `model: vit` is short for `model: {name: vit}`.
 """
@@ -131,7 +132,7 @@ def _spelled_out(value: Any) -> Any:
         if not isinstance(name, str) or (":" not in name and name not in _FAMILY):
             raise ValueError(
                 f"name: {name!r} is no network; choose from {', '.join(NAMES)}, or give your own "
-                "as package.module:factory"
+                "as package.module:factory, or timm's as timm:NAME"
             )
     return value
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from trainables.config.base import Frozen, Kind, Number
 from trainables.config.data_names import is_read_by_role
+from trainables.config.loss import Loss
 from trainables.config.model import Mlp, Model
 from trainables.config.noise import DISTRIBUTIONS
 from trainables.config.probes import PROBES
@@ -103,6 +104,7 @@ class Task(Frozen):
 
     `epochs`: 0 leaves the network as it starts, untrained or warmed up.
     `schedule`: `cosine` lowers the learning rate, epoch by epoch, from lr towards 0.
+    `loss`: of a training step; null is cross-entropy, which is what is measured in any case.
     """
 
     epochs: int = Field(30, ge=0)
@@ -110,6 +112,7 @@ class Task(Frozen):
     optimizer: Optimizer = Optimizer(lr=2e-5, weight_decay=1e-3)
     schedule: Literal["cosine"] | None = None
     augmentation: Augmentation | None = None
+    loss: Loss | None = None
 
 
 class Compute(Frozen):

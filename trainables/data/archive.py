@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from numpy.lib import format as npy
 
-from trainables.data.arrays import Array, classes_of, images, pixels
+from trainables.data.arrays import Array, images, pixels
+from trainables.data.assembly import assembled
 from trainables.data.examples import Examples, Source, no_examples
-from trainables.data.layout import SPLITS, a_fifth
+from trainables.data.layout import SPLITS
 from trainables.data.memory import check_fits
 from trainables.errors import DataError, shown
 
@@ -61,21 +62,13 @@ def _labelled(
         for split in ("train", "validation", "test")
         if (split, "x") in keys
     }
-    classes = classes_of(name, given, {split: keys[split, "y"] for split in given})
-    named = {split: keys[split, "x"] for split in given}
-    splits, chosen = _completed(name, given, named)
-    test = splits["test"]
-    for split, content in given.items():
-        ours, expected = tuple(content.inputs.shape[1:]), tuple(test.inputs.shape[1:])
-        if ours != expected:
-            raise DataError(
-                f"{name}: {named[split]} holds images of (channels, height, width) {ours} and "
-                f"{named.get('test', 'the test split')} of {expected}; give all splits one size"
-            )
-    class_names = tuple(map(str, range(classes)))
-    train = splits.get("train", no_examples(test))
-    validation = splits.get("validation")
-    return Source(name, train, validation, test, class_names, notes=(*notes, *chosen))
+    return assembled(
+        name,
+        given,
+        {split: keys[split, "x"] for split in given},
+        {split: keys[split, "y"] for split in given},
+        notes,
+    )
 
 
 def _unlabelled(name: str, archive: ZipFile, keys: Keys, stored: list[str]) -> Source:
@@ -127,38 +120,6 @@ def _check_pairs(name: str, keys: Keys, stored: list[str]) -> None:
 
 def _found(stored: list[str]) -> str:
     return ", ".join(map(shown, stored)) or "nothing"
-
-
-def _completed(
-    name: str, given: Mapping[str, Examples], keys: Mapping[str, str]
-) -> tuple[dict[str, Examples], tuple[str, ...]]:
-    """With a test split, and with a note where it was chosen."""
-    if "test" in given:
-        return dict(given), ()
-    train = given["train"]
-    if "validation" in given:
-        note = (
-            f"There is no test split: {keys['validation']} serves as that, and validation "
-            "examples are held out of training."
-        )
-        return {"train": train, "test": given["validation"]}, (note,)
-    rows: dict[str, list[int]] = {"train": [], "test": []}
-    for label in range(int(train.labels.max()) + 1):
-        members = torch.nonzero(train.labels == label).flatten().tolist()
-        if len(members) < 2:
-            raise DataError(
-                f"{name}: {keys['train']} holds {len(members)} images of label {label}; "
-                "give 2 or more of each, to train and test"
-            )
-        kept, drawn = a_fifth(str(label), members)
-        rows["train"] += kept
-        rows["test"] += drawn
-    splits = {s: Examples(train.inputs[chosen], train.labels[chosen]) for s, chosen in rows.items()}
-    note = (
-        f"{keys['train']} stands alone: a fifth of each class, {len(rows['test'])} images in all, "
-        "is drawn as the test split."
-    )
-    return splits, (note,)
 
 
 @contextmanager

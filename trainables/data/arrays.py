@@ -30,7 +30,7 @@ def images(name: str, keys: tuple[str, str], x: Array, y: Array) -> Examples:
         DataError: names the array and what it should be.
     """
     held = pixels(f"{name}: {keys[0]}", x)
-    labels = _labels(f"{name}: {keys[1]}", y)
+    labels = labels_of(f"{name}: {keys[1]}", y)
     if len(held) != len(labels):
         raise DataError(
             f"{name}: {keys[0]} has {len(held)} images and {keys[1]} {len(labels)} labels; "
@@ -122,7 +122,12 @@ def _remedy(x: Array) -> str:
     return f" (here from {low:g} to {high:g}: bring what is white to 255 and what is black to 0)"
 
 
-def _labels(field: str, y: Array) -> NDArray[np.int64]:
+def labels_of(field: str, y: Array) -> NDArray[np.int64]:
+    """Class numbers, checked: (n,).
+
+    Raises:
+        DataError: names the `field` and what it should be.
+    """
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:

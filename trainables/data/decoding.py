@@ -67,33 +67,32 @@ class _Refused(ValueError):
 
 
 @contextmanager
-def refusals(name: str, path: Path) -> Iterator[None]:
-    """Whatever goes wrong with the image file at `path` is a DataError of the source `name`."""
+def refusals(name: str, path: Path | None = None) -> Iterator[None]:
+    """Whatever goes wrong with the image file at `path` is a DataError of the source `name`; None:
+    with the image that `name` names."""
+    what = name if path is None else f"{name}: {shown(path)}"
     try:
         yield
     except DataError:
         raise
     except _Refused as error:
-        raise DataError(f"{name}: {shown(path)} {error}") from error
+        raise DataError(f"{what} {error}") from error
     except UnidentifiedImageError as error:
         known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         raise DataError(
-            f"{name}: {shown(path)} cannot be decoded as an image, it is no {known} file; "
-            "repair or remove it"
+            f"{what} cannot be decoded as an image, it is no {known} file; repair or remove it"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(
-            f"{name}: {shown(path)} has more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller"
+            f"{what} has more than {Image.MAX_IMAGE_PIXELS} pixels; make it smaller"
         ) from error
     # a damaged file makes Pillow's readers raise whatever their arithmetic or their tables do,
     # from KeyError to ZeroDivisionError
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.errno else None
         if reason:
-            raise DataError(f"{name}: {shown(path)} cannot be read ({reason})") from error
-        raise DataError(
-            f"{name}: {shown(path)} cannot be decoded as an image; repair or remove it"
-        ) from error
+            raise DataError(f"{what} cannot be read ({reason})") from error
+        raise DataError(f"{what} cannot be decoded as an image; repair or remove it") from error
 
 
 def header(path: Path) -> Header:
@@ -127,6 +126,21 @@ def pixels(path: Path, size: Size | None, upright: bool = True) -> NDArray[np.ui
     if size is not None:
         colours = colours.resize(size, Image.Resampling.BILINEAR)
     return np.asarray(colours).transpose(2, 0, 1)
+
+
+def from_image(image: Image.Image) -> NDArray[np.uint8]:
+    """An image that others have opened, as they give it, upright or not: (1, height, width) where
+    it is grey, else (3, height, width). To be called within `refusals`."""
+    if image.mode not in (*_READ, *_DEEP):
+        raise _Refused(f"holds colours of the kind {image.mode}, which are not read; {_STORE}")
+    clear = "transparency" in image.info or image.mode in ("LA", "PA", "RGBA")
+    if clear and image.mode in ("1", "L", "RGB", *_DEEP):
+        raise _Refused("names a transparent colour; store an alpha channel")
+    if image.mode in _DEEP:
+        return np.asarray(_from_deep(image))[np.newaxis, ..., 0]
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[np.newaxis]
+    return np.asarray(_on_white(image) if clear else image.convert("RGB")).transpose(2, 0, 1)
 
 
 def classes(path: Path, size: Size) -> NDArray[Any]:

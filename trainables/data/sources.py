@@ -18,6 +18,8 @@
 | `npz:PATH`      | an archive with Keras's keys (x_train, y_train, x_test, y_test) or MedMNIST's |
 | `folder:PATH`   | a folder of class folders, or train/ and test/ of such                        |
 | `text:PATH`     | any text file, byte by byte                                                   |
+| `dataset:M:F`   | a torch.utils.data.Dataset of the user's own, `dataset:my_data:make`          |
+| `hf:PATH`       | a data set of Hugging Face's library, or the hub's by its name                |
 
 Every failure is a `DataError` of one line.
 """
@@ -29,6 +31,8 @@ from trainables.data.archive import from_archive
 from trainables.data.downloads import from_torchvision
 from trainables.data.examples import Source
 from trainables.data.folder import from_folder, ood_from_folder
+from trainables.data.hugging_face import from_hugging_face
+from trainables.data.own_sets import from_own
 from trainables.data.texts import from_text
 from trainables.errors import DataError
 
@@ -62,6 +66,11 @@ def load(
     """
     check_name(name)
     kind, _, path = name.partition(":")
+    if kind in ("dataset", "hf") and path:
+        asked = size[::-1] if size is not None else None if side is None else (side, side)
+        if kind == "dataset":
+            return from_own(name, asked, as_ood)
+        return from_hugging_face(name, download, asked, as_ood)
     if kind in FILES and path:
         return _from_path(kind, name, Path(path).expanduser(), side, as_ood, size)
     if name in SHIPPED:

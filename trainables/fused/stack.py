@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from trainables.config.loss import Loss
 from trainables.config.trial import Optimizer
 from trainables.data.splits import Split
 from trainables.lifecycle.requests import Epoch, Predictions, Request
@@ -27,6 +27,7 @@ from trainables.seeds import global_positions
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import Pairs
 from trainables.training.loop import Outputs, evaluation_batches, middle, outputs_of, predictions
+from trainables.training.losses import loss_of
 from trainables.training.optimizers import make_optimizer
 
 State = dict[str, Tensor]
@@ -60,7 +61,7 @@ class Stack:
             with torch.set_grad_enabled(optimizer is not None):
                 logits = forward(self._parameters, self._buffers, inputs)
             if optimizer is not None:
-                optimizer.step(_losses(logits, labels))
+                optimizer.step(_losses(logits, labels, epochs[0].loss))
             for pairs, epoch, said, wanted in zip(
                 steps, epochs, logits.detach(), labels, strict=True
             ):
@@ -159,12 +160,12 @@ class _StackedOptimizer:
         return list(zip(*(own.param_groups[0]["params"] for own in self._own), strict=True))
 
 
-def _losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Each network's mean cross-entropy, (K,). Of the loss itself `vmap` makes 30 operations.
+def _losses(logits: Tensor, labels: Tensor, settings: Loss | None) -> Tensor:
+    """Each network's mean loss, (K,). Of the loss itself `vmap` makes 30 operations.
 
     logits: (K, n, classes, *targets); labels: (K, n, *targets).
     """
-    every = F.cross_entropy(logits.flatten(0, 1), labels.flatten(0, 1), reduction="none")
+    every = loss_of(logits.flatten(0, 1), labels.flatten(0, 1), settings, "none")
     known = (labels != NO_CLASS).flatten(1).sum(1)
     return every.view(labels.shape).flatten(1).sum(1) / known
 

@@ -17,7 +17,6 @@ weight, so a step is measured by what it does to the logits.
 import copy
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.config.trial import Trial
@@ -26,6 +25,7 @@ from trainables.models.build import State
 from trainables.models.head import head
 from trainables.seeds import generator
 from trainables.training.loop import evaluate
+from trainables.training.losses import loss_of
 from trainables.training.optimizers import learning_rate, make_optimizer
 
 ITERATIONS = 20  # to find a learning rate
@@ -104,7 +104,7 @@ def first_step(network: nn.Module, data: TaskData, trial: Trial, scale: float = 
         group["lr"] = scale * learning_rate(settings, 1)
     inputs, labels = data.train.taken(slice(settings.batch))
     before: Tensor = stepped(inputs)
-    F.cross_entropy(before, labels).backward()  # type: ignore[no-untyped-call]
+    loss_of(before, labels, settings.loss).backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     with torch.no_grad():
         change: Tensor = stepped(inputs) - before

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from trainables.config.loss import Loss
 from trainables.config.trial import Optimizer, Trial, Warmup
 from trainables.data.splits import TaskData
 from trainables.lifecycle.checkpoint import Progress
@@ -30,6 +31,7 @@ class Phase:
     random: tuple[torch.Generator, ...]  # what the mini-batches of an epoch are drawn from
     batches: Callable[[], Batches]
     alike: Hashable  # of trials with one task, phases that differ in examples and rate alone
+    loss: Loss | None = None
 
 
 def warmup_phase(trial: Trial, settings: Warmup, network: nn.Module, device: torch.device) -> Phase:
@@ -75,6 +77,7 @@ def task_phase(trial: Trial, network: nn.Module, data: TaskData, progress: Progr
         random=(order, cut),
         batches=lambda: shuffled(data.train, settings.batch, order, augment),
         alike=None,
+        loss=settings.loss,
     )
 
 

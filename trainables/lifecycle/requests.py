@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from trainables.config.loss import Loss
 from trainables.config.trial import Optimizer
 from trainables.data.splits import Split
 from trainables.seeds import global_state
@@ -29,6 +30,7 @@ class Epoch:
     settings: Optimizer  # the optimizer's
     batches: Batches
     device: torch.device
+    loss: Loss | None = None
     tick: Tick = lambda examples: None
     place: tuple[int, int] = (0, 1)  # along a life: the phase and the epoch in it
     alike: Hashable = None  # of one task and place, equal in epochs that differ in examples alone
@@ -45,7 +47,9 @@ class Epoch:
         """Its outputs, step by step."""
         # dropout draws from the global state; its own for each epoch needs no checkpoint
         with global_state(self.seed, self.stream, self.device):
-            return train_epoch(self.network, self.optimizer, self.batches, self.tick, self.workers)
+            return train_epoch(
+                self.network, self.optimizer, self.batches, self.tick, self.workers, self.loss
+            )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.config.base import Kind
-from trainables.models.own import NetworkError, in_a_line
+from trainables.imported import in_a_line
+from trainables.models.own import NetworkError
 from trainables.models.probabilities import refuse_probabilities
 from trainables.tasks import Shape, target_shape
 

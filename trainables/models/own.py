@@ -4,25 +4,34 @@
         return MyNetwork(...)  # an nn.Module: (n, *input_shape) → logits (n, num_classes, *targets)
 
 The class itself will do. A factory is given those of `num_classes` and `input_shape` that it takes,
-so `torchvision.models:resnet18` and `timm:create_model` will do as they are. What it is made of
-goes by its digest into a trial's id, see `trainables.models.code`.
+so `torchvision.models:resnet18` will do as it is; `timm:NAME` is a network by timm's name, see
+`trainables.models.timm_networks`. What it is made of goes by its digest into a trial's id, see
+`trainables.models.code`.
 """
 
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from itertools import chain
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from trainables.errors import choices
-from trainables.seeds import global_state
+from trainables import imported
+from trainables.imported import (
+    NotImported,
+    in_a_line,
+    is_import_path,
+    is_installed,
+    named,
+    not_installed,
+)
+from trainables.models import timm_networks
 from trainables.tasks import Shape
+
+_EXAMPLE = "my_net:make"
 
 
 class NetworkError(ValueError):
@@ -36,7 +45,7 @@ def own(name: str, shape: Shape, classes: int, arguments: Mapping[str, Any]) -> 
         NetworkError: there is no such factory, it raises, or it makes something else.
     """
     factory = _factory(name)
-    offered = {"num_classes": classes, "input_shape": shape}
+    offered = _offered(name, shape, classes)
     network = _called(name, factory, _taken(factory, offered), arguments)
     if not isinstance(network, nn.Module):
         raise NetworkError(
@@ -47,6 +56,21 @@ def own(name: str, shape: Shape, classes: int, arguments: Mapping[str, Any]) -> 
             f"model: {name} makes lazy layers, without weights as yet; give their sizes"
         )
     return network
+
+
+def _offered(name: str, shape: Shape, classes: int) -> dict[str, Any]:
+    if not _is_timm_s(name):
+        return {"num_classes": classes, "input_shape": shape}
+    try:
+        return timm_networks.offered(name, shape, classes)
+    except ValueError as error:
+        raise NetworkError(f"model: {error}") from error
+
+
+def _is_timm_s(name: str) -> bool:
+    """Whether it is a network by timm's name, and not a function of its package's."""
+    path, _, wanted = name.partition(":")
+    return path == timm_networks.MODULE and not hasattr(module_of(name), wanted)
 
 
 def _taken(factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +94,7 @@ def _called(
     try:
         return factory(**given)
     except Exception as error:
-        refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        refused = re.search(r"unexpected keyword argument(?:\(s\): \[)? ?'(\w+)'", str(error))
         if isinstance(error, TypeError) and refused and refused[1] in offered.keys() - arguments:
             rest = {argument: v for argument, v in offered.items() if argument != refused[1]}
             return _called(name, factory, rest, arguments)
@@ -81,21 +105,14 @@ def _called(
         ) from error
 
 
-def in_a_line(error: BaseException) -> str:
-    """The exception's name and the last line of what it says."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[-1]}" if said else type(error).__name__
-
-
 def _factory(name: str) -> Any:
     module = module_of(name)
-    wanted = name.partition(":")[2]
-    if not hasattr(module, wanted):
-        known = [
-            n for n, value in vars(module).items() if not n.startswith("_") and callable(value)
-        ]
-        raise NetworkError(f"model: {name}: no such attribute; {choices(wanted, known)}")
-    factory = getattr(module, wanted)
+    try:
+        if _is_timm_s(name):
+            return timm_networks.registered(module, name.partition(":")[2])
+        factory = named(name, _EXAMPLE)
+    except ValueError as error:
+        raise NetworkError(f"model: {name}: {error}") from error
     if not callable(factory):
         raise NetworkError(
             f"model: {name} is {type(factory).__name__}, which cannot be called; "
@@ -105,25 +122,22 @@ def _factory(name: str) -> Any:
 
 
 def module_of(name: str) -> ModuleType:
-    """The module that holds the factory `name`. What importing it draws is the same everywhere, and
-    what it seeds is seeded for the import alone.
+    """The module that holds the factory `name`.
 
     Raises:
         NetworkError: it cannot be imported.
     """
-    path, _, factory = name.partition(":")
-    if not all(part.isidentifier() for part in (*path.split("."), factory)):
-        raise NetworkError(f"model: {name!r} is no import path; write package.module:factory")
-    try:
-        with global_state(0, "import", torch.device("cpu")):
-            return import_module(path)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and f"{path}.".startswith(f"{error.name}."):
-            raise NetworkError(
-                f"model: {name}: no module {error.name}; the folder of the command is searched: "
-                "my_net.py in it is my_net:make"
-            ) from error
+    of_timm = name.partition(":")[0] == timm_networks.MODULE
+    if not is_import_path(name) and of_timm:
         raise NetworkError(
-            f"model: {name}: importing {path} raises {in_a_line(error)}; "
-            f"it must import in this environment, as `python -c 'import {path}'` shows"
-        ) from error
+            f"model: {name!r} is no name of timm's; write timm:NAME, without a tag, which says "
+            "what weights it would have"
+        )
+    if not is_import_path(name):
+        raise NetworkError(f"model: {name!r} is no import path; write package.module:factory")
+    if of_timm and not is_installed(timm_networks.MODULE):
+        raise NetworkError(f"model: {name}: {not_installed(timm_networks.MODULE)}")
+    try:
+        return imported.module_of(name, _EXAMPLE)
+    except NotImported as error:
+        raise NetworkError(f"model: {name}: {error}") from error

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from trainables.config.model import Own
 from trainables.config.trial import Trial
+from trainables.imported import in_a_line
 from trainables.models.build import State, build
 from trainables.models.fit import PassError, check_logits, check_untouched, fits, random_inputs
 from trainables.models.head import found_head, named_head
-from trainables.models.own import NetworkError, in_a_line
+from trainables.models.own import NetworkError
 from trainables.seeds import global_state
 from trainables.tasks import target_shape
 from trainables.training.optimizers import make_optimizer

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from itertools import islice
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.probes.subject import Arrays, Subject
 from trainables.seeds import generator, global_state
 from trainables.training.loop import shuffled
+from trainables.training.losses import loss_of
 
 MOST_BATCHES = 32
 
@@ -56,7 +56,7 @@ def _gradients(subject: Subject, weights: list[Tensor]) -> Iterator[tuple[Tensor
     ):
         network.train()
         for inputs, labels in islice(batches, MOST_BATCHES):
-            loss = F.cross_entropy(network(inputs), labels)
+            loss = loss_of(network(inputs), labels, subject.loss)
             yield torch.autograd.grad(loss, weights, materialize_grads=True)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from trainables.config.loss import Loss
 from trainables.data.splits import Split, TaskData
 from trainables.models.build import Autocast, State
 from trainables.seeds import generator
@@ -26,6 +27,7 @@ class Subject:
     batch: int  # examples of the task's mini-batches
     seed: int  # the trial's
     initial: State  # the network's `state_dict()` before it was trained on anything
+    loss: Loss | None = None  # of the task's steps
     path: tuple[State, ...] = ()  # its parameters at the start of the task and after each epoch
 
     @property

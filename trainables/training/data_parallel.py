@@ -15,13 +15,14 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from trainables.config.loss import Loss
 from trainables.models.shared_norm import share_statistics, waits_for_others
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
+from trainables.training.losses import loss_of
 
 T = TypeVar("T")
 Pairs = list[tuple[Tensor, Tensor]]  # (logits, labels)
@@ -37,12 +38,12 @@ class Share:
     workers: int = 1
     targets: Tensor | None = None  # in the whole mini-batch; None: this is the whole of it
 
-    def loss(self, logits: Tensor) -> Tensor:
-        """The mean cross-entropy of the whole mini-batch, as far as this worker has it: averaged
-        over the workers, its gradient is that of the whole."""
+    def loss(self, logits: Tensor, settings: Loss | None = None) -> Tensor:
+        """The mean loss of the whole mini-batch, as far as this worker has it: averaged over the
+        workers, its gradient is that of the whole."""
         if self.targets is None:
-            return F.cross_entropy(logits, self.labels)
-        summed = F.cross_entropy(logits, self.labels, reduction="sum")
+            return loss_of(logits, self.labels, settings)
+        summed = loss_of(logits, self.labels, settings, "sum")
         return summed * self.workers / self.targets
 
 

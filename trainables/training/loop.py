@@ -21,6 +21,7 @@ from analysis.metrics.classification import (
     negative_log_likelihood,
     softmax,
 )
+from trainables.config.loss import Loss
 from trainables.config.trial import Augmentation
 from trainables.data.splits import Split
 from trainables.tasks import NO_CLASS
@@ -54,6 +55,7 @@ def train_epoch(
     batches: Batches,
     tick: Tick,
     workers: Workers = ALONE,
+    loss: Loss | None = None,
 ) -> Outputs:
     """One step for each mini-batch. Without an optimizer no weight is trained: the mini-batches
     only pass through, which moves the running statistics of batch normalisation.
@@ -75,7 +77,7 @@ def train_epoch(
         else:
             optimizer.zero_grad()
             logits = network(share.inputs)
-            share.loss(logits).backward()  # type: ignore[no-untyped-call]
+            share.loss(logits, loss).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         logits, said = logits.detach()[: share.examples], share.labels[: share.examples]
         steps.append(predictions(logits, said, middle(said)))

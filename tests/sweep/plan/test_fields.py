@@ -63,6 +63,16 @@ def test_an_absent_part_has_no_value():
         ({"model.facts.code": "0"}, "model.facts.code: is found by loading"),
         ({"task.optimizer.momentum": 0.9, "task.optimizer.lr": 1}, "momentum: adam has none"),
         ({"task.augmentation.turn": 3}, "task.augmentation.turn: no such field; there is crop"),
+        (
+            {"task.loss": "mse"},
+            "task.loss.name: 'mse' is refused: Input should be 'label_smoothing'",
+        ),
+        ({"task.loss.gamma": 1}, "task.loss.name: must be given"),
+        (
+            {"task.loss": "focal", "task.loss.gama": 1},
+            "task.loss.gama: no such field; did you",
+        ),
+        ({"task.loss": "focal", "task.loss.amount": 1}, "task.loss.amount: 1 is refused: "),
         ({"arm": "placebo"}, "arm: 'placebo' is refused: Input should be 'control' or 'warmup'"),
     ],
 )

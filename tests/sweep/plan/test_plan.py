@@ -118,6 +118,32 @@ def test_networks_can_be_varied_by_their_names(tiny):
     assert len({p.pair for p in plan.trials}) == 6
 
 
+def test_losses_can_be_varied_as_names_or_as_sections(tiny):
+    smoothed = {"name": "label_smoothing", "amount": 0.1}
+    for level in ("label_smoothing", smoothed):
+        grids = {"loss": {"task.loss": [None, level, "focal"]}}
+        plan = make_plan(study_of(tiny, grids=grids), resolve, replicates=1)
+        assert plan.grids["loss"] == ("loss none", "label_smoothing", "focal")
+        assert {p.trial.task.loss and p.trial.task.loss.name for p in plan.trials} == {
+            None,
+            "label_smoothing",
+            "focal",
+        }
+    numbers = {"gamma": {"task.loss.gamma": [0.5, 3]}}
+    study = study_of(tiny, base=tiny["base"] | {"task.loss": "focal"}, grids=numbers)
+    assert make_plan(study, resolve).grids["gamma"] == ("gamma 0.5", "gamma 3")
+
+
+def test_sections_of_one_name_need_a_label_to_be_told_apart(tiny):
+    losses = [{"name": "focal", "gamma": gamma} for gamma in (1, 2)]
+    grids = {"loss": {"task.loss": losses}}
+    says = "two conditions are both named 'focal'; vary one field less, or list the cells"
+    assert says in refusal(make_plan, study_of(tiny, grids=grids), resolve)
+    cells = [{"label": f"focal {loss['gamma']}", "task.loss": loss} for loss in losses]
+    plan = make_plan(study_of(tiny, grids={"loss": cells}), resolve)
+    assert plan.grids["loss"] == ("focal 1", "focal 2")
+
+
 def test_levels_that_do_not_apply_are_left_out_and_said(tiny):
     def look_at_text(trial):
         if trial.warmup and trial.warmup.noise.distribution == "pink":

@@ -76,6 +76,7 @@ DETERMINE = {
     "task.batch": 127,
     "task.schedule": "cosine",
     "task.augmentation": {"crop": 4},
+    "task.loss": {"name": "focal"},
     "task.optimizer.name": "adamw",
     "task.optimizer.lr": 2.0000001e-5,
     "task.optimizer.weight_decay": 0.0,
@@ -169,6 +170,7 @@ REFUSED = {
     "task.epochs": [-1],
     "task.batch": [1],
     "task.schedule": ["linear"],
+    "task.loss.name": ["mse", None],
     "task.optimizer.lr": [math.inf, -1e-3, math.nan],
     "task.optimizer.weight_decay": [-1e-3, math.nan],
 }
@@ -261,6 +263,30 @@ def test_momentum_is_sgd_s(name):
     assert Optimizer(name="sgd", lr=0.1, momentum=0.9).momentum == 0.9
     with pytest.raises(ValidationError, match=f"momentum: {name} has none"):
         Optimizer(name=name, lr=0.1, momentum=0.9)
+
+
+@pytest.mark.parametrize(
+    ("loss", "says"),
+    [
+        ({"name": "focal", "amount": 0.1}, "amount: focal has none; leave it out, or give gamma"),
+        ({"name": "label_smoothing", "gamma": 1}, "gamma: label_smoothing has none"),
+        ({"name": "label_smoothing", "amount": 1}, "less than 1"),
+        ({"name": "focal", "gamma": -1}, "greater than or equal to 0"),
+        ({"gamma": 1}, "Field required"),
+        (3, "valid dictionary"),
+    ],
+)
+def test_a_loss_has_its_own_number_and_no_other(loss, says):
+    with pytest.raises(ValidationError, match=says):
+        Task.model_validate({"loss": loss})
+
+
+def test_each_loss_and_number_has_an_id_of_its_own():
+    losses: list[Any] = [None, "focal", "label_smoothing", {"name": "focal", "gamma": 0}]
+    ids = [changed(TRIAL, {"task.loss": loss}).trial_id for loss in losses]
+    assert len(set(ids)) == len(ids)
+    spelled = {"name": "focal", "gamma": 3}
+    assert changed(TRIAL, {"task.loss": spelled}).trial_id == ids[1]
 
 
 # Trial id

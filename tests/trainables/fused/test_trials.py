@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from analysis.results.records import Record
+from trainables.config.loss import Loss
 from trainables.config.model import ViT
 from trainables.config.trial import Augmentation, Compute, Noise, Optimizer, Trial
 from trainables.data.splits import Split
@@ -114,7 +115,12 @@ class Bench:
         networks, optimizers = copy.deepcopy((self.networks, self.optimizers))
         return Bench(networks, optimizers, self.settings)
 
-    def epochs(self, batches: list[list[tuple[Tensor, Tensor]]], trained: bool) -> list[Request]:
+    def epochs(
+        self,
+        batches: list[list[tuple[Tensor, Tensor]]],
+        trained: bool,
+        loss: Loss | None = None,
+    ) -> list[Request]:
         return [
             Epoch(
                 network=network,
@@ -122,6 +128,7 @@ class Bench:
                 settings=self.settings,
                 batches=iter(own),
                 device=CPU,
+                loss=loss,
                 tick=self.ticks.append,
             )
             for network, optimizer, own in zip(self.networks, self.optimizers, batches, strict=True)
@@ -178,7 +185,12 @@ def split_of(name: str, examples: int, random: torch.Generator) -> Split:
 
 
 def compare(
-    name: str, count: int, sizes: list[int], settings: Optimizer, trained: bool = True
+    name: str,
+    count: int,
+    sizes: list[int],
+    settings: Optimizer,
+    trained: bool = True,
+    loss: Loss | None = None,
 ) -> None:
     """Two epochs of steps of so many examples, and what is predicted after each."""
     random = torch.Generator().manual_seed(7)
@@ -189,8 +201,11 @@ def compare(
         batches = [[batch(name, size, random) for size in sizes] for _ in range(count)]
         common = split_of(name, 9, random)
         splits = [split_of(name, 9, random) if own else common for _ in range(count)]
-        wanted = one_by_one(alone_.epochs(batches, trained)) + one_by_one(alone_.looks(splits))
-        found = stack.make(stacked.epochs(batches, trained)) + stack.make(stacked.looks(splits))
+        wanted = one_by_one(alone_.epochs(batches, trained, loss)) + one_by_one(
+            alone_.looks(splits)
+        )
+        found = stack.make(stacked.epochs(batches, trained, loss))
+        found += stack.make(stacked.looks(splits))
         equal([o.logits for o in found], [o.logits for o in wanted])
         identical([o.labels for o in found], [o.labels for o in wanted])
         equal(stacked.state(), alone_.state())
@@ -201,6 +216,12 @@ def compare(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_steps_in_a_stack_are_those_of_each_network_alone(name, optimizer):
     compare(name, 3, [4, 4, 3], OPTIMIZERS[optimizer])
+
+
+@pytest.mark.parametrize("loss", ["label_smoothing", "focal"])
+@pytest.mark.parametrize("name", ["mlp", "unet", "transformer"])
+def test_a_stack_is_trained_with_the_task_s_loss(name, loss):
+    compare(name, 2, [4, 3], OPTIMIZERS["momentum"], loss=Loss.model_validate(loss))
 
 
 @given(

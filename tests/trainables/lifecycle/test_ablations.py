@@ -11,6 +11,7 @@ from lives import CPU, changed, photographs
 from support import identical
 from torch import Tensor, nn
 
+from trainables.config.loss import Loss
 from trainables.config.model import Mlp
 from trainables.config.trial import Compute, Data, Optimizer, Trial
 from trainables.data.splits import TaskData, prepare
@@ -121,8 +122,10 @@ def test_with_the_scaled_learning_rate_the_first_steps_are_equally_large(optimiz
     assert abs(factor - 1) > 0.1
 
 
-def test_a_first_step_is_the_change_of_the_logits_by_hand():
-    trial = trial_of(None, Optimizer(name="sgd", lr=0.01))
+@pytest.mark.parametrize("amount", [0.0, 0.3])
+def test_a_first_step_is_the_change_of_the_logits_by_hand(amount):
+    loss = Loss(name="label_smoothing", amount=amount) if amount else None
+    trial = changed(trial_of(None, Optimizer(name="sgd", lr=0.01)), task={"loss": loss})
     network, _, data = warmed(trial)
     before = copy.deepcopy(network.state_dict())
     found = first_step(network, data, trial)
@@ -130,7 +133,8 @@ def test_a_first_step_is_the_change_of_the_logits_by_hand():
     inputs, labels = data.train.inputs[:16], data.train.labels[:16]
     network.train()
     logits = network(inputs)
-    gradients = torch.autograd.grad(F.cross_entropy(logits, labels), list(network.parameters()))
+    smoothed = F.cross_entropy(logits, labels, label_smoothing=amount)
+    gradients = torch.autograd.grad(smoothed, list(network.parameters()))
     with torch.no_grad():
         for parameter, gradient in zip(network.parameters(), gradients, strict=True):
             parameter -= 0.01 * gradient

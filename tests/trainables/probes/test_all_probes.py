@@ -9,11 +9,13 @@ from importlib import import_module
 import pytest
 import subjects
 import torch
+import torch.nn.functional as F
 from support import identical
 from torch import Tensor, nn
 from torchvision.models import DenseNet
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from trainables.config.loss import Loss
 from trainables.config.probes import ALONG, END, PROBES, START
 from trainables.models.build import Autocast
 from trainables.models.feedback import FeedbackLinear
@@ -122,6 +124,17 @@ def test_any_network_can_be_probed(probe, name, monkeypatch):
         linear = (nn.Linear, nn.Conv2d)
         bare = [n for n, m in subject.bare.named_modules() if isinstance(m, linear)]
         assert list(subject.layers) == bare
+
+
+def test_gradients_are_those_of_the_task_s_loss():
+    subject = subject_of(made(lambda: mlp(IMAGE, CLASSES, 3, 6)), IMAGE)
+    subject = replace(subject, batch=24, loss=Loss(name="label_smoothing", amount=0.3))
+    found = PROBES["gradients"].measure(subject)
+    inputs, labels = subject.data.train.taken(slice(24))
+    subject.network.train().zero_grad()
+    F.cross_entropy(subject.network(inputs), labels, label_smoothing=0.3).backward()
+    for name, layer in subject.layers.items():
+        torch.testing.assert_close(found[f"{name}/norms"][0], layer.weight.grad.norm())
 
 
 def test_feedback_alignment_is_probed_as_it_trains():

@@ -14,6 +14,7 @@ from together import Steps, Trained, life, lives, together, train
 from torch import nn
 
 from analysis.results.records import Record
+from trainables.config.loss import Loss
 from trainables.models.shared_norm import unshareable
 from trainables.storage.storage import Storage
 from trainables.tasks import NO_CLASS
@@ -61,6 +62,9 @@ def cases():
         "pixels": Steps(nn.Sequential(*pixels), batches([5, 3, 2], (2, 4, 4), (4, 4))),
         "unused": Steps(Unused(), vectors),
     }
+    for loss in map(Loss.model_validate, ("label_smoothing", "focal")):
+        network = nn.Sequential(*pixels, nn.Conv2d(3, 3, 1))
+        made[loss.name] = Steps(network, batches([5, 3, 2], (2, 4, 4), (4, 4)), loss=loss)
     for case in made.values():
         case.network.double()
     return made
