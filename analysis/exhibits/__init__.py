@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _MODULES = {  # exhibit → the module that makes it, by a function of the exhibit's name
+    "verdict": "verdict.verdict",
     "pairs": "calibration.pairs",
     "reliability": "calibration.reliability",
     "curves": "calibration.curves",

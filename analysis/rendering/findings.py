@@ -5,6 +5,7 @@ from analysis.exhibits.common.cells import exact_p
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
 from analysis.exhibits.common.text import label, number
 from analysis.exhibits.search.confirmed import sentences
+from analysis.exhibits.verdict.verdict import reached
 from analysis.results.equal_start import warning
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import (
@@ -33,6 +34,8 @@ def findings(results: StudyResults) -> list[str]:
 
 
 def _found(results: StudyResults) -> list[str]:
+    if "verdict" in results.plan.exhibits:
+        return [reached(results).said]
     if results.plan.search is not None:
         return [" ".join(sentences(results)) or "The search has no best yet."]
     if not results.plan.grids:

@@ -57,6 +57,7 @@ class Exhibit:
     caption: str
     tables: tuple[Table, ...] = ()
     figures: tuple[Drawing, ...] = ()
+    code: str = ""  # lines of Python, to be pasted
 
 
 def exhibit(
@@ -66,13 +67,14 @@ def exhibit(
     said: Iterable[str],
     tables: Iterable[Table] = (),
     figures: Iterable[Drawing] = (),
+    code: str = "",
 ) -> Exhibit:
     """An exhibit whose caption is what is said, and then what it is made of.
 
     said: sentences; of those that are empty there is nothing to say.
     """
     caption = " ".join((*filter(None, said), made_of(results)))
-    return Exhibit(name, title, caption, tuple(tables), tuple(figures))
+    return Exhibit(name, title, caption, tuple(tables), tuple(figures), code)
 
 
 def table(

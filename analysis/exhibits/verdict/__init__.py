@@ -1,0 +1,1 @@
+"""Should this network be warmed up, or is there something simpler? One page, from its pairs."""
