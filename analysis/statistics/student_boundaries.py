@@ -12,8 +12,9 @@ t = √(n − 1)·tan θ. θ and all its earlier values do not depend on Q, and 
 
     √(n + m)·sin θ′ = √n·sin θ·√B + √m·U·√(1 − B),
 
-B ~ Beta(n/2, m/2), U² ~ Beta(1/2, (m − 1)/2) and θ independent, U of either sign. So θ is a Markov chain. At the first look it has the
-density cos θ to the power of n − 2, and U = sin ψ has that of m in ψ.
+B ~ Beta(n/2, m/2), U² ~ Beta(1/2, (m − 1)/2) and θ independent, U of either sign. So θ is a Markov
+chain. At the first look it has the density cos θ to the power of n − 2, and U = sin ψ has that of m
+in ψ.
 """
 
 import math
