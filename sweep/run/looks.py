@@ -21,7 +21,7 @@ from analysis.errors import one_line
 from analysis.exhibits.common.looks_text import verdict
 from analysis.exhibits.common.text import label, listed, plural
 from analysis.results import tags as tag
-from analysis.results.study_results import ResultsError, load_study
+from analysis.results.study_results import ResultsError, load_study, read_plan
 from analysis.statistics.comparison import main_measure
 from analysis.statistics.sequential import Design
 from analysis.statistics.study_looks import MOST_CONDITIONS, StudyLooks, looked_at, study_looks
@@ -32,6 +32,7 @@ from sweep.plan.plan import StudyPlan
 from sweep.run.executor import conclude, execute, execute_beginning, reach, tell_found
 from sweep.run.prestart import ray_ahead
 from sweep.run.progress import PairsOfLook, duration
+from sweep.run.publishing import log_of
 from sweep.storage.locks import using
 from sweep.tracking.client import AWAY, connect, connect_if_there, what_to_do
 from sweep.tracking.ledger import study_run
@@ -88,9 +89,8 @@ def looks_in_words(plan: StudyPlan, options: Options) -> str:
     Raises:
         InputError: as `execute_in_looks`.
     """
-    looks, client = begun(plan, options), connect_if_there()
-    if client is not None:
-        looks = _told(study_run(client, plan), looks)
+    client = connect_if_there()
+    looks = _told(client, plan, options) if client else begun(plan, options)
     taken = f"; {len(looks.taken)} of them taken already" if looks.taken else ""
     return (
         f"at {listed(map(str, looks.design.looks))} pairs{taken}\nuntil the interval of the mean "
@@ -116,8 +116,7 @@ def _agreed(client: MlflowClient, plan: StudyPlan, options: Options) -> StudyLoo
         InputError: the same trials were looked at by another design, or MLflow is away.
     """
     try:
-        run = study_run(client, plan)
-        looks = _told(run, begun(plan, options))
+        run, looks = study_run(client, plan), _told(client, plan, options)
         if run is not None and not looks.taken:
             for name in run.data.tags:
                 if name.startswith(tag.LOOK):
@@ -127,19 +126,20 @@ def _agreed(client: MlflowClient, plan: StudyPlan, options: Options) -> StudyLoo
         raise InputError(f"nothing was run: {what_to_do(error)}") from error
 
 
-def _told(run: Run | None, fresh: StudyLooks) -> StudyLooks:
-    """The design with the looks that the study's run tells of.
+def _told(client: MlflowClient, plan: StudyPlan, options: Options) -> StudyLooks:
+    """The design, with its looks that the study's run tells of.
 
     Raises:
         InputError: they are of another design.
     """
+    run, fresh = study_run(client, plan), begun(plan, options)
     tags = run.data.tags if run is not None else {}
-    if f"{tag.LOOK}1" not in tags:
+    if run is None or f"{tag.LOOK}1" not in tags:
         return fresh
     if tags[tag.LOOKS] == fresh.tags()[tag.LOOKS]:
         names = {trial_id: condition for condition, trial_id in fresh.conditions.items()}
         return study_looks(tags, names, fresh.measure) or fresh
-    if set(looked_at(tags)).isdisjoint(fresh.conditions.values()):
+    if _pairs_seen(client, run).isdisjoint(p.trial_id for p in plan.trials):
         return fresh
     told = json.loads(tags[tag.LOOKS])
     raise InputError(
@@ -148,6 +148,15 @@ def _told(run: Run | None, fresh: StudyLooks) -> StudyLooks:
         f"{plural(len(told['trials']), 'condition')}, and a design is not changed once data are "
         "seen; give those, or begin with other seeds, such as --set seed=1000"
     )
+
+
+def _pairs_seen(client: MlflowClient, run: Run) -> set[str]:
+    """The trials with warm-up, or another treatment, that were looked at or may have been."""
+    try:
+        trials = read_plan(client, run).trials
+    except ResultsError:
+        trials = ()
+    return {t.trial_id for t in trials if t.arm != "control"} | set(looked_at(run.data.tags))
 
 
 @dataclass
@@ -182,10 +191,11 @@ class _Launch:
             return False
         if taken is None:
             return False
-        self.looks = taken
+        self.looks, log = taken, log_of(self.options, now)
         for condition, found in taken.taken[-1].items():
             lost = f", {found.planned - found.pairs} lost" if found.pairs < found.planned else ""
             self._say(f"{label(condition)}, {found.pairs} pairs{lost}: {verdict(taken, condition)}")
+            log.write("looked", condition=condition, pairs=found.pairs, outcome=found.outcome)
         return True
 
     def _taken(self, now: StudyPlan) -> StudyLooks | None:
@@ -197,12 +207,18 @@ class _Launch:
         results = load_study(client, now.study.name, parent_run_id=run.info.run_id)
         missing = results.count("missing")
         if missing:
-            ended = "the budget ended" if time.monotonic() >= self.ends else "so it was not taken"
-            self._say(f"{missing} of the look's {len(results.trials)} trials are not done: {ended}")
+            ended = time.monotonic() >= self.ends
+            why = ", for the budget ended" if ended else ""
+            self._say(
+                f"{missing} of the look's {len(results.trials)} trials are not done{why}: the look "
+                "was not taken"
+            )
+            self.code = self.code if ended else 1
             return None
         taken = self.looks.take(results)
         if not any(look.pairs for look in taken.taken[-1].values()):
             self._say("no pair is complete: the look was not taken")
+            self.code = 1
             return None
         tags = [RunTag(*one) for one in taken.tags().items()]
         client.log_batch(run.info.run_id, tags=tags)

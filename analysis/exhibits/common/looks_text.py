@@ -61,7 +61,7 @@ def _why(found: StudyLooks, budget: str) -> str:
     """How many pairs were used, and why it stopped."""
     most, conditions = found.design.looks[-1], len(found.conditions)
     if not found.taken:
-        return "No look was taken yet" + (": the budget ended." if budget else ".")
+        return "No look was taken yet" + (f": the budget of {budget} ended." if budget else ".")
     used = max(found.pairs().values())
     decided = conditions - len(found.undecided)
     text = f"{used} of {most} pairs were used, and "
@@ -78,12 +78,13 @@ def _why(found: StudyLooks, budget: str) -> str:
         text += "no look is left"
     else:
         text += f"the next look is at {found.design.looks[len(found.taken)]}"
-        text += ", for the budget ended" if budget else ""
+        text += f", for the budget of {budget} ended" if budget else ""
     lost = sum(found.looks(c)[-1].planned - found.looks(c)[-1].pairs for c in found.conditions)
     return f"{text}." + (f" {plural(lost, 'pair')} of the last looks were lost." if lost else "")
 
 
 def interval_text(look: Look) -> str:
+    """The mean difference and the interval that holds at all looks."""
     if math.isinf(look.interval[0]):
         return "no interval, for the spread of the pairs is not known"
     plus = "+" if look.mean > 0 else ""

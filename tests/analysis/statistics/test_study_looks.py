@@ -88,7 +88,7 @@ def test_the_report_says_how_many_pairs_and_why_it_stopped():
         in (findings(results)[-1])
     )
     ended = replace(results, tags=taken.tags() | {"looks_budget": "30 min"})
-    assert "the next look is at 10, for the budget ended." in findings(ended)[-1]
+    assert "the next look is at 10, for the budget of 30 min ended." in findings(ended)[-1]
     over = replace(study(10), tags=taken.take(study()).tags())
     (text,) = [text for text in findings(over) if text.startswith("Pairs are added in looks")]
     assert "at 6 and 10, until" in text

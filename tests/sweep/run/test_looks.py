@@ -172,7 +172,7 @@ def test_pairs_that_are_there_are_looked_at_in_order_and_the_budget_ends(place):
     fields = ("--set", "warmup.examples=400000", "--set", "warmup.epochs=10")
     until = (slow, "--until", "0.000001", "--replicates", "8", *fields)
     said = place.launch(*until, "--budget", "20s", "--concurrency", "1")
-    assert "trials are not done: the budget ended" in said
-    assert "No look was taken yet: the budget ended." in said
+    assert "trials are not done, for the budget ended: the look was not taken" in said
+    assert "No look was taken yet: the budget of 20 s ended." in said
     done = sum(t.outcome == "finished" for t in load_study(place.client, "slow").trials)
     assert 0 < done < 12
