@@ -58,7 +58,7 @@ def _launch_study(
     for name in study.scale(options.scale)[1].after:
         if name in (*behind, options.study):
             raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
-        asked = replace(options, study=name, replicates=None, overrides={})
+        asked = replace(options, study=name, replicates=None, overrides={}, until=None, budget=None)
         chain = (*behind, options.study or study.name)
         outcome = _launch_study(load_study(name), asked, console, chain)
         if outcome.code:
@@ -78,9 +78,15 @@ def _launch_plan(study: "Study", options: Options, console: Console) -> Outcome:
         return Outcome(0, None)
     if options.dry_run:
         from sweep.run.dry_run import show_plan
+        from sweep.run.looks import looks_in_words
 
-        show_plan(console, plan, resolver.inputs, options)
+        looks = looks_in_words(plan, options) if options.until is not None else ""
+        show_plan(console, plan, resolver.inputs, options, looks)
         return Outcome(0, None)
+    if options.until is not None:
+        from sweep.run.looks import execute_in_looks
+
+        return execute_in_looks(plan, resolver.inputs, options, console)
     from sweep.run.prestart import ray_ahead
     from sweep.storage.locks import using
 
@@ -138,10 +144,15 @@ def _check(study: "Study", options: Options) -> None:
 def _check_words(study: "Study", options: Options) -> None:
     """What can be told before PyTorch is imported, which takes a second."""
     from sweep.backend.preflight import check_resources
+    from sweep.plan.looks import planned_looks
     from sweep.plan.plan import check_fields
 
     if options.resources.address or os.environ.get("RAY_ADDRESS"):
         _check_names()
+    if options.until is not None:
+        if study.search is not None:
+            raise InputError(f"--until: {study.name} is a search; leave it out")
+        planned_looks(options.replicates)
     check_fields(study, options.scale, options.overrides)
     check_resources(options.resources)
 

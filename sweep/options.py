@@ -71,6 +71,8 @@ class Options:
     trials: int | None = None  # proposals of a search
     timeout: float | None = None  # seconds, after which none is made
     search_storage: str | None = None  # URL of Optuna's database
+    until: float | None = None  # pairs are added in looks, until the interval is ± this at most
+    budget: float | None = None  # seconds, after which no trial of them begins
     log: Path | None = None  # of events, for programs
 
     @property

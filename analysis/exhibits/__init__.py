@@ -40,6 +40,7 @@ _MODULES = {  # exhibit → the module that makes it, by a function of the exhib
     "curvature": "landscape.curvature",
     "controls": "controls.controls",
     "overhead": "cost.overhead",
+    "looks": "looks",
     "search": "search.history",
     "search_confirmed": "search.confirmed",
 }
@@ -50,10 +51,13 @@ EXHIBITS: Mapping[str, "Callable[[StudyResults], Exhibit]"] = {
 
 
 def build_exhibits(results: "StudyResults") -> "Iterator[Exhibit]":
-    """The exhibits the study's plan names, in its order, each made when it is asked for."""
+    """The exhibits the study's plan names, in its order, each made when it is asked for; before
+    them that of the looks, where pairs were added in such."""
     from analysis.results.study_results import ResultsError
+    from analysis.results.tags import LOOKS
 
     unknown = [name for name in results.plan.exhibits if name not in EXHIBITS]
     if unknown:
         raise ResultsError(f"no exhibit {unknown[0]!r}; there is {', '.join(EXHIBITS)}")
-    return (EXHIBITS[name](results) for name in results.plan.exhibits)
+    first = ["looks"] if LOOKS in results.tags and "looks" not in results.plan.exhibits else []
+    return (EXHIBITS[name](results) for name in (*first, *results.plan.exhibits))

@@ -2,6 +2,7 @@
 
 from analysis.exhibits.calibration.beyond_chance import chance_sentences
 from analysis.exhibits.common.cells import exact_p
+from analysis.exhibits.common.looks_text import how_many_pairs
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
 from analysis.exhibits.common.text import label, number
 from analysis.exhibits.search.confirmed import sentences
@@ -16,6 +17,7 @@ from analysis.statistics.comparison import (
     Comparison,
     Measure,
     compare_grid,
+    main_measure,
 )
 
 _GRIDS = {"distribution": "noise distributions", "std": "noise strengths"}
@@ -29,8 +31,9 @@ _UNTRAINED = (
 
 def findings(results: StudyResults) -> list[str]:
     """A paragraph for each grid; one sentence where there is nothing to compare. Where members of
-    pairs did not start alike, that comes first."""
-    return [*warning(results), *_found(results)]
+    pairs did not start alike, that comes first, and where pairs were added in looks, those come
+    last."""
+    return [*warning(results), *_found(results), *how_many_pairs(results)]
 
 
 def _found(results: StudyResults) -> list[str]:
@@ -40,7 +43,7 @@ def _found(results: StudyResults) -> list[str]:
         return [" ".join(sentences(results)) or "The search has no best yet."]
     if not results.plan.grids:
         return [_alone(results)]
-    measure = ECE if results.plan.trains else CONFIDENCE
+    measure = main_measure(results.plan.trains)
     paragraphs = [text for grid in results.plan.grids if (text := _grid(results, grid, measure))]
     if paragraphs and not results.plan.trains:
         paragraphs[0] = f"{_UNTRAINED} {paragraphs[0]}"

@@ -8,7 +8,7 @@ line that says what there is instead.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,7 @@ class StudyResults:
     trials: tuple[TrialResult, ...]
     parent_run_id: str
     launched_at: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)  # of the study's run
 
     @cached_property
     def by_id(self) -> Mapping[str, TrialResult]:
@@ -114,8 +115,9 @@ def load_study(
         trials = pool.map(
             lambda trial: _result(client, trial, runs.get(trial.trial_id), cache), plan.trials
         )
+        tags = parent.data.tags
         return StudyResults(
-            plan, tuple(trials), parent.info.run_id, parent.data.tags.get(tag.LAUNCHED_AT, "")
+            plan, tuple(trials), parent.info.run_id, tags.get(tag.LAUNCHED_AT, ""), tags
         )
 
 

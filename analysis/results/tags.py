@@ -13,6 +13,9 @@ KIND, COMMIT = "kind", "commit"
 STUDY, SCALE, DATA = "study", "scale", "data"
 LAUNCHED_AT = "launched_at"  # the last launch, as `2026-01-31 12:00:00 UTC`
 ENDED_BY = "ended_by"  # what ended it, where that is no trial's failure; else empty
+# of a study whose pairs are added in looks, see `analysis.statistics.study_looks`
+LOOKS, LOOK = "looks", "look."  # the design; what a look has found, with its number from 1
+BUDGET = "looks_budget"  # in words, that has ended the last launch; else empty
 
 # of a trial
 TRIAL_ID, ARM, PAIR = "trial_id", "arm", "pair"

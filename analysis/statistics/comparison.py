@@ -50,6 +50,11 @@ CONFIDENCE = Measure("test_confidence", "Confidence", -1)
 MEASURES = (ECE, ACCURACY, NLL, AUROC)
 
 
+def main_measure(trains: bool) -> Measure:
+    """What a study is about: of networks that are not trained on the task, how sure they are."""
+    return ECE if trains else CONFIDENCE
+
+
 def summary_of(trial: TrialResult) -> Mapping[str, float]:
     """The numbers that are in MLflow too."""
     return trial.numbers

@@ -4,7 +4,9 @@ Which trials there are, which are done and what becomes of them is not Ray's bus
 places them, reuses its workers, and starts a failed one again, which goes on from its checkpoint.
 """
 
+import math
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +56,7 @@ def run_trials(
     resources: Resources,
     watcher: TrialCallback,
     warmups: Mapping[str, str] = MappingProxyType({}),
+    deadline: float = math.inf,
 ) -> None:
     """Run every trial to its end, good or bad, and tell the watcher.
 
@@ -62,6 +65,7 @@ def run_trials(
         context: its storage is seen by every node.
         folder: of this machine alone, for Tune's own files.
         warmups: trial id → its warm-up, of those whose warm-up is not stored yet.
+        deadline: of `time.monotonic`, after which none begins.
 
     Raises:
         InputError: no node of the cluster can ever run a trial.
@@ -75,7 +79,7 @@ def run_trials(
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=_GroupSearcher(groups, warmups),
+                search_alg=_GroupSearcher(groups, warmups, deadline),
                 num_samples=len(groups),
                 # one that has started workers is left to end with them
                 reuse_actors=resources.workers == 1,
@@ -149,8 +153,11 @@ class _GroupSearcher(OwnSearcher):
     none would have begun after ten minutes.
     """
 
-    def __init__(self, groups: Sequence[Sequence[Trial]], warmups: Mapping[str, str]) -> None:
+    def __init__(
+        self, groups: Sequence[Sequence[Trial]], warmups: Mapping[str, str], deadline: float
+    ) -> None:
         super().__init__()
+        self._deadline = deadline
         self._groups = {group[0].trial_id: group for group in groups}
         lacking = {
             name: {warmups[trial.trial_id] for trial in group if trial.trial_id in warmups}
@@ -160,6 +167,8 @@ class _GroupSearcher(OwnSearcher):
         self._taken: dict[str, str] = {}  # Tune's id → a group's name
 
     def suggest(self, trial_id: str) -> Any:
+        if time.monotonic() > self._deadline:
+            return str(Searcher.FINISHED)
         name = self._turns.take()
         if name is None:
             return str(Searcher.FINISHED) if self._turns.over else None

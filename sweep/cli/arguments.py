@@ -114,6 +114,19 @@ def count(text: str) -> int:
     return number
 
 
+def precision(text: str) -> float:
+    """Half the width of an interval."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: give half the width of an interval that is narrow enough, such as 0.01"
+        )
+    return number
+
+
 def share(text: str) -> float:
     """Of CPUs or GPUs, 0 or more."""
     number = float(text)

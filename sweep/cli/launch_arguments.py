@@ -14,6 +14,7 @@ from sweep.cli.arguments import (
     assignment,
     at_least_one,
     count,
+    precision,
     share,
     span,
 )
@@ -37,6 +38,8 @@ into MLflow and a report. The same command goes on after a crash, and runs nothi
       a network of your own: the function `make` of my_net.py in this folder
   python -m sweep.launch noise_ablation --set warmup.noise.distribution=[gaussian,pink]
       fewer levels of a factor
+  python -m sweep.launch calibration --until 0.01 --budget 2h
+      as many pairs as are needed to tell, and no more
   python -m sweep.launch warmup_search --trials 50 --timeout 2h
       the best warm-up for a network, by Optuna; goes on where it was stopped
   python -m sweep.launch my_study.yaml
@@ -70,12 +73,15 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
     """What a launch asks; argparse itself ends the process with code 2 where the words are wrong.
 
     Raises:
-        InputError: a --set is not FIELD=VALUE, or a --storage holds a password.
+        InputError: a --set is not FIELD=VALUE, a --storage holds a password, or an option lacks the
+            one that it belongs to.
     """
     asked = launch_parser().parse_args(arguments)
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
     options = plan_options(asked, asked.workers_per_trial)
+    if asked.budget is not None and asked.until is None:
+        raise InputError("--budget: limits the time of --until; give both, or leave it out")
     resources = replace(
         options.resources,
         address=asked.address,
@@ -91,6 +97,8 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         resources=resources,
         trials=asked.trials,
         timeout=asked.timeout,
+        until=asked.until,
+        budget=asked.budget,
     )
 
 
@@ -162,6 +170,21 @@ def launch_parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="of a search: 90s, 30m or 2h, after which nothing more is proposed; what is best then "
         "is still confirmed",
+    )
+
+    add(
+        "--until",
+        type=precision,
+        metavar="PRECISION",
+        help="add pairs in looks, at 6, 10, 16 and 30 or up to --replicates, until of every "
+        "condition the interval of the mean difference in ECE leaves out zero, or reaches at most "
+        "this far to either side; errs in 5 %% of studies at most, over all looks and conditions",
+    )
+    add(
+        "--budget",
+        type=span,
+        metavar="TIME",
+        help="of --until: 90s, 30m or 2h, after which no trial begins; those that run are finished",
     )
 
     where = parser.add_argument_group("where it runs")

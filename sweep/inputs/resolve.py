@@ -7,6 +7,7 @@ from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
 from sweep.inputs.pretrained import weights_of_study
 from sweep.options import Options
+from sweep.plan.looks import most_pairs
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import Study
 from sweep.storage.location import open_storage
@@ -61,6 +62,7 @@ def plan_study(study: Study, options: Options) -> tuple[StudyPlan, Resolver]:
     for name in ("trials", "timeout", "search_storage"):
         if getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')}: {study.name} is no search; leave it out")
+    replicates = options.replicates if options.until is None else most_pairs(options.replicates)
     resolver = make_resolver(options)
-    plan = make_plan(study, resolver.resolve, options.scale, options.replicates, options.overrides)
+    plan = make_plan(study, resolver.resolve, options.scale, replicates, options.overrides)
     return resolver.with_findings(plan), resolver

@@ -58,6 +58,7 @@ class StudyPlan:
     )
     found: tuple[Inventory, ...] = ()  # in the data sets
     notes: tuple[str, ...] = ()  # of the networks that were tried, in sentences
+    tags: Mapping[str, str] | None = None  # of the study's run, beside those of every launch
 
     @cached_property
     def by_id(self) -> Mapping[str, PlannedTrial]:

@@ -22,8 +22,13 @@ from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 
-def show_plan(console: Console, plan: StudyPlan, inputs: Inputs, options: Options) -> None:
+def show_plan(
+    console: Console, plan: StudyPlan, inputs: Inputs, options: Options, looks: str = ""
+) -> None:
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
+
+    Args:
+        looks: in which pairs are added, in words; the plan is then what there may be at most.
 
     Nothing is written: where there is no MLflow database, none is made.
 
@@ -73,6 +78,12 @@ def show_plan(console: Console, plan: StudyPlan, inputs: Inputs, options: Option
     }
     if options.resources.fuse == 1:
         del rows["  fused"]
+    if looks:
+        rows["Pairs"] = f"{rows['Pairs']} at most"
+        rows["Looks"] = looks
+        rows["Time at most"] = rows.pop("Time left")
+        if options.budget is not None:
+            rows["Budget"] = f"{duration(options.budget)}, after which no trial begins"
     show_rows(console, rows)
 
 

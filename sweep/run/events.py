@@ -4,8 +4,8 @@
      "scale": "laptop", "data": "photos", "trial_id": "3f2a…", "name": "gaussian #0"}
 
 Events: planned, started, finished, retried, failed, published, unpublished; of a search proposed
-and judged too; at last ended, with the exit code. Lines are appended, each by one write: several
-launches may share a file.
+and judged too, of pairs added in looks looked; at last ended, with the exit code. Lines are
+appended, each by one write: several launches may share a file.
 """
 
 import contextlib

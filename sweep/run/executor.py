@@ -1,5 +1,6 @@
 """Carrying out a plan: what MLflow and the storage lack is run, published and reported."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from sweep.errors import InputError
 from sweep.options import Options, Outcome
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.run.events import Log
-from sweep.run.progress import Display
+from sweep.run.progress import Display, PairsOfLook
 from sweep.run.publishing import log_of, never_left_running, publishing
 from sweep.run.worklist import Worklist, make_worklist
 from sweep.storage.location import check_writable
@@ -43,10 +44,26 @@ def execute(plan: StudyPlan, inputs: Inputs, options: Options, console: Console)
 
 
 def execute_beginning(
-    plan: StudyPlan, inputs: Inputs, options: Options, console: Console
+    plan: StudyPlan,
+    inputs: Inputs,
+    options: Options,
+    console: Console,
+    look: PairsOfLook | None = None,
 ) -> Outcome:
-    """Do what is left of the plan, which has nothing to report yet."""
-    return _execute(plan, inputs, options, console, reported=False)
+    """Do what is left of the plan, which has nothing to report yet; look: that it is run for."""
+    return _execute(plan, inputs, options, console, reported=False, look=look)
+
+
+def conclude(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
+    """Make the report of a plan of which nothing more is to be run now."""
+    with _alone(plan, options) as client:
+        with _nothing_run():
+            ledger = read_ledger(client, plan)
+            device = torch.device(options.resources.device)
+            work = make_worklist(plan, ledger, Storage(options.storage), device)
+        status = ledger.parent.info.status if ledger.parent else "KILLED"
+        with _launch(client, ledger, plan, inputs, options, console, launched=False) as launch:
+            return launch.carry_out(work, unrun=status if work.to_run else "")
 
 
 def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console) -> Outcome:
@@ -68,16 +85,22 @@ def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console)
 
 
 def _execute(
-    plan: StudyPlan, inputs: Inputs, options: Options, console: Console, reported: bool
+    plan: StudyPlan,
+    inputs: Inputs,
+    options: Options,
+    console: Console,
+    reported: bool,
+    look: PairsOfLook | None = None,
 ) -> Outcome:
     with _alone(plan, options) as client:
         with _nothing_run():
             ledger = read_ledger(client, plan)
-            if plan.search is None:  # a search says it once, at its beginning
+            if plan.search is None and look is None:  # those say it once, at their beginning
                 tell_found(plan, console)
             work = _announced(plan, ledger, options, console)
         with _launch(client, ledger, plan, inputs, options, console, launched=True) as launch:
             launch.tell_of_groups(work)
+            launch.look = look
             return launch.carry_out(work, reported)
 
 
@@ -199,6 +222,7 @@ class _Launch:
     publisher: Publisher
     log: Log
     failed: list[str] = field(default_factory=list)  # trial ids
+    look: PairsOfLook | None = None
 
     def tell_of_groups(self, work: Worklist) -> None:
         resources = self.options.resources
@@ -234,7 +258,8 @@ class _Launch:
         from sweep.backend.tuner import run_trials  # late: Ray takes two seconds to import
 
         reused = len(self.plan.trials) - len(work.to_run)
-        with Display(self.console, work.examples, len(self.plan.trials), reused) as display:
+        total, look = len(self.plan.trials), self.look
+        with Display(self.console, work.examples, total, reused, look) as display:
             run_trials(
                 [planned.trial for planned in work.to_run],
                 self.inputs,
@@ -243,6 +268,7 @@ class _Launch:
                 self.options.resources,
                 _Callback(self, display, outbox),
                 work.warmups,
+                look.deadline if look else math.inf,
             )
 
     def stored(self, planned: PlannedTrial) -> Publication:

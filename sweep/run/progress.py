@@ -3,8 +3,10 @@
 While trials run, all console output comes from here.
 """
 
+import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -16,15 +18,32 @@ SETTLING_SECONDS = 10.0  # before a rate is worth saying
 RATE_SECONDS = 60.0  # the rate, and the time left, are those of the last minute
 
 
+@dataclass(frozen=True)
+class PairsOfLook:
+    """The look that trials are run for, where pairs are added in looks."""
+
+    name: str  # such as: look 2 of 4
+    pairs: int  # that it plans
+    replicates: Mapping[str, int]  # trial id → its replicate
+    deadline: float = math.inf  # of `time.monotonic`, after which no trial begins
+
+
 class Display:
     """Counts trials and examples, and says how far they are."""
 
     def __init__(
-        self, console: Console, examples: Mapping[str, int], total: int, reused: int
+        self,
+        console: Console,
+        examples: Mapping[str, int],
+        total: int,
+        reused: int,
+        look: PairsOfLook | None = None,
     ) -> None:
         """examples: trial id of those to run → what they train on; total: all planned trials;
-        reused: those that need not be run."""
+        reused: those that need not be run; look: that they are run for."""
         self._console = console
+        self._look = look
+        self._unfinished = set(examples)
         self._expected = dict(examples)
         self._total, self._reused = total, reused
         self._seen: dict[str, int] = {}
@@ -67,6 +86,7 @@ class Display:
 
     def finished(self, trial_id: str) -> None:
         self._running.discard(trial_id)
+        self._unfinished.discard(trial_id)
         self._seen[trial_id] = self._expected[trial_id]  # what it found in a checkpoint, too
         self._done += 1
         self._show()
@@ -102,6 +122,14 @@ class Display:
             line += f" · {rate:,.0f} examples/s"
             if left:
                 line += f" · {duration(left / rate)} left"
+        return self._of_look(line, self._look) if self._look else line
+
+    def _of_look(self, line: str, look: PairsOfLook) -> str:
+        """With the pairs of the look in front, and behind it what is left of the budget."""
+        open_ = {look.replicates[trial_id] for trial_id in self._unfinished}
+        line = f"{look.name}: {look.pairs - len(open_)}/{look.pairs} pairs; {line}"
+        if look.deadline < math.inf:
+            line += f" · {duration(max(look.deadline - time.monotonic(), 0.0))} of the budget"
         return line
 
     def _show(self) -> None:

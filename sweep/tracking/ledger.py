@@ -36,13 +36,10 @@ class Ledger:
 
 
 def read_ledger(client: MlflowClient, plan: "StudyPlan") -> Ledger:
-    experiment = client.get_experiment_by_name(plan.study.name)
-    parent = None
+    parent = study_run(client, plan)
     children: list[Run] = []
-    if experiment is not None:
-        parent = _parent(client, experiment.experiment_id, plan)
-        if parent is not None:
-            children = all_runs(client, [experiment.experiment_id], below(parent))
+    if parent is not None:
+        children = all_runs(client, [parent.info.experiment_id], below(parent))
     done, cut_short, stale = _sorted(client, children)
     missing = {planned.trial_id for planned in plan.trials} - done.keys()
     elsewhere = _elsewhere(client, missing, parent) if missing else {}
@@ -54,9 +51,12 @@ def record_bytes(client: MlflowClient, run: Run) -> bytes:
     return artifact_bytes(client, run, RECORD)
 
 
-def _parent(client: MlflowClient, experiment_id: str, plan: "StudyPlan") -> Run | None:
+def study_run(client: MlflowClient, plan: "StudyPlan") -> Run | None:
     """The run that holds this study's trials at this scale on these data; the oldest of several."""
-    studies = all_runs(client, [experiment_id], STUDIES)
+    experiment = client.get_experiment_by_name(plan.study.name)
+    if experiment is None:
+        return None
+    studies = all_runs(client, [experiment.experiment_id], STUDIES)
     parents = launched_so(studies, plan.scale, plan.base.data.source)
     return parents[-1] if parents else None
 

@@ -155,6 +155,7 @@ class Publisher:
             tag.LAUNCHED_AT: time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
             tag.COMMIT: self._commit,
             tag.ENDED_BY: "",  # an earlier launch may have said
+            **(plan.tags or {}),
         }
         if parent is not None:
             run_id = parent.info.run_id

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sweep.run import progress
-from sweep.run.progress import Display, duration
+from sweep.run.progress import Display, PairsOfLook, duration
 
 
 @pytest.fixture
@@ -38,6 +38,20 @@ def test_done_running_failed_reused_rate_and_time_left(clock, console):
     assert line.startswith("3/5 done, 2 reused, 0 running, 1 failed")
     assert line.endswith("20 s left")  # of c alone
     assert "gaussian #0: failed for good: ValueError: no" in console.file.getvalue()
+
+
+def test_of_a_look_it_counts_pairs_and_says_what_is_left_of_the_budget(clock, console):
+    look = PairsOfLook("look 2 of 4", 4, {"a": 2, "b": 2, "c": 3, "d": 0}, deadline=1100.0)
+    display = Display(console, {"a": 10, "b": 10, "c": 10}, total=8, reused=5, look=look)
+    assert display.line().startswith("look 2 of 4: 2/4 pairs; 5/8 done")
+    display.finished("a")
+    assert "2/4 pairs" in display.line()  # its partner is not done
+    display.finished("b")
+    assert "3/4 pairs" in display.line()
+    display.failed("c", "gaussian #3", "ValueError: no")
+    assert "3/4 pairs" in display.line()  # lost
+    clock.now += 40
+    assert display.line().endswith(" · 60 s of the budget")
 
 
 def test_a_trial_found_in_its_checkpoint_counts_whole_when_it_is_finished(clock, console):
