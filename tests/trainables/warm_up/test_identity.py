@@ -10,8 +10,8 @@ from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
 from sweep.inputs.resolve import Resolver
 from trainables.config.trial import Warmup
+from trainables.models import linear
 from trainables.models.build import build
-from trainables.models.linear import Linear
 from trainables.warm_up import warm_up
 from trainables.warm_up.recipe import parse
 
@@ -26,7 +26,7 @@ MOSAICS = {"data.source": "mosaics", "data.ood": "mosaics_ood"}
 TEXT = {"data.source": "text", "data.ood": None}
 
 CASES = {
-    # as large as products have to be for another arithmetic than PyTorch's own
+    # as large as products have to be for another arithmetic than PyTorch's own, see `by_onednn`
     "mlp": {"warmup.batch": 128, "warmup.examples": 512},
     "feedback alignment": {"model.feedback_alignment": True, "model.depth": 3},
     "vit with dropout": {
@@ -51,10 +51,16 @@ def resolver():
     return Resolver(Sources(), Networks())
 
 
+@pytest.fixture(autouse=True)
+def by_onednn(monkeypatch):
+    """As on processors where it is the faster: products of other bits than those of PyTorch."""
+    monkeypatch.setattr(linear, "_BY_ONEDNN", linear._AVAILABLE)
+
+
 def as_at_home(network):
     """The network as its own code would have made it: plain layers, in the plain layout."""
     for layer in network.modules():
-        if type(layer) is Linear:
+        if type(layer) is linear.Linear:
             layer.__class__ = nn.Linear
     return network.to(memory_format=torch.contiguous_format)
 
