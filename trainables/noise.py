@@ -26,13 +26,13 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from importlib import import_module
 from statistics import NormalDist
 from typing import Final
 
 import torch
 from torch import Generator, Tensor
 
-from analysis.late import late
 from trainables.config.noise import DISTRIBUTIONS
 
 Shape = tuple[int, ...]  # (batch, *input shape); images are (batch, channels, height, width)
@@ -65,7 +65,7 @@ def sample(
         )
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
         raise ValueError(f"noise needs a finite mean and a finite std ≥ 0, got {mean} and {std}")
-    draw = late(f"{DISTRIBUTIONS[distribution].module}:{distribution}")
+    draw = getattr(import_module(DISTRIBUTIONS[distribution].module), distribution)
     noise: Tensor = draw(shape, generator)
     if (mean, std) != (0, 1):
         noise = torch.add(torch.tensor(mean, device=noise.device), noise, alpha=std)  # in one pass

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-import numpy as np
 import torch
+
+try:
+    import numpy as np
+except ImportError:  # `trainables.warm_up` needs PyTorch alone; nothing draws from NumPy then
+    np = None  # type: ignore[assignment]
 
 Purpose = Literal[
     "weights",
@@ -52,7 +56,8 @@ def global_state(seed: int, purpose: str, device: torch.device) -> Iterator[None
         if device.type == "cuda":
             torch.cuda.manual_seed(_derived(f"{seed}/{purpose}"))
         others = _derived(f"{seed}/{purpose}/other") % 2**32  # NumPy takes no larger one
-        np.random.seed(others)
+        if np is not None:
+            np.random.seed(others)
         random.seed(others)
         yield
 
@@ -61,12 +66,14 @@ def global_state(seed: int, purpose: str, device: torch.device) -> Iterator[None
 def kept_global_state(device: torch.device | None = None) -> Iterator[None]:
     """Whatever is drawn or seeded inside, the global random states are as before afterwards."""
     forked = [device] if device is not None and device.type == "cuda" else []
-    numpys, pythons = np.random.get_state(), random.getstate()
+    numpys = None if np is None else np.random.get_state()
+    pythons = random.getstate()
     try:
         with torch.random.fork_rng(forked):
             yield
     finally:
-        np.random.set_state(numpys)
+        if numpys is not None:
+            np.random.set_state(numpys)
         random.setstate(pythons)
 
 

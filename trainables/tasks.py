@@ -10,12 +10,16 @@ A network gives logits (n, classes, *targets), as PyTorch's cross-entropy takes 
 `NO_CLASS` counts for nothing. A warm-up draws every target uniformly, whatever the input.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from trainables.config.base import Kind
+if TYPE_CHECKING:  # `trainables.warm_up` needs PyTorch alone
+    from trainables.config.base import Kind
 
 Shape = tuple[int, ...]
 

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from sweep.errors import InputError
-from sweep.plan.yaml_text import GivenTwice, read_yaml
 from sweep.storage.location import FOLDER
+from trainables.config.yaml_text import GivenTwice, read_yaml
 
 
 class Parser(argparse.ArgumentParser):

@@ -46,7 +46,7 @@ from pydantic import (
 
 from analysis.exhibits import EXHIBITS
 from sweep.errors import InputError, complaint, explain
-from sweep.plan.yaml_text import GivenTwice, read_yaml
+from trainables.config.yaml_text import GivenTwice, read_yaml
 from trainables.errors import choices
 
 STUDIES = Path(__file__).parents[1] / "studies"

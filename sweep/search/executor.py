@@ -22,7 +22,6 @@ from sweep.inputs.resolve import Resolver
 from sweep.options import Options, Outcome
 from sweep.plan.plan import StudyPlan
 from sweep.plan.study import Study
-from sweep.plan.yaml_text import write_yaml
 from sweep.run.events import Log
 from sweep.run.executor import context_of, execute, execute_beginning, publish, reach, tell_found
 from sweep.run.publishing import log_of, never_left_running, publishing
@@ -41,6 +40,7 @@ from sweep.tracking.ledger import read_ledger, record_bytes
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from trainables.config.trial import Trial
+from trainables.config.yaml_text import write_yaml
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 

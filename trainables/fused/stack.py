@@ -26,9 +26,10 @@ from trainables.lifecycle.requests import Epoch, Predictions, Request
 from trainables.seeds import global_positions
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import Pairs
-from trainables.training.loop import Outputs, evaluation_batches, middle, outputs_of, predictions
+from trainables.training.loop import Outputs, evaluation_batches, outputs_of
 from trainables.training.losses import loss_of
 from trainables.training.optimizers import make_optimizer
+from trainables.training.steps import middle, predictions
 
 State = dict[str, Tensor]
 

@@ -5,18 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trainables.config.loss import Loss
 from trainables.config.trial import Optimizer, Trial, Warmup
 from trainables.data.splits import TaskData
 from trainables.lifecycle.checkpoint import Progress
 from trainables.models.head import head
-from trainables.noise import sample
 from trainables.seeds import generator
-from trainables.tasks import from_noise, target_shape
+from trainables.tasks import target_shape
 from trainables.training.loop import Batches, shuffled
 from trainables.training.optimizers import learning_rate, make_optimizer
+from trainables.training.steps import noise_inputs, with_random_labels
 
 PHASES = ("warmup", "task")
 
@@ -36,18 +36,16 @@ class Phase:
 
 def warmup_phase(trial: Trial, settings: Warmup, network: nn.Module, device: torch.device) -> Phase:
     """Training on noise with random labels, drawn anew for every step (Cheon & Paik, Methods)."""
-    noise, facts = settings.noise, trial.facts
+    facts = trial.facts
     random = generator(trial.seed, "noise", device)
     shape, classes = (settings.batch, *facts.shape), facts.classes
     targets = (settings.batch, *target_shape(facts.kind, facts.shape))
 
+    def inputs() -> Tensor:
+        return noise_inputs(facts.kind, shape, classes, settings.noise, random)
+
     def batches() -> Batches:
-        for _ in range(settings.steps_per_epoch):
-            values = sample(noise.distribution, shape, random, noise.mean, noise.std)
-            yield (
-                from_noise(facts.kind, values, classes),
-                torch.randint(classes, targets, generator=random, device=device),
-            )
+        return with_random_labels(inputs, settings.steps_per_epoch, classes, targets, random)
 
     trained = _trained(network, settings.train)
     return Phase(

@@ -1,13 +1,20 @@
 """Whether a network's outputs are what its task needs, tried on a few examples."""
 
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
-from trainables.config.base import Kind
 from trainables.imported import in_a_line
 from trainables.models.own import NetworkError
 from trainables.models.probabilities import refuse_probabilities
 from trainables.tasks import Shape, target_shape
+
+if TYPE_CHECKING:  # `trainables.warm_up` needs PyTorch alone
+    from trainables.config.base import Kind
 
 _EXAMPLES = 2
 _OF_ONE = ", and a last batch can be of one, whose dimension squeeze() would drop"
@@ -35,10 +42,16 @@ def fits(
             inputs = random_inputs(kind, shape, classes, examples, device)
             logits = passed(network, inputs, kind, classes)
             if examples == _EXAMPLES:
-                refuse_probabilities(network, inputs, logits)
+                again = partial(_outputs, inputs=inputs)
+                refuse_probabilities(network, logits, again)
     finally:
         for module, training in modes:
             module.training = training
+
+
+def _outputs(network: nn.Module, inputs: Tensor) -> Tensor:
+    logits: Tensor = network(inputs.clone())
+    return logits
 
 
 def random_inputs(

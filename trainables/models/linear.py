@@ -10,6 +10,8 @@ autocast are PyTorch's choice everywhere.
 
 import inspect
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,24 @@ class Linear(nn.Linear):
         return linear(inputs, self.weight, self.bias)
 
 
-def speed_up(network: nn.Module) -> None:
-    """Every plain linear layer of the network computes as `Linear` does from here on."""
-    for layer in network.modules():
-        if type(layer) is nn.Linear:
-            layer.__class__ = Linear
+def speed_up(network: nn.Module) -> list[nn.Linear]:
+    """Every plain linear layer of the network computes as `Linear` does from here on; which these
+    are."""
+    plain = [layer for layer in network.modules() if type(layer) is nn.Linear]
+    for layer in plain:
+        layer.__class__ = Linear
+    return plain
+
+
+@contextmanager
+def sped_up(network: nn.Module) -> Iterator[None]:
+    """As after `speed_up`, for as long as the context lasts."""
+    plain = speed_up(network)
+    try:
+        yield
+    finally:
+        for layer in plain:
+            layer.__class__ = nn.Linear
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -4,6 +4,7 @@ Training then goes on, slowly, and every confidence is one of a softmax of proba
 """
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,9 @@ ROUNDING = 1e-3  # of sums of probabilities
 _SPREADS = (0.1, 1.0, 10.0)  # of weights that are drawn to see what outputs there can be
 
 
-def refuse_probabilities(network: nn.Module, inputs: Tensor, logits: Tensor) -> None:
+def refuse_probabilities(
+    network: nn.Module, logits: Tensor, again: Callable[[nn.Module], Tensor]
+) -> None:
     """Say what kind of probabilities the outputs are, if they are.
 
     A softmax is known by its sums, a log-softmax by those of its exponentials. Independent numbers
@@ -22,7 +25,8 @@ def refuse_probabilities(network: nn.Module, inputs: Tensor, logits: Tensor) -> 
 
     Args:
         network: in eval mode; it is left as it was.
-        logits: (n, classes, *targets), what it gives for the inputs.
+        logits: (n, classes, *targets), what it gives for some inputs.
+        again: a copy of the network gives those that it has for the same inputs.
 
     Raises:
         NetworkError: they are.
@@ -32,7 +36,7 @@ def refuse_probabilities(network: nn.Module, inputs: Tensor, logits: Tensor) -> 
         found = "a softmax"
     elif logits.max() <= 0 and _ones(logits.exp().sum(dim=1)):
         found = "a log-softmax"
-    elif _in_unit_interval(logits) and _stays_there(network, inputs):
+    elif _in_unit_interval(logits) and _stays_there(network, again):
         found = "numbers between 0 and 1, as of a sigmoid"
     if found is not None:
         raise NetworkError(
@@ -49,7 +53,7 @@ def _ones(sums: Tensor) -> bool:
     return bool(((sums - 1).abs() <= ROUNDING).all())
 
 
-def _stays_there(network: nn.Module, inputs: Tensor) -> bool:
+def _stays_there(network: nn.Module, again: Callable[[nn.Module], Tensor]) -> bool:
     """Whether other weights, at random, give numbers between 0 and 1 as well. Where these leave
     the outputs at nothing but 0, they say nothing."""
     try:
@@ -62,7 +66,7 @@ def _stays_there(network: nn.Module, inputs: Tensor) -> bool:
             drawn = torch.randn(parameter.shape, generator=random) * spread
             parameter.data.copy_(drawn)
         with torch.no_grad():
-            outputs = other(inputs.clone())
+            outputs = again(other)
         if bool(outputs.isfinite().all()):
             if not _in_unit_interval(outputs):
                 return False

@@ -9,6 +9,7 @@ them are measured: each is one prediction.
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import torch
@@ -24,9 +25,9 @@ from analysis.metrics.classification import (
 from trainables.config.loss import Loss
 from trainables.config.trial import Augmentation
 from trainables.data.splits import Split
-from trainables.tasks import NO_CLASS
 from trainables.training.augmentation import augmented
 from trainables.training.data_parallel import ALONE, Pairs, Workers, contiguous
+from trainables.training.steps import middle, predictions, step
 
 # at once: 250 images of 32×32, 5 of 224×224, and never more than 250 examples
 EVALUATED_ELEMENTS = 250 * 3 * 32 * 32
@@ -71,15 +72,8 @@ def train_epoch(
     steps: Pairs = []
     for inputs, labels in batches:
         share = workers.share(network, inputs, labels)
-        if optimizer is None:
-            with torch.no_grad():
-                logits = network(share.inputs)
-        else:
-            optimizer.zero_grad()
-            logits = network(share.inputs)
-            share.loss(logits, loss).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        logits, said = logits.detach()[: share.examples], share.labels[: share.examples]
+        logits = step(network, optimizer, share.inputs, partial(share.loss, settings=loss))
+        logits, said = logits[: share.examples], share.labels[: share.examples]
         steps.append(predictions(logits, said, middle(said)))
         tick(len(labels))
     return outputs_of(chain.from_iterable(zip(*workers.gathered(steps), strict=True)))
@@ -153,30 +147,6 @@ def finite(outputs: Outputs) -> Outputs:
     if not bool(torch.isfinite(outputs.logits).all()):
         raise Diverged("the network's outputs are no longer finite")
     return outputs
-
-
-def predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(predictions, classes) and (predictions,): those at `positions` (n, k) that have a class.
-
-    logits: (n, classes, *targets); labels: (n, *targets). None: every example has one target.
-    """
-    if positions is None:
-        return logits, labels
-    classes = logits.shape[1]
-    chosen = logits.flatten(2).gather(2, positions[:, None].expand(-1, classes, -1))
-    marked = labels.flatten(1).gather(1, positions).flatten()
-    known = marked != NO_CLASS
-    return chosen.movedim(1, 2).reshape(-1, classes)[known], marked[known]
-
-
-def middle(labels: Tensor) -> Tensor | None:
-    """The position in the middle of each example's targets, (n, 1); None where there is one."""
-    if labels.ndim == 1:
-        return None
-    middle = 0
-    for side in labels.shape[1:]:
-        middle = middle * side + side // 2
-    return torch.full((len(labels), 1), middle, device=labels.device)
 
 
 def outputs_of(pairs: Iterable[tuple[Tensor, Tensor]]) -> Outputs:

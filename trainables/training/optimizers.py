@@ -1,15 +1,32 @@
 """Optimizers and the learning rate of each epoch."""
 
+from __future__ import annotations
+
 import inspect
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 from torch import Tensor, optim
 
-from trainables.config.trial import Optimizer, Task
+if TYPE_CHECKING:  # `trainables.warm_up` needs PyTorch alone
+    from trainables.config.trial import Task
 
 _no_grad = torch.no_grad()
+
+
+class OptimizerSettings(Protocol):
+    """What an optimizer is made of: a trial's section, or that of `trainables.warm_up`."""
+
+    @property
+    def name(self) -> Literal["adam", "adamw", "sgd"]: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def momentum(self) -> float | None: ...
 
 
 class _NotCompiled(optim.Optimizer):
@@ -34,7 +51,7 @@ class _SGD(_NotCompiled, optim.SGD):
     step = _no_grad(inspect.unwrap(optim.SGD.step))
 
 
-def make_optimizer(parameters: Iterable[Tensor], settings: Optimizer) -> optim.Optimizer:
+def make_optimizer(parameters: Iterable[Tensor], settings: OptimizerSettings) -> optim.Optimizer:
     """A new optimizer, without any state carried over. `fused` does a step in one pass."""
     lr, decay = settings.lr, settings.weight_decay
     match settings.name:

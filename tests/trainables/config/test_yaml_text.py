@@ -11,7 +11,7 @@ from support import refusal
 from sweep.cli.arguments import assignment
 from sweep.cli.launch_arguments import parse_options
 from sweep.plan.study import load_study
-from sweep.plan.yaml_text import GivenTwice, read_yaml, write_yaml
+from trainables.config.yaml_text import GivenTwice, read_yaml, write_yaml
 
 # as YAML 1.2's core schema has them: yaml.org/spec/1.2.2, section 10.3
 NUMBERS = {
