@@ -13,6 +13,7 @@ COMMANDS = {
     "status": ("sweep.status", "how studies stand: done, left, failed and why"),
     "publish": ("sweep.publish", "send MLflow what it has missed; nothing is run"),
     "report": ("analysis.report", "a study's tables and figures again, from MLflow"),
+    "export": ("sweep.export", "write a network's weights to a file, to be taken home"),
     "clean": ("sweep.clean", "remove what the storage need not keep"),
     "settle": ("sweep.settle", "make a copied or moved project this folder's own"),
 }

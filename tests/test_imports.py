@@ -21,6 +21,7 @@ ROOMS = [
     *("sweep", "sweep.errors", "sweep.plan", "sweep.storage", "sweep.options", "sweep.cli"),
     *("sweep.backend", "sweep.tracking", "sweep.inputs", "sweep.run", "sweep.search"),
     *("sweep.dispatch", "sweep.settle", "sweep.clean", "sweep.status", "sweep.publish"),
+    "sweep.export",
     *("sweep.launch", "sweep.__main__"),
 ]
 # of analysis.exhibits: questions stand beside each other on what they share

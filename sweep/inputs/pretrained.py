@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sweep.errors import NotYet
-from sweep.plan.plan import make_plan
+from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import load_study
 from trainables.config.trial import Trial
 from trainables.models.build import State
@@ -27,21 +27,39 @@ def weights_of_study(
         NotYet: it has not been run.
     """
     plan = make_plan(load_study(name), resolve, scale, replicates=1)
-    trial_id = plan.trials[0].trial_id
-    payload = storage.get(record_key(trial_id))
+    payload = record_of(plan.trials[0].trial_id, plan, storage)
     if payload is None:
-        # late: MLflow takes a second to import
-        from sweep.tracking.client import connect_if_there
-        from sweep.tracking.ledger import read_ledger, record_bytes
+        raise NotYet(
+            f"model.weights: study {name} has left no network at scale {plan.scale} yet; "
+            f"launch it first, or name it under `after:`"
+        )
+    return weights_in(payload)
 
-        client = connect_if_there()
-        run = read_ledger(client, plan).done.get(trial_id) if client else None
-        if client is None or run is None:
-            raise NotYet(
-                f"model.weights: study {name} has left no network at scale {plan.scale} yet; "
-                f"launch it first, or name it under `after:`"
-            )
-        payload = record_bytes(client, run)
+
+def record_of(trial_id: str, plan: StudyPlan, storage: Storage) -> bytes | None:
+    """The record of one of the plan's trials: from storage, else from MLflow; None where it is in
+    neither."""
+    payload = storage.get(record_key(trial_id))
+    if payload is not None:
+        return payload
+    # late: MLflow takes a second to import
+    from sweep.tracking.client import connect_if_there
+    from sweep.tracking.ledger import read_ledger, record_bytes
+
+    client = connect_if_there()
+    if client is None:
+        return None
+    ledger = read_ledger(client, plan)
+    run = ledger.done.get(trial_id) or ledger.elsewhere.get(trial_id)
+    return None if run is None else record_bytes(client, run)
+
+
+def weights_in(payload: bytes) -> State:
+    """The weights in a record that was probed for them.
+
+    Raises:
+        NetworkError: it has none.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "record.npz")
         path.write_bytes(payload)

@@ -137,8 +137,7 @@ class TrialRun:
         saved = self.storage.get(self.checkpoint_key)
         checkpoint = None if saved is None else unpack(saved, self.device)
         if checkpoint is None or checkpoint["phase"] == "warmup":
-            yield from self._warm_up(checkpoint)
-            yield from self._ablate()
+            yield from self.begin(checkpoint)
             self._probe(0)
             checkpoint = None
         task = task_phase(self.trial, self.network, self.data, self.progress)
@@ -146,8 +145,13 @@ class TrialRun:
         if self.data.ood is not None and "ood" not in self.outputs:
             self.outputs["ood"] = finite((yield from self._predict(self.data.ood)))
 
+    def begin(self, checkpoint: dict[str, Any] | None = None) -> Requests[None]:
+        """From the first weights, or a checkpoint of the warm-up, to the start of the task."""
+        yield from self._warm_up(checkpoint)
+        yield from self._ablate()
+
     def _warm_up(self, checkpoint: dict[str, Any] | None) -> Requests[None]:
-        """From the first weights to the start of the task."""
+        """From the first weights to the end of the warm-up."""
         warmup = self.trial.warmup
         if warmup is None:
             yield from self._measure("untrained", 0, {})

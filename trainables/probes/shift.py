@@ -21,8 +21,8 @@ from trainables.training.loop import (
     evaluation_batches,
     finite,
     outputs_of,
-    predictions,
 )
+from trainables.training.steps import predictions
 
 EXAMPLES = 2000  # at most, and fewer where there are more than a hundred classes:
 LOGITS = 200_000  # at most under one corruption, for a record holds as many for each severity

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.imported import in_a_line
 from trainables.models.fit import PassError, check_logits
-from trainables.models.own import NetworkError, in_a_line
+from trainables.models.own import NetworkError
 from trainables.models.probabilities import refuse_probabilities
 from trainables.tasks import Shape
 
