@@ -28,7 +28,7 @@ format: .venv/installed ## put the style right
 	$(BIN)/ruff format .
 
 benchmark: .venv/installed ## every table of benchmarks/README.md anew
-	@for part in machine life fused study startup memory many_trials report intervals sequential networks; do \
+	@for part in machine life fused study startup memory many_trials report intervals sequential networks take_home; do \
 	  echo; echo "benchmarks.$$part"; $(BIN)/python -m benchmarks.$$part || exit 1; \
 	done
 

@@ -18,7 +18,13 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch import Trainer as LightningTrainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-from transformers import Trainer, TrainingArguments, ViTConfig, ViTForImageClassification
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+    ViTConfig,
+    ViTForImageClassification,
+)
 
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.classification import accuracy, confidence_and_correct
@@ -28,9 +34,9 @@ from trainables.models.mlp import mlp
 from trainables.warm_up import hugging_face, lightning, warm_up
 
 SHAPE, CLASSES, EXAMPLES, BATCH = (3, 32, 32), 10, 500, 128
-MLP_EPOCHS, VIT_EPOCHS = 30, 30
+MLP_EPOCHS, VIT_EPOCHS = 30, 15
 RECIPE = {"input_shape": SHAPE, "num_classes": CLASSES, "examples": 51_200, "epochs": 5}
-VIT_RECIPE = RECIPE | {"optimizer": {"name": "adam", "lr": 1e-3}}
+VIT_RECIPE = RECIPE | {"examples": 12_800, "optimizer": {"name": "adam", "lr": 1e-3}}
 
 Split = tuple[Tensor, Tensor]  # (n, 3, 32, 32) normalised, (n,)
 
@@ -114,7 +120,7 @@ def by_hugging_face(seed: int, train: Split, warm: bool) -> Callable[[Tensor], T
             disable_tqdm=True,
             logging_strategy="no",
         )
-        Trainer(
+        trainer = Trainer(
             model,
             arguments,
             train_dataset=[
@@ -122,7 +128,9 @@ def by_hugging_face(seed: int, train: Split, warm: bool) -> Callable[[Tensor], T
                 for image, label in zip(*train, strict=True)
             ],
             callbacks=[hugging_face.WarmUp(**VIT_RECIPE, seed=seed)] if warm else [],
-        ).train()
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
     model.eval()
     return lambda images: model(images).logits
 
@@ -146,7 +154,7 @@ def splits(seed: int) -> tuple[Split, Split]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("how", nargs="?", choices=list(HOW), help="one alone")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
