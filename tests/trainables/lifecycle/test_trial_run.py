@@ -597,7 +597,7 @@ def seen(monkeypatch) -> list[Epoch]:
     epochs: list[Epoch] = []
     train_epoch = passes.train_epoch
 
-    def spied(network: nn.Module, optimizer: Any, batches: Any, tick: Any, workers: Any) -> Outputs:
+    def spied(network: nn.Module, optimizer: Any, batches: Any, *others: Any) -> Outputs:
         epoch = Epoch(
             copy.deepcopy(network.state_dict()), copy.deepcopy(optimizer.state_dict()["state"])
         )
@@ -609,7 +609,7 @@ def seen(monkeypatch) -> list[Epoch]:
                 epoch.labels.append(labels.clone())
                 yield inputs, labels
 
-        return train_epoch(network, optimizer, watched(), tick, workers)
+        return train_epoch(network, optimizer, watched(), *others)
 
     monkeypatch.setattr(passes, "train_epoch", spied)
     return epochs
