@@ -54,6 +54,7 @@ def _launch_study(
     """
     from sweep.plan.study import load_study
 
+    options = _with_looks(study, options)
     _check_words(study, options)
     for name in study.scale(options.scale)[1].after:
         if name in (*behind, options.study):
@@ -129,6 +130,7 @@ def _publish_study(study: "Study", options: Options, console: Console) -> Outcom
 
 def _check(study: "Study", options: Options) -> None:
     """Whether the study can be planned, as far as that can be said before an earlier one is run."""
+    options = _with_looks(study, options)
     _check_words(study, options)
     from sweep.inputs.resolve import make_resolver, plan_study
 
@@ -139,6 +141,16 @@ def _check(study: "Study", options: Options) -> None:
             from sweep.search.resolve import resolve_search
 
             resolve_search(study, options, make_resolver(options))
+
+
+def _with_looks(study: "Study", options: Options) -> Options:
+    """With what the study's file says of `until`, where neither that nor a number of pairs is
+    asked for."""
+    if options.until is None and options.replicates is None:
+        options = replace(options, until=study.scale(options.scale)[1].until)
+    if options.budget is not None and options.until is None:
+        raise InputError("--budget: limits the time of --until; give both, or leave it out")
+    return options
 
 
 def _check_words(study: "Study", options: Options) -> None:

@@ -38,6 +38,8 @@ into MLflow and a report. The same command goes on after a crash, and runs nothi
       a network of your own: the function `make` of my_net.py in this folder
   python -m sweep.launch noise_ablation --set warmup.noise.distribution=[gaussian,pink]
       fewer levels of a factor
+  python -m sweep.launch assess --set model=my_net:make --data folder:mine --budget 30m
+      a verdict on a network of your own: should it be warmed up, or is something simpler as good?
   python -m sweep.launch calibration --until 0.01 --budget 2h
       as many pairs as are needed to tell, and no more
   python -m sweep.launch warmup_search --trials 50 --timeout 2h
@@ -80,8 +82,6 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
     if not asked.list and asked.study is None:
         raise InputError("give a STUDY, or --list to see them")
     options = plan_options(asked, asked.workers_per_trial)
-    if asked.budget is not None and asked.until is None:
-        raise InputError("--budget: limits the time of --until; give both, or leave it out")
     resources = replace(
         options.resources,
         address=asked.address,

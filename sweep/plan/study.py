@@ -20,7 +20,9 @@
         replicates: 6                       # or of each grid, {distribution: 6, std: 30}
         set: {data.examples: 500}           # over the base and the common sizes
 
-A study with a `search:` in place of grids looks for the best trial, see `sweep.search.settings`.
+`until: 0.01` of a scale is `--until` where nothing else is asked, and `decided_by: warm-up` beside
+the grids names the one condition that decides. A study with a `search:` in place of grids looks for
+the best trial, see `sweep.search.settings`.
 `after: [pretraining]` of a scale launches another study first, from whose network `model.weights:
 study:pretraining` starts. A file with `collects: [calibration, datasets]` beside its title and
 answers is a collection: its studies are run in turn, and share one index page.
@@ -89,6 +91,7 @@ class Scale(_Part):
     grids: dict[Name, Grid] = {}  # in place of the study's of that name
     after: list[str] = []  # studies that are launched first, at the same scale
     search: dict[str, Any] = {}  # over the study's own
+    until: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # --until, if not given
 
 
 class Study(_Part):
@@ -101,6 +104,7 @@ class Study(_Part):
     base: dict[str, Any] = {}  # dotted field → value, over a trial's defaults
     grids: dict[Name, Grid] = {}  # none: the base trial alone
     exhibits: list[str] = []
+    decided_by: str | None = None  # --until looks at this condition, and the others go along
     search: dict[str, Any] | None = None  # see `sweep.search.settings`
     sizes: str | None = None  # a block of `SIZES`
     scales: Annotated[dict[Name, Scale], Field(min_length=1)]

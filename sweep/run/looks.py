@@ -72,6 +72,14 @@ def begun(plan: StudyPlan, options: Options) -> StudyLooks:
     conditions = {p.condition: first[p.condition] for p in arms}
     if not conditions:
         raise InputError(f"--until: {plan.study.name} has no pairs to compare; leave it out")
+    decides = plan.study.decided_by
+    if decides is not None:
+        if decides not in conditions:
+            raise InputError(
+                f"decided_by: {decides!r} is no condition of {plan.study.name}; name one of "
+                f"{', '.join(conditions)}"
+            )
+        conditions = {decides: conditions[decides]}
     if len(conditions) > MOST_CONDITIONS:
         raise InputError(
             f"--until: {plan.study.name} has {len(conditions)} conditions, and at most "
@@ -95,14 +103,23 @@ def looks_in_words(plan: StudyPlan, options: Options) -> str:
     return (
         f"at {listed(map(str, looks.design.looks))} pairs{taken}\nuntil the interval of the mean "
         f"difference in {looks.measure.label} leaves out zero or is ± {looks.design.precision:g} "
-        f"at most, of {plural(len(looks.conditions), 'condition')}"
+        f"at most, of {_which(looks)}"
     )
 
 
+def _which(looks: StudyLooks) -> str:
+    """The one condition that decides, or how many do."""
+    if len(looks.conditions) == 1:
+        return f"“{label(next(iter(looks.conditions)))}”"
+    return plural(len(looks.conditions), "condition")
+
+
 def planned(plan: StudyPlan, looks: StudyLooks, with_next: bool = True) -> StudyPlan:
-    """The part of a plan that the looks so far have planned, and that the next one does."""
+    """The part of a plan that the looks so far have planned, and that the next one does; of
+    conditions that do not decide, as many pairs as of the one that does."""
     pairs = looks.pairs(with_next)
-    arms = [p for p in plan.trials if p.trial.arm != "control" and p.replicate < pairs[p.condition]]
+    most, arms = max(pairs.values()), [p for p in plan.trials if p.trial.arm != "control"]
+    arms = [p for p in arms if p.replicate < pairs.get(p.condition, most)]
     kept = {p.trial_id for p in arms} | {p.pair for p in arms}
     trials = tuple(p for p in plan.trials if p.trial_id in kept)
     return replace(plan, trials=trials, tags=looks.tags() | {tag.BUDGET: ""})

@@ -16,7 +16,6 @@ Intervals of what warm-up changes of ECE are those of the study's design: where 
 looks, such as hold at all looks. The others are Student's, one by one, and not corrected.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,9 +85,9 @@ def change(
     measure: Measure,
     first: Remedy,
     second: Remedy,
-    interval: Callable[[NDArray[np.float64]], Interval] | None = None,
+    interval: Interval | None = None,
 ) -> Change:
-    """Of the replicates that have the measure under both; by Student's interval if not told."""
+    """Of the replicates that have the measure under both; interval: Student's if not told."""
     both = [
         (networks[first][replicate][measure.key], numbers[measure.key])
         for replicate, numbers in sorted(networks[second].items())
@@ -97,7 +96,7 @@ def change(
     before, after = np.array(both, dtype=np.float64).reshape(-1, 2).T
     if len(both) < 2:
         return Change(before, after, (-np.inf, np.inf))
-    return Change(before, after, (interval or mean_interval)(after - before))
+    return Change(before, after, interval or mean_interval(after - before))
 
 
 def judge(networks: Networks, beyond: int, main: Change) -> Judgement:

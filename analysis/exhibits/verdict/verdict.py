@@ -14,7 +14,14 @@ from analysis.exhibits.common.cells import csv_row, mean, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.panels import WITH, WITHOUT, name_rows, panels
 from analysis.exhibits.common.text import Bold, number, percent, plural
-from analysis.exhibits.verdict.judgement import Change, Judgement, change, judge, sentence
+from analysis.exhibits.verdict.judgement import (
+    Change,
+    Interval,
+    Judgement,
+    change,
+    judge,
+    sentence,
+)
 from analysis.exhibits.verdict.recipe import recipe
 from analysis.exhibits.verdict.remedies import (
     DRIFTED,
@@ -33,6 +40,8 @@ from analysis.metrics.shift import WORST
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import ACCURACY, AUROC, ECE, Measure, compare_values
 from analysis.statistics.paired import mean_interval
+from analysis.statistics.sequential import foresee
+from analysis.statistics.study_looks import looks_of
 
 _CHANCE, _PERCENTILE = "test_ece_chance", "test_ece_chance_95"
 
@@ -53,12 +62,26 @@ def reached(results: StudyResults) -> Verdict:
     """The verdict on the study's network."""
     of = members(results)
     known = networks(of)
-    main = change(known, ECE, NOTHING, WARM_UP)
+    looked, more = _of_looks(results)
+    main = change(known, ECE, NOTHING, WARM_UP, looked)
     controls = [trial.numbers for trial in of[NOTHING].values() if _CHANCE in trial.numbers]
     beyond = sum(numbers[ECE.key] > numbers[_PERCENTILE] for numbers in controls)
     found = judge(known, beyond, main)
-    said = sentence(known, found, "more pairs would tell")
+    said = sentence(known, found, more)
     return Verdict(of, known, found, beyond, mean([n[_CHANCE] for n in controls]), said)
+
+
+def _of_looks(results: StudyResults) -> tuple[Interval | None, str]:
+    """The interval of the last look at the warm-up, and how many more pairs would tell, in words;
+    of a study whose pairs were not added in looks no interval."""
+    found = looks_of(results)
+    conditions = [c for c in found.conditions if found.looks(c)] if found else []
+    if found is None or len(conditions) != 1 or found.measure != ECE:
+        return None, "more pairs would tell"
+    taken = found.looks(conditions[0])
+    more = foresee(found.design, taken).more
+    would = "more pairs would tell" if more is None else f"{plural(more, 'more pair')} would tell"
+    return taken[-1].interval, would
 
 
 def verdict(results: StudyResults) -> Exhibit:
@@ -69,7 +92,8 @@ def verdict(results: StudyResults) -> Exhibit:
         return exhibit(results, "verdict", "Verdict", [reach.said])
     how = (
         "Each remedy is tried on the same networks: the same first weights, data and order. Δ is "
-        "against nothing, with its 95 % interval (Student's t), bold where that leaves out zero. "
+        "against nothing, with its 95 % interval, bold where that leaves out zero: Student's t, and "
+        "for the warm-up's ECE, where pairs were added in looks, one that holds at all of them. "
         "Temperature scaling is fitted on the validation set of each network. ECE drifted: the "
         f"mean over the corruptions of the test images at severity {WORST}. Seconds: of training, "
         "one network. A remedy does as well as the warm-up where the interval of its ECE less that "
