@@ -92,7 +92,7 @@ def verdict(results: StudyResults) -> Exhibit:
         return exhibit(results, "verdict", "Verdict", [reach.said])
     how = (
         "Each remedy is tried on the same networks: the same first weights, data and order. Δ is "
-        "against nothing, with its 95 % interval, bold where that leaves out zero: Student's t, and "
+        "against nothing, with its 95 % interval, bold where that leaves out zero: Student's, and "
         "for the warm-up's ECE, where pairs were added in looks, one that holds at all of them. "
         "Temperature scaling is fitted on the validation set of each network. ECE drifted: the "
         f"mean over the corruptions of the test images at severity {WORST}. Seconds: of training, "

@@ -96,6 +96,41 @@ def test_the_next_look_plans_open_conditions_and_their_controls(planned):
     assert json.loads(first.tags["looks"])["looks"] == [6, 8]
 
 
+def test_of_a_study_that_names_it_one_condition_decides_and_the_others_go_along(planned):
+    plan = planned({"decided_by": "pink"}, replicates=8)
+    looks = begun(plan, Options("tiny", until=0.01, replicates=8))
+    assert list(looks.conditions) == ["pink"]
+    assert looks.design.conditions == 1
+    first = in_looks.planned(plan, looks)
+    assert {p.condition for p in first.trials} == {"", "gaussian", "pink", "gaussian, std 0.5"}
+    assert {p.replicate for p in first.trials} == set(range(6))
+    unknown = planned({"decided_by": "warm-up"}, replicates=8)
+    said = refusal(begun, unknown, Options("tiny", until=0.01, replicates=8))
+    assert said.startswith("decided_by: 'warm-up' is no condition of tiny; name one of gaussian")
+
+
+def test_a_study_s_own_until_holds_where_nothing_else_is_asked(here, said):
+    asked = [
+        "assess",
+        "--data",
+        "digits",
+        "--ood",
+        "none",
+        "--set",
+        "probes=[start_outputs]",
+        "--dry-run",
+    ]
+    out = " ".join(said(main, *asked).split())
+    assert "Looks at 6, 10, 16 and 30 pairs until the interval of the mean difference in" in out
+    assert "is ± 0.01 at most, of “warm-up”" in out
+    fixed = " ".join(said(main, *asked, "--replicates", "4").split())
+    assert "Looks" not in fixed
+    assert "Pairs 4 a condition" in fixed
+    other = " ".join(said(main, *asked, "--until", "0.02", "--budget", "30m").split())
+    assert "is ± 0.02 at most" in other
+    assert "Budget 30 min" in other
+
+
 def test_after_the_deadline_no_trial_begins():
     class Trial:
         trial_id = "a"

@@ -1,5 +1,7 @@
 """The verdict on networks whose ECE under every remedy is known by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exhibited import EveryExhibit, assert_compared, assert_legible, table
@@ -12,6 +14,9 @@ from analysis.exhibits.verdict.remedies import NOTHING, REMEDIES
 from analysis.exhibits.verdict.verdict import reached
 from analysis.rendering.findings import findings
 from analysis.rendering.page import render_page
+from analysis.statistics.comparison import ECE
+from analysis.statistics.sequential import Design, foresee
+from analysis.statistics.study_looks import StudyLooks
 
 RIGHT = 600  # of 1,000 predictions of two classes
 CELLS = {
@@ -131,18 +136,44 @@ def test_a_warm_up_that_harms_and_one_that_changes_nothing():
     assert same.said.startswith("Do not bother to warm it up")
 
 
-def test_of_two_pairs_nothing_is_told_that_they_do_not_show():
-    results = study(replicates=2, warm_up=0.199)
+def shaken(results):
+    """With warmed-up networks that are by turns surer and less sure."""
     for trial in results.trials:
         if trial.condition == "warm-up":
-            shaken = 0.15 * (1 - 2 * trial.replicate)
-            trial.record.logits["test"] = trial.record.logits["test"] * (1 + shaken)
-    found = reached(results)
+            turn = 0.15 * (1 - 2 * (trial.replicate % 2))
+            trial.record.logits["test"] = trial.record.logits["test"] * (1 + turn)
+    return results
+
+
+def test_of_two_pairs_nothing_is_told_that_they_do_not_show():
+    found = reached(shaken(study(replicates=2, warm_up=0.199)))
     assert found.found.kind == "unclear"
     assert found.said.startswith("It cannot be told yet whether warm-up helps")
     alone = reached(study(replicates=1))
     assert alone.said == "Nothing can be told yet: fewer than two pairs are complete."
     assert build(study(replicates=1)).caption.startswith(alone.said)
+
+
+def test_where_pairs_were_added_in_looks_the_interval_is_that_of_the_last():
+    results = study(replicates=6)
+    first = next(t.trial_id for t in results.trials if t.condition == "warm-up")
+    looks = StudyLooks(Design((6, 10), 0.01), {"warm-up": first}, ECE).take(results)
+    found = reached(replace(results, tags=looks.tags()))
+    interval = looks.looks("warm-up")[0].interval
+    assert found.found.main.interval == pytest.approx(interval)
+    student = reached(results).found.main.interval
+    assert interval[1] - interval[0] > 1.2 * (student[1] - student[0])
+
+
+def test_how_many_more_pairs_would_tell_is_said():
+    results = shaken(study(replicates=6, warm_up=0.199))
+    first = next(t.trial_id for t in results.trials if t.condition == "warm-up")
+    design = Design((6, 10, 16, 30), 0.001)
+    looks = StudyLooks(design, {"warm-up": first}, ECE).take(results)
+    said = reached(replace(results, tags=looks.tags())).said
+    more = foresee(design, looks.looks("warm-up")).more
+    assert said.startswith("It cannot be told yet whether warm-up helps")
+    assert f"; {more} more pairs would tell" in said if more else "; more pairs would tell" in said
 
 
 def test_a_calibrated_network_is_not_called_miscalibrated():
