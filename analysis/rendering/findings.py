@@ -6,6 +6,7 @@ from analysis.exhibits.common.looks_text import how_many_pairs
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
 from analysis.exhibits.common.text import label, number
 from analysis.exhibits.search.confirmed import sentences
+from analysis.exhibits.verdict.remedies import GRID
 from analysis.exhibits.verdict.verdict import reached
 from analysis.results.equal_start import warning
 from analysis.results.study_results import StudyResults
@@ -37,7 +38,7 @@ def findings(results: StudyResults) -> list[str]:
 
 
 def _found(results: StudyResults) -> list[str]:
-    if "verdict" in results.plan.exhibits:
+    if "verdict" in results.plan.exhibits and GRID in results.plan.grids:
         return [reached(results).said]
     if results.plan.search is not None:
         return [" ".join(sentences(results)) or "The search has no best yet."]

@@ -59,9 +59,10 @@ Networks = Mapping[Remedy, Mapping[int, Mapping[str, float]]]  # numbers by repl
 
 def members(results: StudyResults) -> Members:
     """The finished networks that show what each remedy does; temperature scaling's are those of
-    nothing."""
+    nothing. None of a study that asks something else."""
     found: dict[Remedy, dict[int, TrialResult]] = {remedy: {} for remedy in REMEDIES}
-    for condition, cell in results.plan.cells(GRID).items():
+    cells = results.plan.cells(GRID) if GRID in results.plan.grids else {}
+    for condition, cell in cells.items():
         remedy = _of(cell)
         for without, with_ in planned_pairs(results, condition):
             shows = {remedy: without if remedy in _LOSSES.values() else with_}

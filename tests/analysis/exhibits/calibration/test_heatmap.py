@@ -153,7 +153,7 @@ def test_the_shown_table_names_the_levels_and_says_everything(exhibit):
     shown = table(exhibit, "heatmap-size-ece").shown
     assert list(shown.columns) == [
         "depth", "training examples", "Pairs", "ECE without", "ECE with", "Δ [95 % interval]",
-        "As the paper", "W", "P", "Exact P", "Holm P", "r",
+        "As the paper", "W", "P", "Exact P", "Holm P", "q", "r",
     ]  # fmt: skip
     assert len(shown) == 12
     row = of_one_size(exhibit, "6", "32000")

@@ -126,7 +126,7 @@ def test_the_shown_table_says_at_what(exhibit):
     assert found["ECE at"].tolist() == ["accuracy 0.250", "the last epoch"]
     assert list(found.columns) == [
         "ECE at", "Pairs", "ECE without", "ECE with", "Δ [95 % interval]", "As the paper", "W",
-        "P", "Exact P", "Holm P", "r",
+        "P", "Exact P", "Holm P", "q", "r",
     ]  # fmt: skip
     assert found["As the paper"].tolist() == ["8/8", "8/8"]
 

@@ -179,7 +179,7 @@ def test_the_shown_tables_say_untrained_and_warmed_up():
     confidence = table(exhibit, "initial-confidence-classes").shown
     assert list(confidence.columns) == [
         "Condition", "k", "Pairs", "Confidence untrained", "Confidence warmed up",
-        "Δ [95 % interval]", "As the paper", "W", "P", "Exact P", "Holm P", "r",
+        "Δ [95 % interval]", "As the paper", "W", "P", "Exact P", "Holm P", "q", "r",
         "Theory", "Theory, infinite width", "Chance",
     ]  # fmt: skip
     before, _ = samples(outputs, "classes", 10, confidence_of)

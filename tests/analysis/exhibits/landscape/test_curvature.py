@@ -87,7 +87,7 @@ def test_the_measuring_error_stands_beside_the_trace_alone(exhibit):
     shown = exhibit.tables[0].shown
     assert list(shown.columns) == [
         "Moment", "Number", "Pairs", "Without", "With", "Error without", "Error with",
-        "Δ [95 % interval]", "Lower", "W", "P", "Exact P", "Holm P", "r",
+        "Δ [95 % interval]", "Lower", "W", "P", "Exact P", "Holm P", "q", "r",
     ]  # fmt: skip
     assert shown["Error without"].tolist() == ["—", "5.50"] * 4  # 2 + the mean replicate
     assert shown["Error with"].tolist() == ["—", "15.5"] * 4
