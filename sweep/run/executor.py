@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from analysis.errors import one_line, without_passwords
 from analysis.rendering.report import default_folder, publish_report, write_report
 from analysis.results.records import RecordError
 from analysis.results.study_results import ResultsError, load_study, read_plan
+from analysis.results.tags import LOOKS
 from sweep.backend.failures import what_happened
 from sweep.backend.groups import grouped, sentence
 from sweep.errors import InputError
@@ -29,7 +30,7 @@ from sweep.storage.location import check_writable
 from sweep.storage.locks import exclusive, using
 from sweep.tracking.client import AWAY, connect_alone, what_to_do
 from sweep.tracking.commit import code_commit
-from sweep.tracking.ledger import Ledger, read_ledger, record_bytes
+from sweep.tracking.ledger import Ledger, read_ledger, record_bytes, study_run
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.view import view_path
@@ -70,6 +71,7 @@ def publish(plan: StudyPlan, inputs: Inputs, options: Options, console: Console)
     """Publish what is there of the plan, and make the report; Ray is not needed."""
     with _alone(plan, options) as client:
         with _nothing_run():
+            plan = _as_looked_at(client, plan)
             ledger = read_ledger(client, plan)
             work = _announced(plan, ledger, options, console)
             before = ledger.parent
@@ -137,6 +139,19 @@ def reach(options: Options) -> MlflowClient:
 def context_of(options: Options) -> RunContext:
     device = torch.device(options.resources.device)
     return RunContext(Storage(options.storage), device, code_commit())
+
+
+def _as_looked_at(client: MlflowClient, plan: StudyPlan) -> StudyPlan:
+    """The plan; of a study whose pairs are added in looks what was planned of it so far."""
+    before = study_run(client, plan)
+    if before is None or LOOKS not in before.data.tags:
+        return plan
+    try:
+        launched = {trial.trial_id for trial in read_plan(client, before).trials}
+    except ResultsError:  # nothing was
+        return plan
+    planned = tuple(trial for trial in plan.trials if trial.trial_id in launched)
+    return replace(plan, trials=planned) if len(planned) == len(launched) else plan
 
 
 def _check_plan(client: MlflowClient, parent: Run, plan: StudyPlan) -> None:

@@ -181,6 +181,8 @@ def test_looks_are_taken_once_and_an_interrupted_launch_goes_on(place):
     assert "6 of 8 pairs were used, and that decided it." in again
     assert (tags_of(place)["look.1"], "look.2" in tags_of(place)) == (found, False)
     assert "a design is not changed" in place.launch(study, "--until", "0.1", code=2)
+    place.launch(study, "--replicates", "8", command="publish")
+    assert len(place.results("small").trials) == 12  # and none is missing that no look has planned
 
 
 def assert_found(place, look, pairs):
