@@ -63,7 +63,7 @@ def members(results: StudyResults) -> Members:
     found: dict[Remedy, dict[int, TrialResult]] = {remedy: {} for remedy in REMEDIES}
     cells = results.plan.cells(GRID) if GRID in results.plan.grids else {}
     for condition, cell in cells.items():
-        remedy = _of(cell)
+        remedy = remedy_of(cell)
         for without, with_ in planned_pairs(results, condition):
             shows = {remedy: without if remedy in _LOSSES.values() else with_}
             if remedy is WARM_UP:
@@ -82,7 +82,8 @@ def networks(of: Members) -> Networks:
     }
 
 
-def _of(cell: Mapping[str, Any]) -> Remedy:
+def remedy_of(cell: Mapping[str, Any]) -> Remedy:
+    """What a cell of the grid tries."""
     loss = cell.get("task.loss")
     if loss:
         return _LOSSES[str(loss)]

@@ -23,6 +23,7 @@ from analysis.exhibits.verdict.judgement import (
     sentence,
 )
 from analysis.exhibits.verdict.recipe import recipe
+from analysis.exhibits.verdict.recipes import Choice, choose
 from analysis.exhibits.verdict.remedies import (
     DRIFTED,
     MEASURES,
@@ -55,6 +56,7 @@ class Verdict:
     found: Judgement
     beyond: int  # networks without a remedy whose ECE is beyond chance's 95th percentile
     chance: float  # mean ECE that chance alone gives; NaN: not known
+    choice: Choice | None  # of another recipe for the warm-up
     said: str
 
 
@@ -68,7 +70,8 @@ def reached(results: StudyResults) -> Verdict:
     beyond = sum(numbers[ECE.key] > numbers[_PERCENTILE] for numbers in controls)
     found = judge(known, beyond, main)
     said = sentence(known, found, more)
-    return Verdict(of, known, found, beyond, mean([n[_CHANCE] for n in controls]), said)
+    chance = mean([numbers[_CHANCE] for numbers in controls])
+    return Verdict(of, known, found, beyond, chance, choose(results), said)
 
 
 def _of_looks(results: StudyResults) -> tuple[Interval | None, str]:
@@ -118,6 +121,8 @@ def recommended(reach: Verdict) -> str:
     if simplest is None:
         return ""
     trial = next(iter(reach.of[simplest].values()), None)
+    if simplest is WARM_UP and reach.choice and reach.choice.confirmed:
+        trial = reach.choice.trial
     return recipe(simplest, trial.record if trial else None, _factor(reach.of))
 
 
@@ -136,7 +141,7 @@ def answers(reach: Verdict) -> list[str]:
             before, after = number(mean(by.first)), number(mean(by.second))
             clear = "" if by.lower or by.higher else ", which may be chance"
             said.append(f"{words} {before} without and {after} with warm-up (Δ {by}{clear}).")
-    return said
+    return [*said, str(reach.choice)] if reach.choice else said
 
 
 def _miscalibration(reach: Verdict) -> str:
