@@ -44,6 +44,11 @@ from analysis.statistics.paired import mean_interval
 from analysis.statistics.sequential import foresee
 from analysis.statistics.study_looks import looks_of
 
+_WORDS = (
+    "The expected calibration error (ECE) is how far a network's confidence is from its accuracy, in "
+    "the mean over its predictions; a warm-up is a short training on random noise with random "
+    "labels, before it has seen any data."
+)
 _CHANCE, _PERCENTILE = "test_ece_chance", "test_ece_chance_95"
 
 
@@ -103,7 +108,7 @@ def verdict(results: StudyResults) -> Exhibit:
         "of the warmed-up network ends below .01, and it lowers ECE itself without a loss of "
         "accuracy of more than .01."
     )
-    lines = (*answers(reach), how)
+    lines = (_WORDS, *answers(reach), how)
     return exhibit(
         results,
         "verdict",
