@@ -45,8 +45,8 @@ from analysis.statistics.sequential import foresee
 from analysis.statistics.study_looks import looks_of
 
 _WORDS = (
-    "The expected calibration error (ECE) is how far a network's confidence is from its accuracy, in "
-    "the mean over its predictions; a warm-up is a short training on random noise with random "
+    "The expected calibration error (ECE) is how far a network's confidence is from its accuracy, "
+    "in the mean over its predictions; a warm-up is a short training on random noise with random "
     "labels, before it has seen any data."
 )
 _CHANCE, _PERCENTILE = "test_ece_chance", "test_ece_chance_95"
