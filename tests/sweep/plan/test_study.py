@@ -133,7 +133,7 @@ def test_the_collection_of_the_paper_holds_every_study_that_makes_an_exhibit():
     collection = load("paper_figures")
     assert isinstance(collection, Collection)
     rest = set(shipped()) - set(collection.collects)
-    assert rest == {"paper_figures", "pretraining", "shift", "warmup_search"}
+    assert rest == {"assess", "paper_figures", "pretraining", "shift", "warmup_search"}
     for name in collection.collects:
         assert {"smoke", "laptop", "paper"} <= set(load_study(name).scales)
 
