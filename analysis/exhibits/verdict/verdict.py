@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.exhibits.common.cells import csv_row, mean, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.panels import WITH, WITHOUT, name_rows, panels
-from analysis.exhibits.common.text import Bold, number, percent, plural
+from analysis.exhibits.common.text import Bold, number, plural
 from analysis.exhibits.verdict.judgement import (
     Change,
     Interval,
@@ -166,7 +166,7 @@ def _time(known: Networks) -> str:
     by = change(known, SECONDS, NOTHING, WARM_UP)
     if not by.pairs or not mean(by.first):
         return ""
-    return f", and takes {percent(by.mean / mean(by.first))} more time"
+    return f"; training takes {number(mean(by.second) / mean(by.first), 1)} times as long"
 
 
 def _table(known: Networks, found: Judgement) -> Table:
