@@ -20,8 +20,8 @@ no likelihood. `posthoc_calibration` fits each on one half of a test set and rep
 as Cheon & Paik, Nature Machine Intelligence 8, 602–613 (2026), DOI 10.1038/s42256-026-01215-x, do.
 
 Logits (n, classes) and labels (n,) are those of `analysis.metrics.classification`, which says what
-raises `ValueError`. Nothing is random but the split, by its seed. All together take one
-to two seconds for 10,000 logits of 10 classes on one CPU core.
+raises `ValueError`. Nothing is random but the split, by its seed. All together take half
+a second for 10,000 logits of 10 classes on one CPU core.
 """
 
 from collections.abc import Callable, Mapping

@@ -77,6 +77,7 @@ class Judgement:
     kind: Kind
     miscalibrated: bool  # beyond what chance alone gives
     simplest: Remedy | None  # that does as well as the warm-up, or works where that does not
+    warm_up_works: bool  # lowers ECE, and not accuracy
     main: Change  # of ECE by the warm-up
 
 
@@ -85,18 +86,20 @@ def change(
     measure: Measure,
     first: Remedy,
     second: Remedy,
-    interval: Interval | None = None,
+    looked: tuple[Interval, int] | None = None,
 ) -> Change:
-    """Of the replicates that have the measure under both; interval: Student's if not told."""
+    """Of the replicates that have the measure under both, with Student's interval; looked: that of
+    a design's last look in its place, and the replicates that it looked at, the first so many."""
     both = [
         (networks[first][replicate][measure.key], numbers[measure.key])
         for replicate, numbers in sorted(networks[second].items())
         if measure.key in numbers and measure.key in networks[first].get(replicate, {})
+        if looked is None or replicate < looked[1]
     ]
     before, after = np.array(both, dtype=np.float64).reshape(-1, 2).T
     if len(both) < 2:
         return Change(before, after, (-np.inf, np.inf))
-    return Change(before, after, interval or mean_interval(after - before))
+    return Change(before, after, looked[0] if looked else mean_interval(after - before))
 
 
 def judge(networks: Networks, beyond: int, main: Change) -> Judgement:
@@ -105,9 +108,10 @@ def judge(networks: Networks, beyond: int, main: Change) -> Judgement:
     miscalibrated = _are_more_than_chance(beyond, len(networks[NOTHING]))
     kind = _kind(main)
     works = [remedy for remedy in REMEDIES[1:] if _works(networks, remedy, main)]
-    if kind == "helps" and WARM_UP in works:
+    warm_up_works = WARM_UP in works
+    if warm_up_works:
         works = [remedy for remedy in works if _as_well(networks, remedy)]
-    return Judgement(kind, miscalibrated, works[0] if works else None, main)
+    return Judgement(kind, miscalibrated, works[0] if works else None, warm_up_works, main)
 
 
 def _are_more_than_chance(beyond: int, of: int) -> bool:
@@ -143,15 +147,15 @@ def sentence(networks: Networks, found: Judgement, more: str) -> str:
     change_ = f"ECE {before} → {after}, Δ {main}, {plural(main.pairs, 'pair')}"
     other = ""
     if simplest not in (None, WARM_UP):
-        other = f"{simplest.name} {'does as well' if found.kind == 'helps' else 'helps'}"
+        other = f"{simplest.name} {'does as well' if found.warm_up_works else 'helps'}"
         other += f" (ECE {number(_mean_ece(networks, simplest))})"
     match found.kind:
         case "helps" if simplest is WARM_UP:
             return f"Warm it up: {change_}, and nothing simpler does as well."
-        case "helps" if other:
+        case "helps" if found.warm_up_works:
             return f"Warm-up helps ({change_}), but {other} and is simpler: use that."
         case "helps":
-            return f"Warm-up calibrates it ({change_}), but at a cost in accuracy: do not use it."
+            said = f"Warm-up calibrates it ({change_}), but at a cost in accuracy: do not use it"
         case "harms":
             said = f"Do not warm it up: that makes calibration worse ({change_})"
         case "no difference":

@@ -20,7 +20,7 @@ from scipy.optimize import minimize_scalar
 
 # logits and labels: of examples that the model was not trained on
 nll = lambda t: float(F.cross_entropy(logits / t, labels))
-temperature = minimize_scalar(nll, bounds=(0.05, 20), method="bounded").x
+temperature = minimize_scalar(nll, bounds=(0.01, 100), method="bounded").x
 probabilities = (new_logits / temperature).softmax(dim=1)"""
 
 _FOCAL = """\

@@ -58,12 +58,16 @@ Networks = Mapping[Remedy, Mapping[int, Mapping[str, float]]]  # numbers by repl
 
 
 def members(results: StudyResults) -> Members:
-    """The finished networks that show what each remedy does; temperature scaling's are those of
-    nothing. None of a study that asks something else."""
+    """The finished networks that show what each remedy does, of several cells that try it the
+    first's; temperature scaling's are those of nothing. None of a study that asks something else.
+    """
     found: dict[Remedy, dict[int, TrialResult]] = {remedy: {} for remedy in REMEDIES}
     cells = results.plan.cells(GRID) if GRID in results.plan.grids else {}
+    first: dict[Remedy, str] = {}
     for condition, cell in cells.items():
         remedy = remedy_of(cell)
+        if remedy is None or first.setdefault(remedy, condition) != condition:
+            continue
         for without, with_ in planned_pairs(results, condition):
             shows = {remedy: without if remedy in _LOSSES.values() else with_}
             if remedy is WARM_UP:
@@ -82,14 +86,14 @@ def networks(of: Members) -> Networks:
     }
 
 
-def remedy_of(cell: Mapping[str, Any]) -> Remedy:
-    """What a cell of the grid tries."""
-    loss = cell.get("task.loss")
+def remedy_of(cell: Mapping[str, Any]) -> Remedy | None:
+    """What a cell of the grid tries; None: something else, of which no verdict speaks."""
+    loss, kept, trained = (cell.get(f) for f in ("task.loss", "warmup.keep", "warmup.train"))
     if loss:
-        return _LOSSES[str(loss)]
-    if cell.get("warmup.keep"):
-        return SHRUNK
-    return STATISTICS if cell.get("warmup.train") == "statistics" else WARM_UP
+        return _LOSSES.get(str(loss)) if not kept else None
+    if kept:
+        return SHRUNK if kept == "logit_variance" else None
+    return {None: WARM_UP, "all": WARM_UP, "statistics": STATISTICS}.get(trained)
 
 
 def _numbers(trial: TrialResult, remedy: Remedy) -> dict[str, float]:

@@ -79,9 +79,9 @@ def reached(results: StudyResults) -> Verdict:
     return Verdict(of, known, found, beyond, chance, choose(results), said)
 
 
-def _of_looks(results: StudyResults) -> tuple[Interval | None, str]:
-    """The interval of the last look at the warm-up, and how many more pairs would tell, in words;
-    of a study whose pairs were not added in looks no interval."""
+def _of_looks(results: StudyResults) -> tuple[tuple[Interval, int] | None, str]:
+    """The interval of the last look at the warm-up with the replicates it planned, and how many
+    more pairs would tell, in words; of a study whose pairs were not added in looks no interval."""
     found = looks_of(results)
     conditions = [c for c in found.conditions if found.looks(c)] if found else []
     if found is None or len(conditions) != 1 or found.measure != ECE:
@@ -89,7 +89,7 @@ def _of_looks(results: StudyResults) -> tuple[Interval | None, str]:
     taken = found.looks(conditions[0])
     more = foresee(found.design, taken).more
     would = "more pairs would tell" if more is None else f"{plural(more, 'more pair')} would tell"
-    return taken[-1].interval, would
+    return (taken[-1].interval, taken[-1].planned), would
 
 
 def verdict(results: StudyResults) -> Exhibit:

@@ -10,7 +10,7 @@ from studies import make_study, sure_record
 
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.verdict.judgement import judge
-from analysis.exhibits.verdict.remedies import NOTHING, REMEDIES
+from analysis.exhibits.verdict.remedies import NOTHING, REMEDIES, remedy_of
 from analysis.exhibits.verdict.verdict import reached
 from analysis.rendering.findings import findings
 from analysis.rendering.page import render_page
@@ -121,6 +121,9 @@ def test_the_simplest_of_several_is_named_and_its_code_compiles():
 def test_a_remedy_that_costs_accuracy_is_none():
     results = no_temperature(focal_loss=0.05, right={"focal loss": 550})
     assert reached(results).found.simplest.name == "warm-up"
+    other = reached(study(right={"warm-up": 550}, warm_up=0.001)).said
+    assert "at a cost in accuracy: do not use it; temperature scaling helps (ECE" in other
+    assert "as well" not in other
     costly = reached(no_temperature(right={"warm-up": 550}))
     assert costly.found.simplest is None
     assert "at a cost in accuracy: do not use it" in costly.said
@@ -163,6 +166,30 @@ def test_where_pairs_were_added_in_looks_the_interval_is_that_of_the_last():
     assert found.found.main.interval == pytest.approx(interval)
     student = reached(results).found.main.interval
     assert interval[1] - interval[0] > 1.2 * (student[1] - student[0])
+
+
+def test_pairs_that_no_look_has_seen_yet_are_in_no_number_of_the_main_change():
+    results = study(replicates=9)
+    first = next(t.trial_id for t in results.trials if t.condition == "warm-up")
+    looks = StudyLooks(Design((6, 10), 0.01), {"warm-up": first}, ECE).take(results)
+    main = reached(replace(results, tags=looks.tags())).found.main
+    assert main.pairs == 6
+    assert main.mean == pytest.approx(looks.looks("warm-up")[0].mean)
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ({"warmup.keep": "norms"}, None),
+        ({"warmup.train": "head"}, None),
+        ({"task.loss": "focal", "warmup.keep": "logit_variance"}, None),
+        ({"warmup.keep": "logit_variance"}, "smaller first logits"),
+        ({"warmup.train": "all", "task.loss": None}, "warm-up"),
+    ],
+)
+def test_what_is_no_remedy_of_these_is_called_none(cell, name):
+    found = remedy_of(cell)
+    assert (found and found.name) == name
 
 
 def test_how_many_more_pairs_would_tell_is_said():
