@@ -124,10 +124,12 @@ class Study(_Part):
         return name, self.scales[name]
 
     def common(self, scale: str) -> dict[str, Any]:
-        """Dotted field → value that its `sizes` give a scale, below the scale's own; not of what is
-        varied."""
+        """Dotted field → value that its `sizes` give a scale, below the scale's own; not of what
+        every cell sets itself."""
         common = SIZES[self.sizes][scale] if self.sizes else {}
-        return {field: value for field, value in common.items() if field not in self.factors}
+        cells = [cell for grid in self.grids.values() for cell in _fields_of_cells(grid)]
+        everywhere = set.intersection(*cells) if cells else set()
+        return {field: value for field, value in common.items() if field not in everywhere}
 
     def replicates(self, scale: Scale, grid: str) -> int:
         """Of a grid's cells at a scale."""
@@ -179,6 +181,11 @@ class Study(_Part):
             for field in cell
         )
         return tuple(field for field in dict.fromkeys(fields) if field != LABEL)
+
+
+def _fields_of_cells(grid: Product | list[dict[str, Any]]) -> list[set[str]]:
+    """What each cell sets; the cells of a product all set the same."""
+    return [set(cell) for cell in (grid if isinstance(grid, list) else [grid])]
 
 
 class Collection(_Part):

@@ -34,6 +34,7 @@ import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -103,13 +104,23 @@ def _scale(pixels: Tensor) -> float:
 
 def _jpeg(pixels: Tensor, quality: float, random: Generator) -> Tensor:
     """On the CPU, image by image."""
-    files = [_reopened(image, int(quality)) for image in _bytes(pixels).cpu()]
-    return _from_bytes(torch.stack(files), pixels)
+    images = _bytes(pixels).cpu()
+    reopened = _reopened(images.numpy().tobytes(), tuple(images.shape), int(quality))
+    return _from_bytes(reopened, pixels)
 
 
-def _reopened(image: Tensor, quality: int) -> Tensor:
-    """uint8 (channels, height, width), through a JPEG file. By Pillow, since torchvision's own
-    codec is to be removed."""
+# All networks of a study are shown the same images, and a worker measures many: half of the time of
+# `shift` would go here.
+@lru_cache(maxsize=64)
+def _reopened(content: bytes, shape: tuple[int, ...], quality: int) -> Tensor:
+    """uint8 (n, channels, height, width), each through a JPEG file."""
+    images = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(shape)
+    return torch.stack([_through_jpeg(image, quality) for image in images])
+
+
+def _through_jpeg(image: Tensor, quality: int) -> Tensor:
+    """uint8 (channels, height, width). By Pillow, since torchvision's own codec is to be
+    removed."""
     file = io.BytesIO()
     Image.fromarray(image.movedim(0, -1).squeeze(-1).numpy()).save(file, "JPEG", quality=quality)
     with Image.open(file) as opened:

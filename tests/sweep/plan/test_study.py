@@ -71,6 +71,24 @@ def test_common_sizes_give_way_to_a_scales_own_and_to_what_is_varied(write):
     assert plan.base.data.examples == Data().examples  # the base's own, for it is varied
 
 
+def test_common_sizes_hold_for_the_cells_that_do_not_set_a_field(write):
+    listed = [{"label": "as it is"}, {"label": "short", "warmup.examples": 2048}]
+    grids = {"a": listed, "b": {"warmup.noise.std": [0.5, 1.0]}}
+    study = load(write(sizes="mlp", grids=grids, scales={"laptop": {"replicates": 1}}))
+    plan = make_plan(study, looked_at)
+    found = {p.condition: p.trial.warmup.examples for p in plan.trials if p.trial.warmup}
+    common = SIZES["mlp"]["laptop"]["warmup.examples"]
+    assert found.pop("short") == 2048
+    assert len(found) == 2
+    assert set(found.values()) == {common}
+
+
+def test_the_recipes_of_assess_hold_the_one_that_its_verdict_is_about():
+    for scale in load_study("assess").scales:
+        plan = make_plan(load_study("assess"), looked_at, scale)
+        assert "warm-up" in set(plan.grids["remedy"]) & set(plan.grids["recipe"])
+
+
 @pytest.mark.parametrize("name", list(shipped()))
 def test_a_shipped_study_says_what_it_answers_and_what_each_scale_takes(name):
     study = load(name)
