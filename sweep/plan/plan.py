@@ -14,7 +14,7 @@ from typing import Any
 
 from sweep.errors import DoesNotApply, InputError
 from sweep.plan.fields import Fields, get_field, parse_trial, with_fields
-from sweep.plan.study import LABEL, Grid, Scale, Study
+from sweep.plan.study import LABEL, Scale, Study
 from trainables.config.data_names import check_name
 from trainables.config.trial import Trial
 from trainables.data.inventory import Inventory, sentences
@@ -188,25 +188,30 @@ def _base_fields(study: Study, scale: str, sized: Scale, overrides: Mapping[str,
 
 def _with_levels(study: Study, overrides: Mapping[str, Any]) -> tuple[Study, dict[str, Any]]:
     """The study with the levels that are asked for, and what is left to override."""
-    varied = {
-        field: value if isinstance(value, list) else [value]
-        for field, value in overrides.items()
-        if field in study.factors
-    }
-    grids: dict[str, Grid] = {}
-    for name, grid in study.grids.items():
-        if isinstance(grid, dict):
-            grids[name] = {field: varied.get(field, levels) for field, levels in grid.items()}
-        else:
-            grids[name] = grid
-            for field in (field for field in varied if any(field in cell for cell in grid)):
+    products = {name: grid for name, grid in study.grids.items() if isinstance(grid, dict)}
+    of_levels = {field for grid in products.values() for field in grid}
+    for name in study.grids.keys() - products.keys():
+        cells = study.grids[name]
+        for field in overrides:
+            # cells that do not set it take it from the base, as all else
+            set_by = sum(field in cell for cell in cells)
+            if set_by == len(cells) or (set_by and field in of_levels):
                 raise InputError(
                     f"--set {field}: the grid {name} of {study.name} lists its cells one by one; "
                     "copy the study's file and change them there"
                 )
+    varied = {
+        field: value if isinstance(value, list) else [value]
+        for field, value in overrides.items()
+        if field in of_levels
+    }
     for field, levels in varied.items():
         if not levels:
             raise InputError(f"--set {field}=[]: give at least one level")
+    grids = study.grids | {
+        name: {field: varied.get(field, levels) for field, levels in grid.items()}
+        for name, grid in products.items()
+    }
     rest = {field: value for field, value in overrides.items() if field not in varied}
     return study.model_copy(update={"grids": grids}), rest
 

@@ -102,6 +102,20 @@ def test_an_override_of_what_is_varied_gives_its_levels(tiny):
         make_plan(study_of(tiny), resolve, overrides={noise: []})
 
 
+def test_cells_one_by_one_take_an_override_of_what_they_do_not_set(tiny):
+    cells = [{"label": "as it is"}, {"label": "short", "warmup.examples": 64}]
+    study = study_of(tiny, grids={"listed": cells})
+    plan = make_plan(study, resolve, replicates=1, overrides={"warmup.examples": 128})
+    lengths = {p.condition: p.trial.warmup.examples for p in plan.trials if p.trial.warmup}
+    assert lengths == {"as it is": 128, "short": 64}
+    for grids in (
+        {"listed": cells[1:]},
+        {"listed": cells, "levels": {"warmup.examples": [64, 128]}},
+    ):
+        with pytest.raises(InputError, match=r"--set warmup.examples: the grid listed of .* lists"):
+            make_plan(study_of(tiny, grids=grids), resolve, overrides={"warmup.examples": 32})
+
+
 def test_a_section_is_overridden_before_its_fields_whatever_their_order(tiny):
     for names in (("model", "model.stem"), ("model.stem", "model")):
         values = {"model": "resnet34", "model.stem": "imagenet"}
