@@ -64,7 +64,8 @@ class BulkClient:
         )
         self._tags(run_id, {**tags, MLFLOW_RUN_NAME: run_name})
         place = self._open[run_id].artifacts
-        return SimpleNamespace(info=SimpleNamespace(run_id=run_id, artifact_uri=place))
+        info = SimpleNamespace(run_id=run_id, artifact_uri=place, start_time=start_time)
+        return SimpleNamespace(info=info, data=SimpleNamespace(metrics={}))
 
     def log_batch(
         self,

@@ -102,10 +102,11 @@ def line_of(status: "StudyStatus") -> str:
     """`noise_ablation, laptop, photos: running · 57/114 done, 2 failed, 55 missing · …`"""
     counts = status.counts
     done = counts["finished"] + counts["diverged"]
+    running = sum(trial.running for trial in status.trials)
+    rest = {name: counts[name] for name in ("diverged", "failed")}
+    rest |= {"running": running, "missing": counts["missing"] - running}
     parts = [f"{done}/{len(status.trials)} done"]
-    parts += [
-        f"{counts[name]} {name}" for name in ("diverged", "failed", "missing") if counts[name]
-    ]
+    parts += [f"{count} {name}" for name, count in rest.items() if count]
     if status.unpublished and not status.running:
         parts.append(f"{len(status.unpublished)} stored and not published")
     return (
@@ -116,11 +117,14 @@ def line_of(status: "StudyStatus") -> str:
 
 def page_of(status: "StudyStatus", contents: "StorageContents | None") -> str:
     counts = ", ".join(f"{count} {outcome}" for outcome, count in status.counts.items())
+    running = [trial.name for trial in status.trials if trial.running]
     lines = [
         f"{status.study}, scale {status.scale}, data {status.data}",
         f"  launch      {_state(status, contents)}, last launched {status.launched_at}",
         f"  trials      {status.note or f'{len(status.trials)}: {counts}'}",
     ]
+    if running:
+        lines.append(f"  running     {len(running)} ({_names(running)}), for 10 s or longer")
     if status.last_finished is not None:
         date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(status.last_finished))
         ago = _age(time.time() - status.last_finished)

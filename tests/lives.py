@@ -14,6 +14,7 @@ from trainables.config.model import NetworkFacts, Own
 from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
 from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.code import code_digest
 from trainables.storage.keys import record_key, warmup_key
@@ -68,7 +69,7 @@ def live(
 
     context = RunContext(storage, CPU, checkpoint_seconds=checkpoint_seconds)
     with contextlib.suppress(CutShort):
-        key = run_trial(trial, inputs or photographs(), context, on_examples)
+        key = run_trial(trial, inputs or photographs(), context, Listener(on_examples))
         assert key == record_key(trial.trial_id)
     return told
 

@@ -22,6 +22,7 @@ from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
 from trainables.data.splits import Split
 from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 from trainables.training.data_parallel import Workers
@@ -83,7 +84,7 @@ def life(
             trial,
             TrialInputs(photos(), photos_ood()),
             context,
-            on_examples,
+            Listener(on_examples),
             workers,
         )
     return told

@@ -175,11 +175,13 @@ def _rank(run: Run) -> int:
 
 
 def outcome_of(run: Run) -> str:
-    """What a trial's run says became of it, one of `OUTCOMES`."""
-    outcome = run.data.tags.get(tag.OUTCOME, "")
-    if run.info.status == "FINISHED" and outcome in ("finished", "diverged"):
+    """What a trial's run says became of it, one of `OUTCOMES`; one that was stopped before it had
+    an outcome is missing, as one that runs."""
+    outcome, status = run.data.tags.get(tag.OUTCOME, ""), run.info.status
+    if status == "FINISHED" and outcome in ("finished", "diverged"):
         return str(outcome)
-    return "failed" if run.info.status in ("FAILED", "KILLED") or outcome == "failed" else "missing"
+    failed = status == "FAILED" or outcome == "failed" or (status == "KILLED" and outcome)
+    return "failed" if failed else "missing"
 
 
 def _result(

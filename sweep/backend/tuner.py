@@ -32,6 +32,7 @@ from sweep.options import Resources
 from trainables.adapters.tune import run_group
 from trainables.config.trial import Trial
 from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.record import History
 
 # Tune gives its workers a variable for PyTorch Lightning. With one they would be none of those that
 # Ray has started already, see `sweep.backend.connection.WORKER_SETTINGS`.
@@ -43,6 +44,7 @@ class TrialCallback(Protocol):
 
     def started(self, trial_id: str) -> None: ...
     def trained(self, trial_id: str, examples: int) -> None: ...
+    def measured(self, trial_id: str, rows: History) -> None: ...  # of the trial's history
     def finished(self, trial_id: str) -> None: ...
     def retried(self, trial_id: str, error: str) -> None: ...
     def failed(self, trial_id: str, error: str, node: str) -> None: ...  # node: "", or its host
@@ -215,6 +217,8 @@ class _TuneCallback(tune.Callback):
         alone = {_ids(trial)[0]: result.get("examples", 0)}
         for trial_id, examples in result.get("by_trial", alone).items():
             self._watcher.trained(trial_id, int(examples))
+        for trial_id, rows in result.get("history", {}).items():
+            self._watcher.measured(trial_id, rows)
         for trial_id in self._unfinished(trial):
             if trial_id in result.get("left", ()):
                 self._finish(trial_id)

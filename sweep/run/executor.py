@@ -31,10 +31,12 @@ from sweep.storage.locks import exclusive, using
 from sweep.tracking.client import AWAY, connect_alone, what_to_do
 from sweep.tracking.commit import code_commit
 from sweep.tracking.ledger import Ledger, read_ledger, record_bytes, study_run
+from sweep.tracking.live import Measured
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from sweep.tracking.view import view_path
 from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.record import History
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
@@ -356,6 +358,10 @@ class _Callback:
 
     def trained(self, trial_id: str, examples: int) -> None:
         self.display.trained(trial_id, examples)
+        self.outbox.trained(self.display.share)
+
+    def measured(self, trial_id: str, rows: History) -> None:
+        self.outbox.put(Measured(self._planned(trial_id), rows))
 
     def finished(self, trial_id: str) -> None:
         self._log("finished", trial_id)

@@ -47,6 +47,7 @@ class Display:
         self._expected = dict(examples)
         self._total, self._reused = total, reused
         self._seen: dict[str, int] = {}
+        self._whole, self._trained = sum(examples.values()), 0  # of `_expected` and of `_seen`
         self._running: set[str] = set()
         self._done = self._failed = 0
         self._rate = _Rate()
@@ -59,7 +60,7 @@ class Display:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(bar_width=24), console=self._console
             )
-            self._task = self._bar.add_task(self.line(), total=sum(self._expected.values()))
+            self._task = self._bar.add_task(self.line(), total=self._whole)
             self._bar.start()
         return self
 
@@ -80,14 +81,14 @@ class Display:
         self._show()
 
     def trained(self, trial_id: str, examples: int) -> None:
-        self._seen[trial_id] = min(self._seen.get(trial_id, 0) + examples, self._expected[trial_id])
+        self._saw(trial_id, min(self._seen.get(trial_id, 0) + examples, self._expected[trial_id]))
         self._rate.add(examples)
         self._show()
 
     def finished(self, trial_id: str) -> None:
         self._running.discard(trial_id)
         self._unfinished.discard(trial_id)
-        self._seen[trial_id] = self._expected[trial_id]  # what it found in a checkpoint, too
+        self._saw(trial_id, self._expected[trial_id])  # what it found in a checkpoint, too
         self._done += 1
         self._show()
 
@@ -97,15 +98,24 @@ class Display:
 
     def failed(self, trial_id: str, name: str, error: str) -> None:
         self._running.discard(trial_id)
-        self._expected.pop(trial_id, None)
-        self._seen.pop(trial_id, None)
+        self._whole -= self._expected.pop(trial_id, 0)
+        self._trained -= self._seen.pop(trial_id, 0)
         self._failed += 1
         self.say(f"{name}: failed for good: {error}")
+
+    def _saw(self, trial_id: str, examples: int) -> None:
+        self._trained += examples - self._seen.get(trial_id, 0)
+        self._seen[trial_id] = examples
 
     def say(self, text: str) -> None:
         """A line that stays."""
         self._console.print(text, soft_wrap=True)
         self._show()
+
+    @property
+    def share(self) -> float:
+        """Of the examples to be trained on, that are."""
+        return self._trained / max(1, self._whole)
 
     def line(self) -> str:
         """How far we are: `57/114 done, 40 reused, 2 running, 0 failed · 16,000 examples/s · …`"""
@@ -117,7 +127,7 @@ class Display:
         ]
         line = ", ".join(parts)
         rate = self._rate.per_second()
-        left = sum(self._expected.values()) - sum(self._seen.values())
+        left = self._whole - self._trained
         if rate:
             line += f" · {rate:,.0f} examples/s"
             if left:
@@ -137,8 +147,8 @@ class Display:
             self._bar.update(
                 self._task,
                 description=self.line(),
-                completed=sum(self._seen.values()),
-                total=sum(self._expected.values()),
+                completed=self._trained,
+                total=self._whole,
             )
         elif time.monotonic() - self._spoke_at > PLAIN_SECONDS:
             self._spoke_at = time.monotonic()

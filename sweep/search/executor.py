@@ -20,7 +20,7 @@ from sweep.backend.failures import what_happened
 from sweep.errors import InputError
 from sweep.inputs.resolve import Resolver
 from sweep.options import Options, Outcome
-from sweep.plan.plan import StudyPlan
+from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.plan.study import Study
 from sweep.run.events import Log
 from sweep.run.executor import context_of, execute, execute_beginning, publish, reach, tell_found
@@ -37,10 +37,12 @@ from sweep.search.summary import search_summary
 from sweep.storage.locks import using
 from sweep.tracking.client import AWAY, connect, what_to_do
 from sweep.tracking.ledger import read_ledger, record_bytes
+from sweep.tracking.live import Measured
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
 from trainables.config.trial import Trial
 from trainables.config.yaml_text import write_yaml
+from trainables.lifecycle.record import History
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
 
@@ -238,20 +240,24 @@ class _Callback:
         self.log.write("retried", number=number, error=without_passwords(what_happened(error)))
         self.progress.retried(number, error)
 
+    def measured(self, live: RunningProposal, trial_id: str, rows: History) -> None:
+        trial = next(member for member in live.members if member.trial_id == trial_id)
+        self.outbox.put(Measured(self._planned(live, trial), rows))
+
     def recorded(self, live: RunningProposal, trial: Trial) -> None:
-        asked = self.launch.asked
-        for control in controls_of(asked.base):
-            if control.trial.seed == trial.seed:
-                planned = planned_trial(
-                    live.number, live.params, asked.space, control, control.replicate
-                )
-                self.log.write("finished", trial_id=trial.trial_id, name=planned.name)
-                self.outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
+        planned = self._planned(live, trial)
+        self.log.write("finished", trial_id=trial.trial_id, name=planned.name)
+        self.outbox.put(Publication(planned, partial(self._stored, trial.trial_id)))
 
     def failed(self, number: int, error: str) -> None:
         self.launch.failed += 1
         self.log.write("failed", number=number, error=without_passwords(what_happened(error)))
         self.progress.failed(number, error)
+
+    def _planned(self, live: RunningProposal, trial: Trial) -> PlannedTrial:
+        asked = self.launch.asked
+        control = next(c for c in controls_of(asked.base) if c.trial.seed == trial.seed)
+        return planned_trial(live.number, live.params, asked.space, control, control.replicate)
 
     def _stored(self, trial_id: str) -> bytes:
         payload = Storage(self.launch.options.storage).get(record_key(trial_id))

@@ -21,6 +21,7 @@ from sweep.search.proposals import Proposal
 from trainables.adapters.tune import run_in_turn
 from trainables.config.trial import Trial
 from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.record import History
 
 
 class ProposalCallback(Protocol):
@@ -28,6 +29,7 @@ class ProposalCallback(Protocol):
 
     def proposed(self, live: RunningProposal) -> None: ...
     def trained(self, examples: int) -> None: ...
+    def measured(self, live: RunningProposal, trial_id: str, rows: History) -> None: ...
     def recorded(self, live: RunningProposal, trial: Trial) -> None: ...
     def finished(self, proposal: Proposal) -> None: ...
     def retried(self, number: int, error: str) -> None: ...
@@ -98,6 +100,8 @@ class _SeedStopper(FIFOScheduler):
     def on_trial_result(self, controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         live = self._ask_tell.running[_number(trial)]
         self._watcher.trained(int(result.get("examples", 0)))
+        for trial_id, rows in result.get("history", {}).items():
+            self._watcher.measured(live, trial_id, rows)
         for member in self._ask_tell.seeds_done(live.number, int(result.get("seeds", 0))):
             self._watcher.recorded(live, member)
         return str(self.STOP if live.ended else self.CONTINUE)

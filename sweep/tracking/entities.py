@@ -1,13 +1,13 @@
 """What MLflow is told of a trial, as pure functions of its record, plan and data."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.validation import MAX_DATASET_NAME_SIZE, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from analysis.results.records import Record
-from analysis.results.summary import summarise
 from analysis.results.tags import COMMIT, DEVICE, NODE, WORKERS
 from sweep.plan.fields import flat
 from sweep.plan.plan import StudyPlan
@@ -18,26 +18,34 @@ from trainables.data.examples import Source
 _NO_METRIC = ("phase", "epoch", "step", "seconds")  # columns of the history
 
 
-def metrics(record: Record) -> list[Metric]:
-    """The whole history by optimizer step, the summary and the costs at the last one.
+def curves(history: Iterable[Mapping[Any, Any]], start: int) -> list[Metric]:
+    """Rows of a history by optimizer step; of several with one step the last counts.
 
-    A row's time stamp is its place in the trial's own seconds: the same record gives the same rows.
+    Args:
+        start: of the trial's run, in milliseconds. A row's time stamp is its place in the trial's
+            own seconds from there, so that publishing again gives the same.
     """
-    start = started_at(record)
     rows: dict[tuple[str, int], Metric] = {}
-    for row in record.history.to_dict("records"):
-        step, when = int(row["step"]), milliseconds(start + float(row["seconds"]))
+    for row in history:
+        step, when = int(row["step"]), start + round(float(row["seconds"]) * 1000)
         for name, value in row.items():
             if name not in _NO_METRIC and value == value:  # NaN: not measured
-                rows[str(name), step] = Metric(str(name), float(value), when, step)
-    end, when = int(record.history["step"].iloc[-1]), milliseconds(record.finished_at)
-    for name, value in summarise(record).items():
-        rows.setdefault((name, end), Metric(name, value, when, end))
-    costs = {f"seconds_{name}": seconds for name, seconds in record.seconds.items()}
-    costs |= {f"examples_{name}": count for name, count in record.examples.items()}
-    for name, cost in costs.items():
-        rows[name, end] = Metric(name, float(cost), when, end)
+                rows[name, step] = Metric(name, float(value), when, step)
     return list(rows.values())
+
+
+def final_metrics(record: Record, numbers: Mapping[str, float]) -> list[Metric]:
+    """The summary and the costs, at the last step; of the summary what the history has not.
+
+    Args:
+        numbers: the record's summary.
+    """
+    end, when = int(record.history["step"].iloc[-1]), milliseconds(record.finished_at)
+    last = record.history[record.history["step"] == end].notna().any()
+    rest = {name: value for name, value in numbers.items() if not last.get(name, False)}
+    rest |= {f"seconds_{name}": seconds for name, seconds in record.seconds.items()}
+    rest |= {f"examples_{name}": count for name, count in record.examples.items()}
+    return [Metric(name, float(value), when, end) for name, value in rest.items()]
 
 
 def parameters(trial: Trial) -> list[Param]:

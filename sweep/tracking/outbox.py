@@ -1,6 +1,7 @@
-"""Publishing beside the training: a thread that takes finished trials to MLflow one by one.
+"""Publishing beside the training: a thread that takes to MLflow what is measured and what is done.
 
-Training never waits for MLflow. What could not be published stays in storage, is tried again when
+Training never waits for MLflow. Finished trials come one by one, the curves of those that run
+between them. What could not be published stays in storage, is tried again when
 the next trial comes and once more at the end, and then waits for the next launch.
 """
 
@@ -15,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from analysis.errors import one_line
 from sweep.plan.plan import PlannedTrial
 from sweep.tracking.client import AWAY, who_is_away
+from sweep.tracking.live import LiveUpdates, Measured
 from sweep.tracking.publisher import Publisher
 
 
@@ -38,7 +40,8 @@ class Outbox:
         """told: of every trial that is published, or else of why it never will be as it is."""
         self._publisher = publisher
         self._told = told
-        self._queue: queue.SimpleQueue[Publication | None] = queue.SimpleQueue()
+        self._live = LiveUpdates(publisher)
+        self._queue: queue.SimpleQueue[Publication | Measured | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
         self.waiting: list[Publication] = []  # could not be published
         self.away = ""  # what does not answer, of the last
@@ -46,8 +49,12 @@ class Outbox:
         self.refused: list[str] = []  # will never be published as they are, and why
         self._thread.start()
 
-    def put(self, one: Publication) -> None:
+    def put(self, one: Publication | Measured) -> None:
         self._queue.put(one)
+
+    def trained(self, share: float) -> None:
+        """share: of the launch's examples that are trained on; not waited for."""
+        self._live.share = share
 
     def close(self) -> None:
         """Publish what is left, and return when that is done or has failed."""
@@ -55,10 +62,25 @@ class Outbox:
         self._thread.join()
 
     def _work(self) -> None:
-        while (one := self._queue.get()) is not None:
+        while (one := self._next()) is not None:
+            if isinstance(one, Measured):
+                self._live.measured(one)
+                continue
+            self._live.ended(one.planned.trial_id)
             self.waiting.append(one)
             self._deliver()
         self._deliver()
+
+    def _next(self) -> Publication | Measured | None:
+        """What comes next; before and meanwhile the curves that are due are sent."""
+        while True:
+            if not self.waiting:
+                self._live.send()
+            try:
+                left = None if self.waiting else self._live.seconds_left()
+                return self._queue.get(timeout=left)
+            except queue.Empty:
+                continue
 
     def _deliver(self) -> None:
         while self.waiting:

@@ -1,8 +1,8 @@
 """Writing MLflow: an experiment per study, in it a run per scale and data, under it the trials.
 
-A trial's run is made when its record is there, with the times at which it ran, and its status is
-the last thing written: no crash leaves a run that claims to be done and is not. Everything follows
-from the record, time stamps too, and MLflow keeps equal rows once: publishing again completes what
+A trial's run is made when its record is there, with the times at which it ran, or before that,
+when it runs for so long that somebody may watch its curves grow. Its status is the last thing
+written: no crash leaves a run that claims to be done and is not. Publishing again completes what
 was cut short and doubles nothing. A trial takes five requests: its run, its parameters, metrics and
 tags (in more, of which the client takes care, where there are over 1,000), its data sets, its
 record, its end.
@@ -12,11 +12,12 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from mlflow.entities import Run, RunTag
+from mlflow.entities import Metric, Run, RunTag
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
@@ -25,12 +26,14 @@ from analysis.results import tags as tag
 from analysis.results.mlflow_store import RECORD, running_children
 from analysis.results.places import artifact_store
 from analysis.results.records import read_record
+from analysis.results.summary import summarise
 from sweep.backend.failures import what_happened
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.tracking.client import AWAY, naming_artifacts
 from sweep.tracking.entities import (
+    curves,
     data_sets,
-    metrics,
+    final_metrics,
     milliseconds,
     parameters,
     run_name,
@@ -40,9 +43,13 @@ from sweep.tracking.entities import (
 )
 from sweep.tracking.experiments import experiment_of
 from sweep.tracking.ledger import Ledger
+from sweep.tracking.logged import LoggedRows
 from sweep.tracking.names import shortened
+from sweep.tracking.study_numbers import StudyNumbers
 from sweep.tracking.view import experiment_tags
+from trainables.config.trial import Trial
 from trainables.data.examples import Source
+from trainables.lifecycle.record import History
 
 
 class Publisher:
@@ -64,6 +71,14 @@ class Publisher:
         self._commit = commit
         self._done = set(ledger.done)  # trial ids
         self._begun = dict(ledger.cut_short)  # trial id → run, not ended yet
+        self._live: set[str] = set()  # trial ids, of those that this launch has called running
+        self._logged = LoggedRows(client)
+        known = {
+            trial_id: run.data.metrics if run.data.tags.get(tag.OUTCOME) == "finished" else {}
+            for trial_id, run in ledger.done.items()
+        }
+        self._numbers = StudyNumbers(plan, known)
+        self._told = dict(ledger.parent.data.metrics) if ledger.parent else {}  # by the study's run
         self._closed = False
         kept = ledger.parent.info.status if ledger.parent and not launched else "RUNNING"
         self._before = None if kept == "RUNNING" else kept  # that a launch has left, to be kept
@@ -72,6 +87,7 @@ class Publisher:
         self.experiment_id = experiment_of(client, plan.study.name).experiment_id
         parent = self._open(ledger.parent, launched)
         self.parent_id = parent.info.run_id
+        self._begun_at = parent.info.start_time  # in milliseconds
         with self.never_left_running():
             text = json.dumps(plan.as_json(commit), indent=2, ensure_ascii=False)
             self._upload(parent, "plan.json", text.encode())
@@ -88,18 +104,57 @@ class Publisher:
         if planned.trial_id in self._done:
             return
         record = read_record(payload)
-        run = self._run(planned, started_at(record))
+        numbers = summarise(record)
+        run, rows = self._with_curves(
+            planned, record.history.to_dict("records"), started_at(record)
+        )
         run_id, described = run.info.run_id, parameters(planned.trial)
         tags = version_tags(record)
         if origin is not None:
             tags[tag.ADOPTED_FROM_RUN] = origin.info.run_id
             tags[tag.ADOPTED_FROM_STUDY] = origin.data.tags.get(tag.STUDY, "")
         tags |= {tag.OUTCOME: record.status, tag.RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
-        self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
+        rows += final_metrics(record, numbers)
+        self._client.log_batch(run_id, rows, described, _run_tags(tags))
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
         self._upload(run, RECORD, payload)
         self._end(planned, "FINISHED", record.finished_at)
         self._done.add(planned.trial_id)
+        self._numbers.add(planned.trial_id, numbers if record.status == "finished" else {})
+
+    def publish_curves(self, planned: PlannedTrial, rows: History) -> None:
+        """Rows of the history of a trial that runs. Its run says so, and holds its parameters from
+        the first on.
+
+        Raises:
+            MlflowException: it does not answer, or refuses them; the record brings them in any
+                case.
+        """
+        rows = _settled(planned.trial, rows)
+        if planned.trial_id in self._done or not rows:
+            return
+        run, new = self._with_curves(planned, rows, time.time() - float(rows[-1]["seconds"]))
+        first = planned.trial_id not in self._live
+        # an earlier launch has ended it; another launcher of the same search may do so at any time
+        if (first and run.info.status != "RUNNING") or self._plan.search is not None:
+            self._client.update_run(run.info.run_id, status="RUNNING")
+        described = parameters(planned.trial) if first else ()
+        self._client.log_batch(run.info.run_id, new, described)
+        self._logged.add(run, new)
+        self._live.add(planned.trial_id)
+
+    def _with_curves(
+        self, planned: PlannedTrial, history: Iterable[Mapping[Any, Any]], start: float
+    ) -> tuple[Run, list[Metric]]:
+        """The trial's run, and the rows of the history that it lacks."""
+        history, run = list(history), self._run(planned, start)
+        lacking = self._logged.lacking(run, curves(history, run.info.start_time))
+        if lacking is None:
+            self._client.delete_run(run.info.run_id)
+            self._forget(planned)
+            run = self._run(planned, start)
+            lacking = curves(history, run.info.start_time)
+        return run, lacking
 
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
@@ -115,12 +170,30 @@ class Publisher:
         self._upload(run, "error.txt", error.encode("utf-8", "replace"))
         self._end(planned, "FAILED", time.time())
 
+    def publish_study(self, share: float | None = None) -> None:
+        """What the study has found so far, in its own run, where that is news.
+
+        Args:
+            share: of the launch's examples that are trained on.
+        """
+        now, done = milliseconds(time.time()), self._numbers.done
+        rows = [Metric(name, n, now, done) for name, n in self._numbers.metrics().items()]
+        progress = {"trials done": float(done)} | ({} if share is None else {"share": share})
+        seconds = (now - self._begun_at) // 1000
+        rows += [Metric(f"progress/{name}", n, now, seconds) for name, n in progress.items()]
+        news = [row for row in rows if self._told.get(row.key) != row.value]
+        if news:
+            self._client.log_batch(self.parent_id, news)
+            self._told |= {row.key: row.value for row in news}
+
     def close(self, status: str, ended_by: str = "") -> None:
         """The launch's end: FINISHED, FAILED or KILLED. A trial half published is KILLED.
 
         Args:
             ended_by: what ended it, in one line, where that is no trial's failure.
         """
+        with suppress(*AWAY):  # whatever it says of numbers, it is to be told of the end
+            self.publish_study()
         parent = self._client.get_run(self.parent_id)
         for run in running_children(self._client, parent):
             self._client.set_terminated(run.info.run_id, "KILLED")
@@ -210,7 +283,20 @@ class Publisher:
     def _end(self, planned: PlannedTrial, status: str, end: float) -> None:
         run_id = self._begun[planned.trial_id].info.run_id
         self._client.set_terminated(run_id, status, end_time=milliseconds(end))
-        del self._begun[planned.trial_id]
+        self._forget(planned)
+
+    def _forget(self, planned: PlannedTrial) -> None:
+        self._logged.forget(self._begun.pop(planned.trial_id))
+        self._live.discard(planned.trial_id)
+
+
+def _settled(trial: Trial, rows: History) -> History:
+    """Those whose step no later row takes: where a part of the warm-up is kept, the row of the kept
+    takes that of the last epoch."""
+    warmup = trial.warmup
+    if warmup is None or warmup.keep is None:
+        return rows
+    return [r for r in rows if (r["phase"], r["epoch"]) != ("warmup", warmup.epochs)]
 
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:

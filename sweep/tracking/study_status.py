@@ -44,6 +44,7 @@ class TrialStatus:
     outcome: str  # finished, diverged, failed or missing
     error: str = ""  # of one that failed
     node: str = ""  # that it ran on; "": nobody has said
+    running: bool = False  # MLflow shows its curves so far
     stored: bool = False  # its record is stored, and MLflow lacks it
     checkpoint_age: float | None = None  # seconds, of one that is not finished
 
@@ -189,6 +190,7 @@ def _trials(
                 if outcome == "failed"
                 else "",
                 node="" if outcome == "missing" else tags.get(tag.NODE, ""),
+                running=run is not None and run.info.status == "RUNNING",
                 stored=left is not None and trial.trial_id in left.recorded,
                 checkpoint_age=left.checkpoints.get(trial.trial_id) if left else None,
             )

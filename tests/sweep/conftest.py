@@ -31,6 +31,7 @@ from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import Study
 from trainables.config.trial import Trial
 from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -269,7 +270,7 @@ def live(sources: Sources) -> Callable[..., str]:
     def live(trial: Trial, storage: Storage, *on_examples: Any, **context: Any) -> str:
         torch.set_num_threads(1)
         its = RunContext(storage, torch.device("cpu"), **context)
-        return run_trial(trial, Inputs(sources.loaded, {}).of(trial), its, *on_examples)
+        return run_trial(trial, Inputs(sources.loaded, {}).of(trial), its, Listener(*on_examples))
 
     return live
 

@@ -18,6 +18,8 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from trainables.config.trial import Trial
 from trainables.lifecycle.context import RunContext
+from trainables.lifecycle.listener import Listener
+from trainables.lifecycle.record import History
 from trainables.lifecycle.trial_run import run_trial
 from trainables.training.data_parallel import Workers
 
@@ -37,7 +39,8 @@ class Team:
 
 
 def run_by_team(team: Team, trial: Trial, context: RunContext) -> None:
-    """Run the trial; its workers report `examples`, those trained on since the last report.
+    """Run the trial; its workers report `examples`, those trained on since the last report, and
+    `history`, the rows of its history since then by its id.
 
     Raises:
         WorkerGroupError: of what a worker has raised.
@@ -73,18 +76,26 @@ def _work(given: Mapping[str, Any]) -> None:
     device = get_device() if context.device.type == "cuda" else context.device
     workers = Workers(process.get_world_rank(), process.get_world_size())
     inputs = ray.get(held).of(trial)
-    run_trial(trial, inputs, replace(context, device=device), _Reporter(trial).count, workers)
+    run_trial(trial, inputs, replace(context, device=device), _Reporter(trial).listener, workers)
 
 
 class _Reporter:
     """Reports at the same steps in every worker: by examples, not by time."""
 
     def __init__(self, trial: Trial) -> None:
+        self._trial_id = trial.trial_id
         self._every = (trial.warmup_examples + trial.task_examples) / REPORTS
         self._examples = 0
+        self._history: History = []
 
-    def count(self, _: int, new: int) -> None:
+    @property
+    def listener(self) -> Listener:
+        return Listener(on_examples=self._count, on_history=self._history.extend)
+
+    def _count(self, _: int, new: int) -> None:
         self._examples += new
         if self._examples >= self._every:
-            ray.train.report({"examples": self._examples})
+            history = {self._trial_id: list(self._history)}
+            ray.train.report({"examples": self._examples, "history": history})
             self._examples = 0
+            self._history.clear()

@@ -16,6 +16,8 @@ from ray import tune
 from trainables.config.trial import Trial
 from trainables.fused.trials import run_trials
 from trainables.lifecycle.context import Inputs, RunContext
+from trainables.lifecycle.listener import Listener
+from trainables.lifecycle.record import History
 
 if TYPE_CHECKING:
     from trainables.adapters.train import Team
@@ -33,8 +35,9 @@ def run_group(
         context: its device is `cuda` for the GPU that Ray has given the worker.
         team: the workers that run the only trial; they, and not this one, have the inputs.
 
-    Reports `examples`: those trained on since the last report, `by_trial`: the same by trial id,
-    and `left`: the trials that have left their record.
+    Reports of what has come since the last report, `examples`: those trained on, `by_trial`: the
+    same by trial id, and `history`: rows of the trials' histories by trial id; and of all time
+    `left`: the trials that have left their record.
     """
     reporter = _Reporter()
     _run(config["work"]["trials"], inputs, context, reporter, team)
@@ -46,8 +49,8 @@ def run_in_turn(
 ) -> None:
     """Run the trials in `config["work"]["trials"]` one after another.
 
-    The arguments are those of `run_group`. Reports `examples` as that does, and `seeds`: how many
-    of the trials have left their record. Whoever is told may stop the others.
+    The arguments are those of `run_group`. Reports `examples` and `history` as that does, and
+    `seeds`: how many of the trials have left their record. Whoever is told may stop the others.
     """
     reporter = _Reporter()
     for fields in config["work"]["trials"]:
@@ -72,17 +75,25 @@ def _run(
         return
     # two processes of two threads each are five times slower than of one each, on two cores
     torch.set_num_threads(1)
-    run_trials(group, inputs.of(group[0]), context, reporter.count, reporter.left.append)
+    run_trials(group, inputs.of(group[0]), context, reporter.listener)
 
 
 class _Reporter:
     def __init__(self) -> None:
         self.seeds = 0  # trials lived
         self._examples: Counter[str] = Counter()  # by trial
-        self.left: list[str] = []  # trials whose record is stored
+        self._history: dict[str, History] = {}  # likewise
+        self._left: list[str] = []  # trials whose record is stored
         self._sent_at = time.perf_counter()
 
-    def count(self, trial_id: str, new: int) -> None:
+    def listener(self, trial_id: str) -> Listener:
+        return Listener(
+            on_examples=lambda _, new: self._count(trial_id, new),
+            on_history=lambda rows: self._history.setdefault(trial_id, []).extend(rows),
+            on_record=lambda: self._left.append(trial_id),
+        )
+
+    def _count(self, trial_id: str, new: int) -> None:
         self._examples[trial_id] += new
         if time.perf_counter() - self._sent_at > REPORT_SECONDS:
             self.send()
@@ -93,9 +104,11 @@ class _Reporter:
             {
                 "examples": sum(by_trial.values()),
                 "by_trial": by_trial,
-                "left": list(self.left),
+                "history": dict(self._history),
+                "left": list(self._left),
                 "seeds": self.seeds,
             }
         )
         self._examples.clear()
+        self._history.clear()
         self._sent_at = time.perf_counter()

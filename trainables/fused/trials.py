@@ -25,8 +25,9 @@ from trainables.config.trial import Trial
 from trainables.data.splits import TaskData
 from trainables.fused.stack import Stack, stackable
 from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.requests import Completed, Request, Requests, run_alone
-from trainables.lifecycle.trial_run import trial_requests
+from trainables.lifecycle.trial_run import NOBODY, trial_requests
 from trainables.models.build import State, build
 from trainables.noise import sample
 from trainables.storage.keys import warmup_key
@@ -53,15 +54,13 @@ def run_trials(
     trials: Sequence[Trial],
     inputs: TrialInputs,
     context: RunContext,
-    on_examples: Callable[[str, int], None] = lambda trial_id, new: None,
-    on_record: Callable[[str], None] = lambda trial_id: None,
+    listener_of: Callable[[str], Listener] = lambda trial_id: NOBODY,
 ) -> None:
     """Live the trials, each as `trainables.lifecycle.trial_run.run_trial` does.
 
     Args:
         trials: of one `task_key`.
-        on_examples: told after every step of the trial and of its new examples.
-        on_record: told of each trial when its record is stored.
+        listener_of: a trial's id → who is told of it.
 
     Raises:
         Exception: what a trial has raised, the first one, after all others have left their record.
@@ -71,13 +70,10 @@ def run_trials(
     share = _sharing()
 
     def life(trial: Trial) -> Requests[str]:
-        def count(_: int, new: int) -> None:
-            on_examples(trial.trial_id, new)
-
-        return trial_requests(trial, inputs, context, count, share=share)
+        return trial_requests(trial, inputs, context, listener_of(trial.trial_id), share=share)
 
     def group(some: Sequence[Trial]) -> _Group:
-        return _Group(some, [life(trial) for trial in some], context, on_record)
+        return _Group(some, [life(trial) for trial in some], context)
 
     together = group(trials)
     pays = len(trials) > 1 and context.device.type in STACKED_ON
@@ -105,7 +101,6 @@ class _Group:
         trials: Sequence[Trial],
         lives: Sequence[Requests[str]],
         context: RunContext,
-        on_record: Callable[[str], None],
     ) -> None:
         self.errors: list[Exception] = []
         self.ended: set[str] = set()  # trials that have left their record, or failed
@@ -113,19 +108,16 @@ class _Group:
         self._lives = lives
         self._warmups = [warmup_key(t, context.device) if t.warmup else None for t in trials]
         self._storage = context.storage
-        self._on_record = on_record
         self._held = list(range(len(trials)))  # not begun
         self._waiting: dict[int, Request] = {}  # what each life that goes on wants to be done
         self._stacks: dict[tuple[int, ...], Stack] = {}  # by members, no life in two
 
     def live_in_turn(self) -> None:
-        for trial_id, life in zip(self._ids, self._lives, strict=True):
+        for life in self._lives:
             try:
                 run_alone(life)
             except Exception as error:
                 self.errors.append(error)
-            else:
-                self._on_record(trial_id)
 
     def live_together(self) -> None:
         self._begin()
@@ -155,7 +147,6 @@ class _Group:
             self._waiting[i] = next(life) if done is None else life.send(done)
         except StopIteration:
             self.ended.add(self._ids[i])
-            self._on_record(self._ids[i])
         except Exception as error:
             self.ended.add(self._ids[i])
             self.errors.append(error)

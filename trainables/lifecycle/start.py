@@ -13,7 +13,7 @@ from trainables.config.trial import Trial
 from trainables.data.splits import prepare
 from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.requests import run_alone
-from trainables.lifecycle.trial_run import TrialRun
+from trainables.lifecycle.trial_run import NOBODY, TrialRun
 from trainables.models.build import Autocast, build
 from trainables.storage.keys import warmup_key
 from trainables.storage.storage import Storage
@@ -31,7 +31,7 @@ def at_start(
     data = prepare(trial, inputs.source, inputs.ood, device)
     context = RunContext(storage, device, checkpoint_seconds=math.inf)
     network = build(trial, device, inputs.weights)
-    run_alone(TrialRun(trial, network, data, context, lambda done, new: None, ALONE).begin())
+    run_alone(TrialRun(trial, network, data, context, NOBODY, ALONE).begin())
     return network.network if isinstance(network, Autocast) else network
 
 

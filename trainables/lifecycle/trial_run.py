@@ -29,6 +29,7 @@ from trainables.lifecycle.checkpoint import (
     restore_training,
 )
 from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.phases import PHASES, Phase, task_phase, trained_part, warmup_phase
 from trainables.lifecycle.record import write_record
 from trainables.lifecycle.requests import Epoch, Predictions, Request, Requests, run_alone
@@ -42,34 +43,32 @@ from trainables.storage.serialization import unpack
 from trainables.training.data_parallel import ALONE, BroadcastStorage, Workers
 from trainables.training.loop import Diverged, Outputs, finite, measure, measure_unknown
 
-# Called after every step with the examples behind the network and those trained on just now.
-OnExamples = Callable[[int, int], None]
+NOBODY = Listener()
 
 
 def run_trial(
     trial: Trial,
     inputs: TrialInputs,
     context: RunContext,
-    on_examples: OnExamples = lambda done, new: None,
+    listener: Listener = NOBODY,
     workers: Workers = ALONE,
 ) -> str:
     """Run one trial and store its record, unless that is stored already.
 
     Args:
-        on_examples: told after every step of the examples behind the network, and of the new ones.
         workers: those that train the network together; each calls this, with the same trial.
 
     Returns:
         the key under which the record is stored.
     """
-    return run_alone(trial_requests(trial, inputs, context, on_examples, workers))
+    return run_alone(trial_requests(trial, inputs, context, listener, workers))
 
 
 def trial_requests(
     trial: Trial,
     inputs: TrialInputs,
     context: RunContext,
-    on_examples: OnExamples,
+    listener: Listener,
     workers: Workers = ALONE,
     share: Callable[[TaskData], TaskData] = lambda data: data,
 ) -> Requests[str]:
@@ -85,11 +84,10 @@ def trial_requests(
     if storage.get(key) is None:
         data = share(prepare(trial, inputs.source, inputs.ood, device))
         network = workers.prepared(build(trial, device, inputs.weights), device)
-        run = TrialRun(
-            trial, network, data, replace(context, storage=storage), on_examples, workers
-        )
+        run = TrialRun(trial, network, data, replace(context, storage=storage), listener, workers)
         storage.put(key, (yield from run.record()))
     storage.delete(checkpoint_key(trial, device))
+    listener.on_record()
     return key
 
 
@@ -99,7 +97,7 @@ class TrialRun:
     network: nn.Module
     data: TaskData
     context: RunContext
-    on_examples: OnExamples
+    listener: Listener
     workers: Workers
     progress: Progress = field(default_factory=Progress)
     outputs: dict[str, Outputs] = field(default_factory=dict)  # of the latest measurement
@@ -160,7 +158,7 @@ class TrialRun:
         saved = self.storage.get(shared)
         if saved is not None:
             self.storage.touch(shared)
-            restore(unpack(saved, self.device), self.network, self.progress)
+            self._restore(unpack(saved, self.device))
             return
         if checkpoint is None:
             yield from self._measure("untrained", 0, {})
@@ -187,7 +185,7 @@ class TrialRun:
         """Train and measure epoch by epoch, from the checkpoint where there is one."""
         done = 0
         if checkpoint is not None:
-            restore(checkpoint, self.network, self.progress)
+            self._restore(checkpoint)
             done = restore_training(checkpoint, phase.optimizer, phase.random)
         network = self.workers.distributed(self.network)
         for epoch in range(done + 1, phase.epochs + 1):
@@ -235,6 +233,7 @@ class TrialRun:
         counts = {"epoch": epoch, "step": progress.step, "examples": progress.examples}
         seconds = sum(progress.seconds.values())
         progress.history.append({"phase": phase, **counts, "seconds": seconds, **metrics})
+        self.listener.on_history(progress.history[-1:])
 
     def _evaluate(self) -> Requests[dict[str, Outputs]]:
         splits = {"validation": self.data.validation, "test": self.data.test}
@@ -283,6 +282,10 @@ class TrialRun:
             path=tuple(self.progress.path),
         )
 
+    def _restore(self, stored: dict[str, Any]) -> None:
+        restore(stored, self.network, self.progress)
+        self.listener.on_history(self.progress.history)
+
     def _checkpoint_if_due(self, phase: Phase, epoch: int) -> None:
         since = time.perf_counter() - self.checkpoint_at
         seldom = since < self.context.checkpoint_seconds
@@ -297,7 +300,7 @@ class TrialRun:
     def _count(self, examples: int) -> None:
         self.progress.step += 1
         self.progress.examples += examples
-        self.on_examples(self.progress.examples, examples)
+        self.listener.on_examples(self.progress.examples, examples)
 
     def _now(self) -> float:
         """Seconds on a clock that stands still while the trial waits for others."""

@@ -26,7 +26,7 @@ class Publisher:
 def send(publisher, *names):
     outbox = Outbox(publisher)
     for name in names:
-        outbox.put(Publication(SimpleNamespace(name=name), name.encode))
+        outbox.put(Publication(SimpleNamespace(name=name, trial_id=name), name.encode))
     outbox.close()
     return outbox
 

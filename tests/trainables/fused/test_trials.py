@@ -36,6 +36,7 @@ from trainables.fused.stack import Stack, stackable
 from trainables.fused.trials import run_trials
 from trainables.lifecycle import trial_run as life
 from trainables.lifecycle.context import RunContext
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.requests import Epoch, Predictions, Request
 from trainables.models.build import Autocast, build
 from trainables.models.mlp import mlp
@@ -389,18 +390,23 @@ def live(
     """Live them together, or as many steps of all as `cut_after` says; examples told, by trial."""
     told: dict[str, list[int]] = {}
 
-    def on_examples(trial_id: str, new: int) -> None:
-        told.setdefault(trial_id, []).append(new)
-        if sum(map(len, told.values())) == cut_after:
-            raise CutShort
+    def listener_of(trial_id: str) -> Listener:
+        def on_examples(_: int, new: int) -> None:
+            told.setdefault(trial_id, []).append(new)
+            if sum(map(len, told.values())) == cut_after:
+                raise CutShort
+
+        return Listener(
+            on_examples,
+            on_record=lambda: told.setdefault("left", []).append(trial_id),  # type: ignore[arg-type]
+        )
 
     with contextlib.suppress(CutShort):
         run_trials(
             trials,
             photographs(),
             RunContext(storage, CPU, checkpoint_seconds=0),
-            on_examples,
-            lambda trial_id: told.setdefault("left", []).append(trial_id),  # type: ignore[arg-type]
+            listener_of,
         )
     return told
 

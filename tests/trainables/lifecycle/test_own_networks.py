@@ -22,6 +22,7 @@ from trainables.fused import trials as fused
 from trainables.fused.stack import Stack
 from trainables.fused.trials import run_trials
 from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.listener import Listener
 from trainables.models.build import build
 from trainables.preflight.repetition import rehearse
 from trainables.storage.keys import warmup_key
@@ -153,7 +154,11 @@ def test_where_a_stack_fails_on_the_way_its_trials_go_on_alone(
     monkeypatch.setattr(Stack, "make", fails)
     group = [changed(trial_of("Net"), seed=seed) for seed in range(3)]
     left: list[str] = []
-    run_trials(group, images(), RunContext(storage, CPU), on_record=left.append)
+
+    def listener_of(trial_id: str) -> Listener:
+        return Listener(on_record=lambda: left.append(trial_id))
+
+    run_trials(group, images(), RunContext(storage, CPU), listener_of)
     assert stacks_made
     assert sorted(left) == sorted(member.trial_id for member in group)
     for member in group:

@@ -366,6 +366,7 @@ import torch
 from trainables.config.trial import Trial
 from trainables.data.photos import photos, photos_ood
 from trainables.lifecycle.context import RunContext, TrialInputs
+from trainables.lifecycle.listener import Listener
 from trainables.lifecycle.trial_run import run_trial
 from trainables.storage.storage import Storage
 
@@ -381,7 +382,7 @@ def kill(done, new):
         os.kill(os.getpid(), signal.SIGKILL)
 
 context = RunContext(Storage(root + "/killed"), cpu, checkpoint_seconds=0)
-run_trial(trial, inputs, context, kill)
+run_trial(trial, inputs, context, Listener(kill))
 """
 
 
