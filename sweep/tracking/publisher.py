@@ -45,7 +45,7 @@ from sweep.tracking.experiments import experiment_of
 from sweep.tracking.ledger import Ledger
 from sweep.tracking.logged import LoggedRows
 from sweep.tracking.names import shortened
-from sweep.tracking.study_numbers import StudyNumbers
+from sweep.tracking.study_numbers import PROGRESS, SHARE, StudyNumbers
 from sweep.tracking.view import experiment_tags
 from trainables.config.trial import Trial
 from trainables.data.examples import Source
@@ -178,9 +178,9 @@ class Publisher:
         """
         now, done = milliseconds(time.time()), self._numbers.done
         rows = [Metric(name, n, now, done) for name, n in self._numbers.metrics().items()]
-        progress = {"trials done": float(done)} | ({} if share is None else {"share": share})
+        progress = {PROGRESS: float(done)} | ({} if share is None else {SHARE: share})
         seconds = (now - self._begun_at) // 1000
-        rows += [Metric(f"progress/{name}", n, now, seconds) for name, n in progress.items()]
+        rows += [Metric(name, n, now, seconds) for name, n in progress.items()]
         news = [row for row in rows if self._told.get(row.key) != row.value]
         if news:
             self._client.log_batch(self.parent_id, news)
@@ -237,7 +237,7 @@ class Publisher:
             client.log_batch(run_id, tags=_run_tags(tags))
             client.update_run(run_id, status="RUNNING")
             return parent
-        for key, value in experiment_tags(study, self.experiment_id).items():
+        for key, value in experiment_tags(plan, self.experiment_id).items():
             client.set_experiment_tag(self.experiment_id, key, value)
         return client.create_run(
             self.experiment_id, tags=tags, run_name=run_name(f"{plan.scale}, {data}")

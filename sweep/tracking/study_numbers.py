@@ -12,6 +12,9 @@ from sweep.tracking.names import shortened
 
 MEASURES = {"test_ece": "ECE", "test_accuracy": "accuracy", "test_nll": "NLL", "ood_auroc": "AUROC"}
 
+PROGRESS = "progress/trials done"
+SHARE = "progress/share of examples"  # of the launch's, that are trained on
+
 _LONGEST = 200  # characters of a condition; MLflow takes names of 250
 
 
@@ -20,11 +23,7 @@ class StudyNumbers:
         """known: trial id → its numbers, of those that have finished."""
         self._known = {trial_id: _measured(numbers) for trial_id, numbers in known.items()}
         self._done = len(known)
-        self._pairs: dict[str, list[PlannedTrial]] = {}  # condition → its trials with a warm-up
-        # of hundreds of proposals a search's own report speaks
-        for planned in plan.trials if plan.search is None else ():
-            if planned.trial.arm != "control":
-                self._pairs.setdefault(planned.condition, []).append(planned)
+        self._pairs = _by_condition(plan)
         self._names = _names(list(self._pairs))
 
     def add(self, trial_id: str, numbers: Mapping[str, float]) -> None:
@@ -60,6 +59,22 @@ class StudyNumbers:
                 found |= {f"{label} without": without, f"{label} with": with_}
                 found[f"{label} difference"] = with_ - without
         return found
+
+
+def columns_of(plan: StudyPlan) -> list[str]:
+    """Each condition's difference in ECE, by its metric's name."""
+    names = _names(list(_by_condition(plan)))
+    return [f"{MEASURES['test_ece']} difference/{name}" for name in names.values()]
+
+
+def _by_condition(plan: StudyPlan) -> dict[str, list[PlannedTrial]]:
+    """Condition → its trials with a warm-up. None of a search: it has hundreds of proposals, of
+    which its own report speaks."""
+    found: dict[str, list[PlannedTrial]] = {}
+    for planned in plan.trials if plan.search is None else ():
+        if planned.trial.arm != "control":
+            found.setdefault(planned.condition, []).append(planned)
+    return found
 
 
 def _measured(numbers: Mapping[str, float]) -> dict[str, float]:
