@@ -236,15 +236,20 @@ def test_a_launch_killed_in_mid_study_leaves_true_statuses_and_the_next_finishes
     assert len(same_records(finished.results, place.results("tiny"))) == TRIALS
 
 
-def test_a_terminated_launch_says_so_and_a_long_trial_keeps_its_checkpoint(place, rays):
+def test_a_long_trial_is_seen_to_run_and_if_terminated_keeps_its_curve_and_checkpoint(place, rays):
     """And so does one by Ctrl-C: see test_status."""
     study = place.write("tiny")
     process = place.start(study, "--scale", "long", RAY_TMPDIR=str(rays))
     place.wait_for(lambda: place.stored("checkpoints"))
+    place.wait_for(lambda: place.runs())
+    (seen, *_) = place.runs()
+    assert (seen.info.status, seen.data.params["task.optimizer.name"]) == ("RUNNING", "adam")
     place.interrupt(process, signal.SIGTERM)
     (parent,) = place.runs(kind="study")
     assert parent.info.status == "KILLED"
-    assert not [run for run in place.runs() if run.info.status == "RUNNING"]
+    left = place.runs()
+    assert {run.info.status for run in left} == {"KILLED"}
+    assert all("validation_ece" in run.data.metrics for run in left)
     assert place.stored("checkpoints")
     assert not os.listdir(rays)
 
