@@ -1,5 +1,5 @@
-"""Where people open what is in MLflow: at `MLFLOW_PUBLIC_URL`, where the launcher's own address of it
-means nothing elsewhere, as in a container."""
+"""Where people open what is in MLflow: at `MLFLOW_PUBLIC_URL`, where the launcher's own address of
+it means nothing elsewhere, as in a container."""
 
 import os
 import re
