@@ -7,7 +7,7 @@ from rich.table import Table
 
 from sweep.plan.study import Collection, Study, load, shipped
 
-MORE = "--list STUDY says more of one: what it answers, which figure it makes, how long it takes"
+MORE = "--list STUDY: what one answers, which figure it makes, how long it takes"
 
 
 def list_studies(console: Console, name: str | None = None) -> None:

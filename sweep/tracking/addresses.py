@@ -19,4 +19,5 @@ def of_study(client: MlflowClient, experiment_id: str, run_id: str) -> list[str]
 def of_artifact(client: MlflowClient, experiment_id: str, run_id: str, path: str) -> str:
     """Where an artifact of a run is seen; "": in no server that is known."""
     page = opened_at(client.tracking_uri)
-    return page and f"{page}/#/experiments/{experiment_id}/runs/{run_id}/artifacts/{path}"
+    # with `artifacts` for `artifactPath` MLflow's page selects the file, and does not show it
+    return page and f"{page}/#/experiments/{experiment_id}/runs/{run_id}/artifactPath/{path}"

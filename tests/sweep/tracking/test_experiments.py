@@ -119,7 +119,7 @@ def test_a_launch_ends_with_addresses_that_people_open(client, said, refused, mo
     out = said(launch, "small.yaml")
     (parent,) = [run for run in runs(client) if run.data.tags["kind"] == "study"]
     where, artifact = re.search(
-        r"^Report in MLflow: https://mlflow.example.org/#(.*)/artifacts/(.*)$", out, re.MULTILINE
+        r"^Report in MLflow: https://mlflow.example.org/#(.*)/artifactPath/(.*)$", out, re.MULTILINE
     ).groups()
     assert where == f"/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}"
     listed = client.list_artifacts(parent.info.run_id, artifact.rpartition("/")[0])
@@ -150,7 +150,9 @@ def test_a_collection_goes_on_without_a_study_that_cannot(client, both, said, mo
     monkeypatch.setenv("MLFLOW_PUBLIC_URL", "http://127.0.0.1:5000")
     out = said(launch, both)
     assert "Index of 2 reports" in out
-    assert re.search(r"Index in MLflow: http://127.0.0.1:5000/#/exp.*/artifacts/index.html\n", out)
+    assert re.search(
+        r"Index in MLflow: http://127.0.0.1:5000/#/exp.*/artifactPath/index.html\n", out
+    )
 
 
 def test_an_error_of_any_kind_in_a_study_is_no_end_of_its_collection(

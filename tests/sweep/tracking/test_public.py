@@ -23,7 +23,7 @@ def unset(monkeypatch):
 
 def test_a_servers_report_and_runs_are_where_it_is():
     assert lines(INSIDE) == [
-        f"Report in MLflow: {INSIDE}/#/experiments/7/runs/abc/artifacts/report/index.html",
+        f"Report in MLflow: {INSIDE}/#/experiments/7/runs/abc/artifactPath/report/index.html",
         f"Runs: {INSIDE}{RUNS}",
     ]
 
