@@ -27,12 +27,12 @@ def _logged(options: Options) -> int:
 
 
 def _launch(options: Options) -> int:
-    set_tracking(options.tracking_uri)
     if options.list_studies:
         from sweep.cli.studies import list_studies
 
-        list_studies(terminal())
+        list_studies(terminal(), options.study)
         return 0
+    set_tracking(options.tracking_uri)
     if not options.dry_run:
         check_working_folder()
     from sweep.dispatch import launch

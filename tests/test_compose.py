@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ray._private import services, utils
 from support import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
@@ -18,7 +19,7 @@ SECRETS = {"POSTGRES_PASSWORD", "MLFLOW_ADMIN_PASSWORD", "MLFLOW_SECRET_KEY", "R
 def test_the_services_are_those_that_a_sweep_needs():
     assert LONG_RUNNING == ["mlflow", "postgres", "ray-head", "ray-worker"]
     assert SERVICES["job"]["entrypoint"][:3] == ["ray", "job", "submit"]
-    assert "container_name" not in TEXT  # `--scale ray-worker=4` needs names of its own making
+    assert "container_name" not in TEXT  # several workers need names of Compose's own making
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -85,6 +86,38 @@ def test_what_was_run_lies_in_named_volumes():
 
 def test_workers_have_no_credentials_of_mlflow():
     assert not [name for name in SERVICES["ray-worker"]["environment"] if "MLFLOW" in name]
+
+
+def test_how_many_workers_there_are_is_said_where_every_command_of_compose_reads_it():
+    assert "--scale ray-worker" not in TEXT  # which `docker compose run` forgets
+    assert SERVICES["ray-worker"]["deploy"]["replicas"] == "${WORKERS:-2}"
+    assert "\nWORKERS=2\n" in (ROOT / ".env.example").read_text("utf-8")
+
+
+@pytest.mark.parametrize("gigabytes", [4, 8, 64])
+@pytest.mark.parametrize("name", ["ray-head", "ray-worker"])
+def test_rays_objects_are_kept_in_shared_memory_however_much_memory_there_is(
+    monkeypatch, name, gigabytes
+):
+    """By Ray's own rule, in a container of so much memory and the service's /dev/shm."""
+    service, memory = SERVICES[name], gigabytes * 2**30
+    shared = int(re.fullmatch(r"(\d+)g", service["shm_size"])[1]) * 2**30
+    monkeypatch.setattr(utils, "get_shared_memory_bytes", lambda: shared)
+    monkeypatch.setattr("ray._common.utils.get_system_memory", lambda: memory)
+    said = [word.partition("=") for word in service["command"]]
+    asked = next((int(value) for key, _, value in said if key == "--object-store-memory"), None)
+    store = utils.resolve_object_store_memory(memory, asked)
+    place, *_ = services.determine_plasma_store_config(store, "/tmp")
+    assert place == "/dev/shm"
+    assert store < 0.95 * shared  # as Ray itself leaves room for others
+
+
+def test_the_address_of_mlflow_that_is_printed_is_one_that_this_machines_browser_opens():
+    head = SERVICES["ray-head"]["environment"]
+    (published,) = SERVICES["mlflow"]["ports"]
+    assert head["MLFLOW_PUBLIC_URL"] == f"http://{published.rpartition(':')[0]}"
+    allowed = next(w for w in SERVICES["mlflow"]["command"] if w.startswith("--allowed-hosts"))
+    assert "127.0.0.1:*" in allowed
 
 
 def test_the_dockerfile_pins_its_base_and_ends_as_another_user_than_root():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _MODULES = {  # exhibit → the module that makes it, by a function of the exhibit's name
+    "at_a_glance": "at_a_glance",
     "verdict": "verdict.verdict",
     "pairs": "calibration.pairs",
     "reliability": "calibration.reliability",
@@ -51,13 +52,16 @@ EXHIBITS: Mapping[str, "Callable[[StudyResults], Exhibit]"] = {
 
 
 def build_exhibits(results: "StudyResults") -> "Iterator[Exhibit]":
-    """The exhibits the study's plan names, in its order, each made when it is asked for; before
-    them that of the looks, where pairs were added in such."""
+    """The exhibits the study's plan names, in its order, each made when it is asked for. Before
+    them that of the looks, where pairs were added in such, and the table that a report begins with,
+    where there are pairs and a verdict does not begin with its own."""
     from analysis.results.study_results import ResultsError
     from analysis.results.tags import LOOKS
 
-    unknown = [name for name in results.plan.exhibits if name not in EXHIBITS]
+    asked = results.plan.exhibits
+    unknown = [name for name in asked if name not in EXHIBITS]
     if unknown:
         raise ResultsError(f"no exhibit {unknown[0]!r}; there is {', '.join(EXHIBITS)}")
-    first = ["looks"] if LOOKS in results.tags and "looks" not in results.plan.exhibits else []
-    return (EXHIBITS[name](results) for name in (*first, *results.plan.exhibits))
+    looked, pairs = LOOKS in results.tags, results.plan.grids and "verdict" not in asked
+    first = [name for name, due in (("looks", looked), ("at_a_glance", pairs)) if due]
+    return (EXHIBITS[name](results) for name in dict.fromkeys((*first, *asked)))

@@ -1,4 +1,7 @@
-"""What a study found, in sentences computed from its numbers: the report's first paragraph."""
+"""What a study found, in sentences computed from its numbers: the report's first words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from analysis.exhibits.calibration.beyond_chance import chance_sentences
 from analysis.exhibits.common.cells import exact_p
@@ -30,25 +33,50 @@ _UNTRAINED = (
 )
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A paragraph: what was found, and after the first picture and table what there is to add."""
+
+    said: str
+    added: str = ""
+    about: str = ""  # what is added, in a word or two
+
+    @property
+    def paragraph(self) -> str:
+        return _joined(self.said, self.added)
+
+
 def findings(results: StudyResults) -> list[str]:
     """A paragraph for each grid; one sentence where there is nothing to compare. Where members of
     pairs did not start alike, that comes first, and where pairs were added in looks, those come
     last."""
-    return [*warning(results), *_found(results), *how_many_pairs(results)]
+    return [finding.paragraph for finding in found(results)]
 
 
-def _found(results: StudyResults) -> list[str]:
+def found(results: StudyResults) -> list[Finding]:
+    """The same in two parts each."""
+    warned = [Finding(text) for text in warning(results)]
+    looked = [Finding("", text, "pairs") for text in how_many_pairs(results)]
+    return [*warned, *_found(results), *looked]
+
+
+def _found(results: StudyResults) -> list[Finding]:
     if "verdict" in results.plan.exhibits and GRID in results.plan.grids:
-        return [reached(results).said]
+        return [Finding(reached(results).said)]
     if results.plan.search is not None:
-        return [" ".join(sentences(results)) or "The search has no best yet."]
+        first, *others = sentences(results) or ["The search has no best yet."]
+        return [Finding(first, _joined(*others))]
     if not results.plan.grids:
-        return [_alone(results)]
+        return [Finding(_alone(results))]
     measure = main_measure(results.plan.trains)
-    paragraphs = [text for grid in results.plan.grids if (text := _grid(results, grid, measure))]
-    if paragraphs and not results.plan.trains:
-        paragraphs[0] = f"{_UNTRAINED} {paragraphs[0]}"
-    return paragraphs or ["No pair is complete yet: there is nothing to compare."]
+    grids = [f for grid in results.plan.grids if (f := _grid(results, grid, measure)).said]
+    if grids and not results.plan.trains:
+        grids[0] = replace(grids[0], said=_joined(_UNTRAINED, grids[0].said))
+    return grids or [Finding("No pair is complete yet: there is nothing to compare.")]
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
 
 
 def _alone(results: StudyResults) -> str:
@@ -70,43 +98,45 @@ def _alone(results: StudyResults) -> str:
     )
 
 
-def _grid(results: StudyResults, grid: str, measure: Measure) -> str:
+def _grid(results: StudyResults, grid: str, measure: Measure) -> Finding:
     rows = compare_grid(results, grid, measure)
     measured = [row for row in rows if row.n]
     if not measured:
-        return ""
+        return Finding("")
     if len(rows) == 1:
         return _one_condition(results, grid, rows[0])
     what = _GRIDS.get(grid, f"conditions of {grid}")
     lower = [row for row in measured if row.difference < 0]
     always = [row for row in lower if row.moved == row.n]
-    sentences = [
+    said = (
         f"Warm-up lowered {_NAMES[measure]} in {len(lower)} of "
-        f"{len(measured)} {what}, in every single pair in {len(always)}.",
-        _significance(measured),
-        _others(results, grid) if results.plan.trains else "",
-        chance_sentences(results, grid) if results.plan.trains else "",
-    ]
+        f"{len(measured)} {what}, in every single pair in {len(always)}."
+    )
+    added = [_significance(measured), *_beside(results, grid, (_others(results, grid),))]
     if len(measured) < len(rows):
-        sentences.append(f"{len(rows) - len(measured)} more have no complete pair.")
+        added.append(f"{len(rows) - len(measured)} more have no complete pair.")
     if any(0 < row.n < row.planned for row in rows):
-        sentences.append("Some conditions have lost pairs, as the table says.")
-    return " ".join(filter(None, sentences))
+        added.append("Some conditions have lost pairs, as the table says.")
+    return Finding(said, _joined(*added), what)
 
 
-def _one_condition(results: StudyResults, grid: str, row: Comparison) -> str:
+def _one_condition(results: StudyResults, grid: str, row: Comparison) -> Finding:
     """Where a grid has one condition only: its numbers, in place of counts."""
     before, after = number(float(row.without.mean())), number(float(row.with_.mean()))
     turn = "lowered" if row.difference < 0 else "raised" if row.difference > 0 else "did not move"
     name = _NAMES[row.measure]
-    sentences = [
+    said = (
         f"{label(row.condition)}: warm-up {turn} {name}, {before} without and {after} with it; "
-        f"lower in {row.moved} of {row.n} pairs ({exact_p(row.p_exact)}).",
-        *(_change(results, grid, measure) for measure in _OTHERS if results.plan.trains),
-        chance_sentences(results, grid) if results.plan.trains else "",
-        f"{row.planned - row.n} of {row.planned} pairs are lost." if row.n < row.planned else "",
-    ]
-    return " ".join(filter(None, sentences))
+        f"lower in {row.moved} of {row.n} pairs ({exact_p(row.p_exact)})."
+    )
+    added = _beside(results, grid, (_change(results, grid, measure) for measure in _OTHERS))
+    lost = f"{row.planned - row.n} of {row.planned} pairs are lost." if row.n < row.planned else ""
+    return Finding(said, _joined(*added, lost), label(row.condition))
+
+
+def _beside(results: StudyResults, grid: str, others: Iterable[str]) -> list[str]:
+    """Of networks that are trained on the task: other measures, and what chance alone gives."""
+    return [*others, chance_sentences(results, grid)] if results.plan.trains else []
 
 
 def _change(results: StudyResults, grid: str, measure: Measure) -> str:

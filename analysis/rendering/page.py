@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from analysis.exhibits.common.exhibit import Exhibit, pairs_planned
+from analysis.exhibits.common.exhibit import Drawing, Exhibit, pairs_planned
 from analysis.rendering import template
-from analysis.rendering.findings import findings
+from analysis.rendering.findings import found
 from analysis.rendering.table_formats import to_html
 from analysis.results.study_results import OUTCOMES, StudyResults
+
+FIRST = ("verdict", "at_a_glance")  # the page begins with the one that the study has
 
 
 def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[str, bytes]) -> str:
@@ -19,8 +21,10 @@ def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[st
     return template("report.html.j2").render(
         plan=results.plan,
         pairs_planned=pairs_planned(results),
-        findings=findings(results),
+        findings=found(results),
         exhibits=exhibits,
+        first=next((one for one in exhibits if one.name in FIRST), None),
+        picture=_picture(exhibits),
         svg={name: _inline(file) for name, file in svg.items()},
         trials=results.trials,
         commits=[commit[:12] for commit in results.commits],
@@ -29,6 +33,11 @@ def render_page(results: StudyResults, exhibits: Sequence[Exhibit], svg: dict[st
         provenance=_provenance(results),
         to_html=to_html,
     )
+
+
+def _picture(exhibits: Sequence[Exhibit]) -> Drawing | None:
+    """The study's main one: the first of the first exhibit that has any."""
+    return next((drawing for exhibit in exhibits for drawing in exhibit.figures), None)
 
 
 def _inline(svg: bytes) -> Markup:

@@ -47,7 +47,7 @@ into MLflow and a report. The same command goes on after a crash, and runs nothi
   python -m sweep.launch my_study.yaml
       a study of your own; copy one of sweep/studies/ to begin with
   python -m sweep.launch --list
-      the studies, what each answers, and which figure or table it makes
+      the studies; --list STUDY: what one answers, which figure or table it makes, its scales
 
 Afterwards `mlflow ui` in the same folder shows everything, and `python -m analysis.report STUDY`
 makes the report again."""
@@ -157,7 +157,7 @@ def launch_parser() -> argparse.ArgumentParser:
     parser = Parser("python -m sweep.launch", DESCRIPTION, EPILOG)
     add = parser.add_argument
     add("study", metavar="STUDY", nargs="?", help="a name of --list, or the path of a YAML file")
-    add("--list", action="store_true", help="show the studies and end")
+    add("--list", action="store_true", help="show the studies, or more of STUDY, and end")
     add("--dry-run", action="store_true", help="show the plan and end; nothing is written")
 
     what = parser.add_argument_group("what is run")

@@ -21,6 +21,7 @@ from analysis.results.tags import COMMIT, KIND, SCALE
 from sweep.errors import InputError
 from sweep.options import Options, Outcome
 from sweep.plan.study import Collection, Study, load_study
+from sweep.tracking.addresses import of_artifact
 from sweep.tracking.client import AWAY, connect
 from sweep.tracking.commit import code_commit
 from sweep.tracking.experiments import experiment_of
@@ -86,5 +87,8 @@ def _publish(collection: Collection, scale: str, folder: Path, console: Console)
         store = artifact_store(client.tracking_uri, run.info.artifact_uri)
         store.log_artifacts(str(folder))  # type: ignore[no-untyped-call]
         client.set_terminated(run.info.run_id, "FINISHED")
+        there = of_artifact(client, experiment, run.info.run_id, "index.html")
+        if there:
+            console.print(f"Index in MLflow: {there}", soft_wrap=True)
     except (InputError, *AWAY) as error:
         console.print(f"the index is not in MLflow: {one_line(error)}", soft_wrap=True)

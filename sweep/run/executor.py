@@ -28,13 +28,13 @@ from sweep.run.publishing import log_of, never_left_running, publishing
 from sweep.run.worklist import Worklist, make_worklist
 from sweep.storage.location import check_writable
 from sweep.storage.locks import exclusive, using
+from sweep.tracking.addresses import of_study
 from sweep.tracking.client import AWAY, connect_alone, what_to_do
 from sweep.tracking.commit import code_commit
 from sweep.tracking.ledger import Ledger, read_ledger, record_bytes, study_run
 from sweep.tracking.live import Measured
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
-from sweep.tracking.view import view_path
 from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.record import History
 from trainables.storage.keys import record_key
@@ -331,14 +331,8 @@ class _Launch:
                 f"does not answer ({outbox.reason}); the same command publishes them when it does"
             )
         if page:
-            self._say(f"\nReport: {page}\nRuns: {self._runs()}")
-
-    def _runs(self) -> str:
-        path = f"/#{view_path(self.publisher.experiment_id)}"
-        uri = self.client.tracking_uri
-        if uri.startswith("http"):
-            return without_passwords(uri).rstrip("/") + path
-        return f"`mlflow ui` in this folder, then http://127.0.0.1:5000{path}"
+            run = self.publisher.experiment_id, self.publisher.parent_id
+            self._say("\n".join([f"\nReport: {page}", *of_study(self.client, *run)]))
 
     def _say(self, text: str) -> None:
         self.console.print(text, soft_wrap=True)

@@ -23,7 +23,7 @@ def check_address(uri: str) -> None:
     """
     reason = _misspelt(uri) or _folder(uri)
     if reason:
-        raise InputError(f"--tracking-uri {_shown(uri)}: {reason}")
+        raise InputError(f"--tracking-uri {shown(uri)}: {reason}")
 
 
 def no_answer(
@@ -35,19 +35,19 @@ def no_answer(
         option: by which the address may have been given.
         who: is asked there.
     """
-    said = one_line(error).replace(uri, _shown(uri))
+    said = one_line(error).replace(uri, shown(uri))
     host = urlparse(uri).netloc.rpartition("@")[2]
     for pattern, remedy in _REMEDIES.items():
         if re.search(pattern, said):
             said = re.sub(r" ?(\[SQL: |\(Background on this error).*", "", said)[:LONGEST].strip()
-            return f"{option} {_shown(uri)}: {remedy.format(host=host, said=said)}"
+            return f"{option} {shown(uri)}: {remedy.format(host=host, said=said)}"
     return (
-        f"{option} {_shown(uri)}: {who} does not answer ({said[:LONGEST]}); start it, or give "
+        f"{option} {shown(uri)}: {who} does not answer ({said[:LONGEST]}); start it, or give "
         "another"
     )
 
 
-def _shown(uri: str) -> str:
+def shown(uri: str) -> str:
     """Without user and password, however misspelt the address is."""
     return re.sub(r"^(\w[\w+.-]*:/*|[\w.-]*//|/*).*@", r"\1…@", uri)
 
@@ -57,11 +57,11 @@ def _misspelt(uri: str) -> str:
         return f"says no scheme; give http://{uri}"
     web = re.match(r"(https?)(?::/?|//?)(?=[^/])(.*)", uri)
     if web:
-        return f"give {web[1]}://{_shown(web[2])}"
+        return f"give {web[1]}://{shown(web[2])}"
     file = re.match(r"(sqlite(?:\+\w+)?):/{0,2}([^/].*)", uri)
     if file and file[2] != ":memory:":
         return (
-            f"give {file[1]}:///{_shown(file[2])} for a file here, {file[1]}:////… for a full path"
+            f"give {file[1]}:///{shown(file[2])} for a file here, {file[1]}:////… for a full path"
         )
     if re.fullmatch(r"sqlite(\+\w+)?:/*(:memory:)?/*", uri):
         return "is in memory, and gone with the launch; give sqlite:///FILE"

@@ -24,6 +24,7 @@ from analysis.results.places import (
 from sweep.errors import InputError
 from sweep.storage.locks import exclusive
 from sweep.tracking.address import check_address, no_answer
+from sweep.tracking.public import check_public_url
 from sweep.tracking.settled import settle
 from trainables.errors import StorageError
 
@@ -60,7 +61,8 @@ def connect() -> MlflowClient:
     """A client of it; a database that is not there yet is made, so not by two at once.
 
     Raises:
-        InputError: it does not answer, or it comes from another folder.
+        InputError: it does not answer, or it comes from another folder, or what is to be printed of
+            it is no address.
     """
     for name in ("mlflow", "alembic"):  # which tell of every table they make
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -69,6 +71,7 @@ def connect() -> MlflowClient:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     uri = tracking_uri()
     check_address(uri)
+    check_public_url()
     absent, elsewhere = absent_database(uri), refusal(uri)
     if elsewhere:
         raise InputError(elsewhere)

@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 from analysis.errors import without_passwords
 from analysis.results.places import local_folder
 from sweep.errors import InputError
+from sweep.tracking.public import opened_at
 
 
 def experiment_of(client: MlflowClient, name: str) -> Experiment:
@@ -69,5 +70,6 @@ def _command(client: MlflowClient, words: str) -> str:
     uri = client.tracking_uri
     where = ""
     if uri != f"sqlite:///{Path.cwd()}/mlflow.db":  # which that takes itself
-        where = f"MLFLOW_TRACKING_URI={shlex.quote(without_passwords(uri))} "
+        address = opened_at(uri) if uri.startswith("http") else without_passwords(uri)
+        where = f"MLFLOW_TRACKING_URI={shlex.quote(address)} "
     return f"{where}mlflow experiments {words}"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from studies import Spec, make_plan, make_results
 from support import ROOT, run_python
@@ -63,12 +64,56 @@ def test_the_page_says_what_it_found_and_what_was_lost(report):
         assert said in page
 
 
-def test_the_page_says_at_its_head_what_was_found_in_the_data(tmp_path):
+def test_the_page_begins_with_a_sentence_a_grid_one_picture_and_one_table(report):
+    page = report.read_text("utf-8")
+    body = page[page.index("<body>") :]
+    sentences, picture, table, folded = map(
+        body.index, ('<p class="finding">', "<svg", "<table", "<details")
+    )
+    assert sentences < picture < table < folded
+    assert body[:table].count('<p class="finding">') == 2
+    assert body[:folded].count("<svg") == body[:folded].count("<table") == 1
+    assert "Holm" not in body[:table]  # what there is to add comes after
+    assert "Holm-adjusted exact P" in body[table:folded]
+    first = body[table : body.index("</table>")]
+    for name in ("Condition", "ECE", "Accuracy", "NLL", "OOD AUROC"):
+        assert f'<th scope="col">{name}</th>' in first
+    values = pd.read_csv(report.parent / "tables/pairs-distribution-ece.csv").set_index("condition")
+    gaussian = values.loc["gaussian"]
+    means = f"{gaussian.without_mean:.3f} → {gaussian.with_mean:.3f} Δ −{-gaussian.difference:.3f} "
+    assert means in first.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_all_other_tables_are_folded_and_every_figure_is_shown_once(report):
+    page = report.read_text("utf-8")
+    files = len(list((report.parent / "tables").glob("*.md")))
+    assert page.count("<details>") == page.count("<summary>") == files - 1
+    assert len(re.findall(r"<details>(?:(?!</details>).)*<table", page, re.DOTALL)) == files - 1
+    unfinished = 1  # a list, under its own heading
+    assert page.count("<table") == files + unfinished
+    assert page.count('<a href="#first">') == 1
+
+
+@pytest.mark.parametrize("outcome", ["finished", "failed"])
+def test_a_study_without_pairs_begins_with_its_sentence_and_speaks_of_none(tmp_path, outcome):
+    spec = Spec(replicates=2, exhibits=(), outcomes={("", 0): outcome})
+    results = make_results(spec)
+    controls = tuple(trial for trial in results.trials if trial.arm == "control")
+    plan = replace(results.plan, grids={})
+    page = write_report(replace(results, plan=plan, trials=controls), tmp_path).read_text("utf-8")
+    done = 2 if outcome == "finished" else 1
+    assert f'<p class="finding">{done} of 2 networks trained, without a warm-up to' in page
+    body = page[page.index("<body>") :]
+    for nothing in ("<svg", "<details", "pairs of networks", "pairs planned", "<h3"):
+        assert nothing not in body
+
+
+def test_the_page_says_below_its_first_table_what_was_found_in_the_data(tmp_path):
     results = make_results(Spec(replicates=2))
     says = ("Data folder:<pets>: 40 training images", "5 of 12 test images are in training too")
     results = replace(results, plan=replace(results.plan, found=says))
     page = write_report(results, tmp_path).read_text("utf-8")
-    head = page[: page.index('<p class="finding">')]
+    head = page[page.index("</table>") : page.index("<h2>")]
     assert "<li>Data folder:&lt;pets&gt;: 40 training images</li>" in head
     assert "<li>5 of 12 test images are in training too</li>" in head
 

@@ -9,6 +9,7 @@ from support import ROOT, silent_port
 
 from sweep.backend.capacity import cpus
 from sweep.launch import main
+from sweep.plan.study import Study, load, shipped
 
 MOST = cpus()
 
@@ -150,6 +151,7 @@ def test_neither_ray_nor_mlflow_is_even_imported_for_bad_input(here):
         "publish --help",
         "clean --help",
         "launch --list",
+        "launch --list noise_ablation",
         "launch noise_ablations",
         "launch noise_ablation --set task.epoch=3",
         "launch noise_ablation --set warmup.noise.std=-1",
@@ -166,8 +168,41 @@ def test_what_needs_no_data_is_there_at_once_without_a_slow_library(words):
     assert imported(slow, ROOT, *words.split()) == []
 
 
-def test_the_list_says_what_each_study_answers_and_makes(said, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
-    text = said(main, "--list")
-    for word in ("noise_ablation", "Does it matter which noise", "Supplementary Figs 10", "laptop"):
-        assert word in text
+def test_the_list_is_a_screen_of_80_columns_with_every_study_its_title_and_its_scales(
+    said, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = said(main, "--list").splitlines()
+    assert len(lines) <= 2 * len(shipped())
+    for name in shipped():
+        study = load(name)
+        about = list(study.scales) if isinstance(study, Study) else ["studies in turn"]
+        (first,) = (place for place, line in enumerate(lines) if line.split()[:1] == [name])
+        told = " ".join(" ".join(lines[first : first + 2]).split())
+        assert all(words in told for words in (study.title, *about))
+    assert "--list STUDY" in lines[-1]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_list_of_one_study_says_all_that_there_is_to_know_before_it_is_launched(
+    said, monkeypatch, name
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    told = " ".join(said(main, "--list", name).split())
+    study = load(name)
+    texts = {study.title, study.answers, study.makes}
+    if isinstance(study, Study):
+        texts |= {scale.about for scale in study.scales.values()}
+        assert all(f"scale {scale}" in told for scale in study.scales)
+    else:
+        assert all(each in told for each in study.collects)
+    for text in texts:  # whose lines may be broken anywhere
+        assert text.replace(" ", "") in told.replace(" ", "")
+
+
+def test_the_list_takes_a_study_of_the_users_own(here, said):
+    assert "Does it run?" in said(main, "--list", "tiny.yaml")
+
+
+def test_the_list_of_a_study_that_there_is_not_says_which_is_near(refused):
+    assert "did you mean 'noise_ablation'?" in refused(main, "--list", "noise_ablations")

@@ -1,6 +1,7 @@
 """Tables of conditions × a few measures: each measure without and with warm-up, and its change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from analysis.exhibits.common.cells import csv_row, difference, mean, pair_count
 from analysis.exhibits.common.exhibit import Table, table
@@ -13,32 +14,79 @@ from analysis.statistics.comparison import (
     clear_of_zero,
     compare,
     corrected,
+    summary_of,
 )
+
+Row = Mapping[Measure, Comparison]  # of one condition
 
 HOW = (
     "Means over the complete pairs; Δ is the mean of with − without, with its 95 % interval "
     "(Student's t), bold where that leaves out zero. The CSV has every s.d. and P, corrected over "
     "the conditions."
 )
+_UNBROKEN = str.maketrans(" ", "\N{NO-BREAK SPACE}")
 
 
 def side_by_side(
     results: StudyResults, name: str, title: str, measures: Sequence[Measure], numbers: Numbers
 ) -> Table:
     """A row for each condition of the study. A pair counts where both have the measure's number."""
+    return _table(name, title, _compared(results, measures, numbers), _three_columns)
+
+
+def in_one_column_each(
+    results: StudyResults, name: str, title: str, measures: Sequence[Measure]
+) -> Table:
+    """The same of numbers that are in MLflow too, in cells such as “0.135 → 0.101 Δ −0.033 [−0.053,
+    −0.013]”, which a narrow page breaks before the Δ alone. Of what no pair has there is no column,
+    and without any pair there is no row."""
+    rows = _compared(results, measures, summary_of)
+    there = [measure for measure in measures if any(row[measure].n for row in rows)]
+    kept = [{measure: row[measure] for measure in there} for row in rows] if there else []
+    return _table(name, title, kept, _one_column)
+
+
+def _compared(
+    results: StudyResults, measures: Sequence[Measure], numbers: Numbers
+) -> list[dict[Measure, Comparison]]:
     conditions = results.plan.conditions()
     columns = [corrected([compare(results, c, m, numbers) for c in conditions]) for m in measures]
-    rows = [dict(zip(measures, row, strict=True)) for row in zip(*columns, strict=True)]
-    shown = [_shown(row) for row in rows]
-    return table(name, title, shown, [csv_row(one) for column in columns for one in column])
+    return [dict(zip(measures, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _shown(row: dict[Measure, Comparison]) -> dict[tuple[str, str], str]:
+def _table(
+    name: str, title: str, rows: Sequence[Row], cells: Callable[[Row], Mapping[Any, str]]
+) -> Table:
+    """Of CSV a row for each measure and condition."""
+    measures = list(rows[0]) if rows else []
+    numbers = [csv_row(row[measure]) for measure in measures for row in rows]
+    return table(name, title, map(cells, rows), numbers)
+
+
+def _named(row: Row) -> dict[str, str]:
     most = max(row.values(), key=lambda one: one.n)
-    cells = {("Condition", ""): label(most.condition), ("Pairs", ""): pair_count(most)}
+    return {"Condition": label(most.condition), "Pairs": pair_count(most)}
+
+
+def _three_columns(row: Row) -> dict[tuple[str, str], str]:
+    cells = {(name, ""): text for name, text in _named(row).items()}
     for measure, one in row.items():
-        change = difference(one)
         cells[measure.label, "without"] = number(mean(one.without))
         cells[measure.label, "with"] = number(mean(one.with_))
-        cells[measure.label, "Δ"] = Bold(change) if clear_of_zero(one) else change
+        cells[measure.label, "Δ"] = _clear(one, difference(one))
     return cells
+
+
+def _one_column(row: Row) -> dict[str, str]:
+    return _named(row) | {m.label: _clear(one, _arrow(one)) for m, one in row.items()}
+
+
+def _arrow(one: Comparison) -> str:
+    if not one.n:
+        return "—"
+    means = f"{number(mean(one.without))} → {number(mean(one.with_))}"
+    return f"{means.translate(_UNBROKEN)} {f'Δ {difference(one)}'.translate(_UNBROKEN)}"
+
+
+def _clear(one: Comparison, text: str) -> str:
+    return Bold(text) if clear_of_zero(one) else text

@@ -109,6 +109,23 @@ def test_a_deleted_experiment_comes_back_by_the_command_that_is_named(client, sa
     assert "0 to run, 2 done already" in said(launch, "small.yaml")
 
 
+def test_a_launch_ends_with_addresses_that_people_open(client, said, refused, monkeypatch):
+    monkeypatch.setenv("MLFLOW_PUBLIC_URL", "mlflow.example.org")
+    line = refused(launch, "small.yaml")
+    assert line.startswith("launch: MLFLOW_PUBLIC_URL mlflow.example.org: no browser opens that")
+    monkeypatch.setenv("MLFLOW_PUBLIC_URL", "https://me:secret@mlflow.example.org/")
+    out = said(launch, "small.yaml")
+    (parent,) = [run for run in runs(client) if run.data.tags["kind"] == "study"]
+    where, artifact = re.search(
+        r"^Report in MLflow: https://mlflow.example.org/#(.*)/artifactPath/(.*)$", out, re.MULTILINE
+    ).groups()
+    assert where == f"/experiments/{parent.info.experiment_id}/runs/{parent.info.run_id}"
+    listed = client.list_artifacts(parent.info.run_id, artifact.rpartition("/")[0])
+    assert artifact in [item.path for item in listed]
+    assert f"Runs: https://mlflow.example.org/#/experiments/{parent.info.experiment_id}/" in out
+    assert "secret" not in out
+
+
 @pytest.fixture
 def both(folder):
     """A collection of the two studies."""
@@ -117,7 +134,7 @@ def both(folder):
     return "both.yaml"
 
 
-def test_a_collection_goes_on_without_a_study_that_cannot(client, both, said):
+def test_a_collection_goes_on_without_a_study_that_cannot(client, both, said, monkeypatch):
     client.delete_experiment(client.create_experiment("small"))
     client.delete_experiment(client.create_experiment("both"))
     out = said(launch, both, code=1)
@@ -126,8 +143,14 @@ def test_a_collection_goes_on_without_a_study_that_cannot(client, both, said):
     assert "Index of 1 reports" in out
     assert "the index is not in MLflow: both: its MLflow experiment was deleted" in out
     assert {run.info.status for run in runs(client, "second")} == {"FINISHED"}
-    client.restore_experiment(client.get_experiment_by_name("small").experiment_id)
-    assert "Index of 2 reports" in said(launch, both)
+    for name in ("small", "both"):
+        client.restore_experiment(client.get_experiment_by_name(name).experiment_id)
+    monkeypatch.setenv("MLFLOW_PUBLIC_URL", "http://127.0.0.1:5000")
+    out = said(launch, both)
+    assert "Index of 2 reports" in out
+    assert re.search(
+        r"Index in MLflow: http://127.0.0.1:5000/#/exp.*/artifactPath/index.html\n", out
+    )
 
 
 def test_an_error_of_any_kind_in_a_study_is_no_end_of_its_collection(
