@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric, Run, RunTag
+from mlflow.entities import LifecycleStage, Metric, Run, RunTag
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
@@ -103,6 +103,8 @@ class Publisher:
         """
         if planned.trial_id in self._done:
             return
+        if planned.trial_id in self._live:
+            self._forget_deleted(planned)
         record = read_record(payload)
         numbers = summarise(record)
         run, rows = self._with_curves(
@@ -284,6 +286,12 @@ class Publisher:
         run_id = self._begun[planned.trial_id].info.run_id
         self._client.set_terminated(run_id, status, end_time=milliseconds(end))
         self._forget(planned)
+
+    def _forget_deleted(self, planned: PlannedTrial) -> None:
+        """Somebody may have deleted the run while the trial ran, which takes hours."""
+        found = self._client.get_run(self._begun[planned.trial_id].info.run_id)
+        if found.info.lifecycle_stage == LifecycleStage.DELETED:
+            self._forget(planned)
 
     def _forget(self, planned: PlannedTrial) -> None:
         self._logged.forget(self._begun.pop(planned.trial_id))

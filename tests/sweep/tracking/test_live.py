@@ -134,6 +134,18 @@ def test_a_curve_of_other_numbers_than_the_records_is_given_up_for_a_new_run(
     assert tracking.rows(run) == undisturbed
 
 
+def test_a_run_that_somebody_deletes_meanwhile_is_made_anew(tracking, warmed, undisturbed):
+    launch, history = tracking.launch(), tracking.history(warmed)
+    launch.publish_curves(warmed, history[:2])
+    (run,) = tracking.runs
+    tracking.client.delete_run(run.info.run_id)
+    with pytest.raises(MlflowException, match="deleted"):
+        launch.publish_curves(warmed, history[2:3])
+    launch.publish(warmed, tracking.payload(warmed))
+    (anew,) = tracking.runs
+    assert tracking.rows(anew) == undisturbed
+
+
 def test_what_a_launch_leaves_running_is_killed_at_its_end_and_no_failure(tracking, warmed):
     from analysis.results.study_results import outcome_of
 
