@@ -7,7 +7,6 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.validation import MAX_DATASET_NAME_SIZE, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 from analysis.results.records import Record
-from analysis.results.summary import summarise
 from analysis.results.tags import COMMIT, DEVICE, NODE, WORKERS
 from sweep.plan.fields import flat
 from sweep.plan.plan import StudyPlan
@@ -18,9 +17,11 @@ from trainables.data.examples import Source
 _NO_METRIC = ("phase", "epoch", "step", "seconds")  # columns of the history
 
 
-def metrics(record: Record) -> list[Metric]:
-    """The whole history by optimizer step, the summary and the costs at the last one.
+def metrics(record: Record, numbers: Mapping[str, float]) -> list[Metric]:
+    """The whole history by optimizer step, the numbers and the costs at the last one.
 
+    numbers: what `summarise` gives of the record; where the history has such a number of the last
+    step too, and another one, this counts.
     A row's time stamp is its place in the trial's own seconds: the same record gives the same rows.
     """
     start = started_at(record)
@@ -31,8 +32,10 @@ def metrics(record: Record) -> list[Metric]:
             if name not in _NO_METRIC and value == value:  # NaN: not measured
                 rows[str(name), step] = Metric(str(name), float(value), when, step)
     end, when = int(record.history["step"].iloc[-1]), milliseconds(record.finished_at)
-    for name, value in summarise(record).items():
-        rows.setdefault((name, end), Metric(name, value, when, end))
+    for name, value in numbers.items():
+        measured = rows.get((name, end))
+        at = when if measured is None else measured.timestamp
+        rows[name, end] = Metric(name, value, at, end)
     costs = {f"seconds_{name}": seconds for name, seconds in record.seconds.items()}
     costs |= {f"examples_{name}": count for name, count in record.examples.items()}
     for name, cost in costs.items():

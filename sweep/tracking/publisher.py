@@ -24,7 +24,9 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from analysis.results import tags as tag
 from analysis.results.mlflow_store import RECORD, running_children
 from analysis.results.places import artifact_store
+from analysis.results.published import seal
 from analysis.results.records import read_record
+from analysis.results.summary import summarise
 from sweep.backend.failures import what_happened
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.tracking.client import AWAY, naming_artifacts
@@ -95,7 +97,9 @@ class Publisher:
             tags[tag.ADOPTED_FROM_RUN] = origin.info.run_id
             tags[tag.ADOPTED_FROM_STUDY] = origin.data.tags.get(tag.STUDY, "")
         tags |= {tag.OUTCOME: record.status, tag.RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
-        self._client.log_batch(run_id, metrics(record), described, _run_tags(tags))
+        numbers = summarise(record)
+        tags[tag.SUMMARY] = shortened(seal(numbers), MAX_TAG_VAL_LENGTH)
+        self._client.log_batch(run_id, metrics(record, numbers), described, _run_tags(tags))
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
         self._upload(run, RECORD, payload)
         self._end(planned, "FINISHED", record.finished_at)
