@@ -128,6 +128,9 @@ class _Part(Mapping[str, NDArray[Any]]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._read(self._places[name])
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # without reading it
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 

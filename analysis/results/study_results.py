@@ -73,6 +73,15 @@ class StudyResults:
         return {trial.trial_id: trial for trial in self.trials}
 
     @cached_property
+    def members(self) -> Mapping[str, Sequence[TrialResult]]:
+        """The trials that are no controls, by condition, in the order of replicates."""
+        found: dict[str, list[TrialResult]] = {}
+        for trial in sorted(self.trials, key=lambda trial: trial.replicate):
+            if trial.arm != "control":
+                found.setdefault(trial.condition, []).append(trial)
+        return found
+
+    @cached_property
     def commits(self) -> tuple[str, ...]:
         """Of the code that ran the trials; of the launch where none has."""
         ran = {trial.record.commit for trial in self.trials if trial.record}
@@ -87,8 +96,7 @@ Pair = tuple[TrialResult, TrialResult]
 
 def planned_pairs(results: StudyResults, condition: str) -> list[Pair]:
     """(without, with) of every planned pair of a condition by replicate, finished or not."""
-    members = [t for t in results.trials if t.arm != "control" and t.condition == condition]
-    members.sort(key=lambda trial: trial.replicate)
+    members = results.members.get(condition, ())
     return [(results.by_id[t.pair], t) for t in members if t.pair in results.by_id]
 
 
