@@ -4,13 +4,13 @@
     python -m analysis.cache --clear    # remove it
 
 Two things are kept, both addressed by the SHA-256 of a record's bytes: the record, where it was
-downloaded, and its facts, which are its `meta`, the names of its arrays and its final numbers. What
+downloaded, and its facts, which are its final numbers, where MLflow's metrics are not those. What
 a content is called after cannot be out of date; facts count for the code and libraries that made
 them alone. An entry is written whole or not at all, and a damaged one counts as absent. Nothing is
 lost with the cache, and where it cannot be written reports are made without it.
 
 It lies in WARMUP_SWEEP_CACHE, else in `warmup-sweep` where the user's caches are: XDG_CACHE_HOME or
-~/.cache. It grows until it is cleared, by about 3 kB a trial, and by the records of a server.
+~/.cache. It grows until it is cleared, by the records of a server.
 """
 
 import argparse
@@ -76,7 +76,7 @@ class Cache:
                 shutil.rmtree(self.root / kind)
 
     def _facts(self, digest: str) -> Path:
-        return self.root / FACTS / _code() / digest[:2] / f"{digest}.json"
+        return self.root / FACTS / code_of_numbers() / digest[:2] / f"{digest}.json"
 
 
 def sha256(content: bytes) -> str:
@@ -96,7 +96,7 @@ def default_root() -> Path:
 
 
 @cache
-def _code() -> str:
+def code_of_numbers() -> str:
     """Of all that facts depend on beside the record: the code that makes them, its libraries."""
     here, digest = Path(__file__).parent, hashlib.sha256()
     metrics = sorted((here / "metrics").glob("*.py"))

@@ -7,8 +7,10 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from analysis.results import download
 from analysis.results.records import read_record
 from analysis.results.study_results import load_study as load_results
+from analysis.results.summary import summarise
 from benchmarks.bulk import TABLES, BulkClient
 from benchmarks.report import moved
 from sweep.inputs.datasets import Sources
@@ -69,7 +71,7 @@ def lived(tmp_path_factory):
     return plan, sources, {t: storage.get(record_key(t)) for t in plan.by_id}
 
 
-def test_bulk_leaves_what_the_publisher_leaves(lived, tmp_path):
+def test_bulk_leaves_what_the_publisher_leaves(lived, tmp_path, monkeypatch):
     plan, sources, payloads = lived
     for name in ("one by one", "bulk"):
         (tmp_path / name).mkdir()
@@ -90,8 +92,12 @@ def test_bulk_leaves_what_the_publisher_leaves(lived, tmp_path):
 
     client = MlflowClient(f"sqlite:///{tmp_path}/bulk/mlflow.db")
     assert len(read_ledger(client, plan).done) == len(plan.trials) == 6
+    monkeypatch.setattr(download, "summarise", lambda record: pytest.fail("it is in the metrics"))
     results = load_results(client, "bulk")
     assert results.count("finished") == 6
+    for trial in results.trials:
+        of_record = summarise(read_record(payloads[trial.trial_id]))
+        assert list(trial.numbers.items()) == list(of_record.items())  # to the bit
     undisturbed = load_results(MlflowClient(f"sqlite:///{tmp_path}/one by one/mlflow.db"), "bulk")
     assert [t.numbers for t in results.trials] == [t.numbers for t in undisturbed.trials]
 

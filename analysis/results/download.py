@@ -2,8 +2,9 @@
 
 Every record's bytes are looked at, and their digest is compared with the one that the run was
 published with, where it says one. The arrays are not kept: what comes back reads them from the file
-when they are asked for. What must be taken out of a record for that, its facts, is in the cache too
-(`analysis.cache`): a second time a record is read and hashed, not decompressed and computed with.
+when they are asked for. A record's numbers are the run's metrics, where these are sealed
+(`analysis.results.published`). Else they are computed from the whole record, and are in the cache
+(`analysis.cache`) the next time.
 """
 
 import os
@@ -11,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from threading import Lock
 from urllib.parse import urlparse
 
 import mlflow.artifacts
@@ -22,18 +23,16 @@ from mlflow.utils.rest_utils import http_request
 
 from analysis.cache import Cache, sha256
 from analysis.results.mlflow_store import RECORD, local_artifact
-from analysis.results.records import (
-    Record,
-    RecordError,
-    array_names,
-    fields,
-    read_record,
-    stored_record,
-)
+from analysis.results.published import published_numbers
+from analysis.results.records import Record, RecordError, read_record, stored_record
 from analysis.results.summary import summarise
 from analysis.results.tags import RECORD_DIGEST
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # one for each download
+
+# NumPy parses an array's header as Python, which two threads cannot do at once: up to 3.12 it may
+# fail (SystemError, "recursion depth mismatch"). They share one interpreter: none is the slower
+_READING = Lock()
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -49,14 +48,19 @@ def read_run(client: MlflowClient, run: Run, cache: Cache) -> tuple[Record, Mapp
     digest, published = sha256(payload), _published(run)
     if published not in ("", digest):
         raise RecordError(f"{path or RECORD}: damaged, or not the record that was published")
-    facts = cache.facts(digest)
-    if facts is None:
-        facts = _facts(read_record(payload, str(path or RECORD)))
-        cache.keep_facts(digest, facts)
+    # whoever seals numbers, or keeps them, has read the whole record
+    numbers = published_numbers(run) if published else None
+    if numbers is None:
+        numbers = cache.facts(digest)
+    if numbers is None:
+        with _READING:
+            whole = read_record(payload, str(path or RECORD))
+        numbers = summarise(whole) if whole.status == "finished" else {}
+        cache.keep_facts(digest, numbers)
     path = path or cache.keep_record(payload)
-    if path is None:  # then it stays in memory
-        return read_record(payload), facts["numbers"]
-    return stored_record(path, facts["fields"], facts["names"]), facts["numbers"]
+    with _READING:
+        # without a path it stays in memory
+        return stored_record(path, payload) if path else read_record(payload), numbers
 
 
 def artifact_bytes(client: MlflowClient, run: Run, name: str) -> bytes:
@@ -104,11 +108,3 @@ def _published(run: Run) -> str:
     """The digest that the run says; "" for none, as of runs that were published by earlier code."""
     said = str(run.data.tags.get(RECORD_DIGEST, ""))
     return said if _DIGEST.fullmatch(said) else ""
-
-
-def _facts(record: Record) -> dict[str, Any]:
-    return {
-        "fields": fields(record),
-        "names": array_names(record),
-        "numbers": summarise(record) if record.status == "finished" else {},
-    }

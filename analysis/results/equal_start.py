@@ -10,6 +10,7 @@ can be said.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,6 +22,8 @@ LOSSES = ("validation_loss", "test_loss")
 # relative; of CPUs of several makes, and of GPUs, which round to 10 bits or to 8
 ROUNDING = 1e-4
 ROUNDING_ON_GPUS = 1e-2
+
+_KNOWN: WeakKeyDictionary[Record, Mapping[str, float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,14 @@ def unequal_starts(results: StudyResults) -> list[Unequal]:
 
 
 def untrained(record: Record) -> Mapping[str, float]:
-    """The losses that a record has of the network before it was trained; NaN is none."""
+    """The losses that a record has of the network before it was trained; NaN is none. They are
+    read once: a control has many partners."""
+    if record not in _KNOWN:
+        _KNOWN[record] = _untrained(record)
+    return _KNOWN[record]
+
+
+def _untrained(record: Record) -> Mapping[str, float]:
     columns = record.columns
     if "phase" not in columns:
         return {}

@@ -37,11 +37,6 @@ Read = Callable[[str], NDArray[Any]]  # an array by its whole name
 FORMAT = 1
 STATUSES = ("finished", "diverged")
 
-_FIELDS = (  # of a record, that are not arrays
-    *("trial_id", "status", "trial", "device", "versions", "commit", "finished_at"),
-    *("examples", "seconds", "node", "workers"),
-)
-
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -95,29 +90,17 @@ def read_record(source: Path | BinaryIO | bytes, name: str = "") -> Record:
         raise RecordError(f"{name}: not a record of format {FORMAT}: {error}") from error
 
 
-def stored_record(path: Path, fields: Mapping[str, Any], names: Iterable[str]) -> Record:
+def stored_record(path: Path, payload: bytes) -> Record:
     """A record whose arrays stay in its file until they are asked for, one by one.
 
-    Args:
-        path: of a file that was read as a whole record before.
-        fields, names: what `fields` and `array_names` said of that.
+    payload: the file's bytes, which were read as a whole record before.
     """
+    try:
+        with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+            fields, names = _fields(archive), tuple(archive.files)
+    except (*_UNREADABLE, TypeError) as error:
+        raise _damaged(str(path), error) from error
     return _record(fields, _parts(partial(_stored_array, path), names))
-
-
-def fields(record: Record) -> dict[str, Any]:
-    """All of a record but its arrays, as JSON can hold it."""
-    return {name: getattr(record, name) for name in _FIELDS}
-
-
-def array_names(record: Record) -> tuple[str, ...]:
-    """Of all arrays in the record's file."""
-    return (
-        *(f"{split}/logits" for split in record.logits),
-        *(f"{split}/labels" for split in record.labels),
-        *(f"history/{column}" for column in record.columns),
-        *(f"probe/{probe}" for probe in record.probes),
-    )
 
 
 def _stored_array(path: Path, name: str) -> NDArray[Any]:
@@ -144,6 +127,9 @@ class _Part(Mapping[str, NDArray[Any]]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._read(self._places[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places  # without reading it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

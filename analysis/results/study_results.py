@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from mlflow.entities import LifecycleStage, Run, RunData, RunTag
+from mlflow.entities import LifecycleStage, Metric, Run, RunData, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -22,6 +22,7 @@ from analysis.results import tags as tag
 from analysis.results.download import artifact_bytes, read_run
 from analysis.results.mlflow_store import all_runs, each_run
 from analysis.results.plan import Plan, PlanError, PlannedTrial, parse_plan
+from analysis.results.published import names_sealed
 from analysis.results.records import Record, RecordError
 from analysis.results.summary import summarise
 
@@ -72,6 +73,15 @@ class StudyResults:
         return {trial.trial_id: trial for trial in self.trials}
 
     @cached_property
+    def members(self) -> Mapping[str, Sequence[TrialResult]]:
+        """The trials that are no controls, by condition, in the order of replicates."""
+        found: dict[str, list[TrialResult]] = {}
+        for trial in sorted(self.trials, key=lambda trial: trial.replicate):
+            if trial.arm != "control":
+                found.setdefault(trial.condition, []).append(trial)
+        return found
+
+    @cached_property
     def commits(self) -> tuple[str, ...]:
         """Of the code that ran the trials; of the launch where none has."""
         ran = {trial.record.commit for trial in self.trials if trial.record}
@@ -86,8 +96,7 @@ Pair = tuple[TrialResult, TrialResult]
 
 def planned_pairs(results: StudyResults, condition: str) -> list[Pair]:
     """(without, with) of every planned pair of a condition by replicate, finished or not."""
-    members = [t for t in results.trials if t.arm != "control" and t.condition == condition]
-    members.sort(key=lambda trial: trial.replicate)
+    members = results.members.get(condition, ())
     return [(results.by_id[t.pair], t) for t in members if t.pair in results.by_id]
 
 
@@ -153,11 +162,13 @@ def _named_parent(client: MlflowClient, study: str, run_id: str) -> Run:
 
 
 def children(client: MlflowClient, parent: Run) -> Iterator[Run]:
-    """The trials' runs below a study's run, newest first, with their tags alone: parameters and
-    metrics, which follow from the records, would be most of what is in memory."""
+    """The trials' runs below a study's run, newest first, with their tags and the metrics that are
+    their records' numbers: parameters and other metrics would be most of what is in memory."""
     condition = f"{tag.below(parent)} and {tag.TRIALS}"
     for run in each_run(client, [parent.info.experiment_id], condition):
-        yield Run(run.info, RunData(tags=[RunTag(*tag) for tag in run.data.tags.items()]))
+        tags, metrics = run.data.tags, run.data.metrics
+        kept = [Metric(n, metrics[n], 0, 0) for n in names_sealed(run) if n in metrics]
+        yield Run(run.info, RunData(kept, tags=[RunTag(*tag) for tag in tags.items()]))
 
 
 def best_runs(runs: Iterable[Run]) -> dict[str, Run]:

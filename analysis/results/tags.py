@@ -23,6 +23,7 @@ CONDITION, CELL, REPLICATE = "condition", "cell", "replicate"
 OUTCOME, ERROR = "outcome", "error"
 DEVICE, NODE, WORKERS = "device", "node", "workers"
 RECORD_DIGEST = "record_sha256"  # of its record, in hexadecimal digits
+SUMMARY = "summary"  # which metrics are its record's summary, see `analysis.results.published`
 ADOPTED_FROM_RUN, ADOPTED_FROM_STUDY = "adopted_from_run", "adopted_from_study"
 
 # filters of MLflow's

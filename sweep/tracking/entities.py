@@ -34,18 +34,26 @@ def curves(history: Iterable[Mapping[Any, Any]], start: int) -> list[Metric]:
     return list(rows.values())
 
 
-def final_metrics(record: Record, numbers: Mapping[str, float]) -> list[Metric]:
-    """The summary and the costs, at the last step; of the summary what the history has not.
+def metrics(record: Record, numbers: Mapping[str, float], start: int) -> list[Metric]:
+    """The whole history, and at its last step the numbers and the costs.
 
     Args:
-        numbers: the record's summary.
+        numbers: what `summarise` gives of the record; where the history has such a number of the
+            last step too, and another one, this counts.
+        start: as of `curves`.
     """
+    drawn = curves(record.history.to_dict("records"), start)
+    rows = {(row.key, row.step): row for row in drawn}
     end, when = int(record.history["step"].iloc[-1]), milliseconds(record.finished_at)
-    last = record.history[record.history["step"] == end].notna().any()
-    rest = {name: value for name, value in numbers.items() if not last.get(name, False)}
-    rest |= {f"seconds_{name}": seconds for name, seconds in record.seconds.items()}
-    rest |= {f"examples_{name}": count for name, count in record.examples.items()}
-    return [Metric(name, float(value), when, end) for name, value in rest.items()]
+    for name, value in numbers.items():
+        measured = rows.get((name, end))
+        at = when if measured is None else measured.timestamp
+        rows[name, end] = Metric(name, value, at, end)
+    costs = {f"seconds_{name}": seconds for name, seconds in record.seconds.items()}
+    costs |= {f"examples_{name}": count for name, count in record.examples.items()}
+    for name, cost in costs.items():
+        rows[name, end] = Metric(name, float(cost), when, end)
+    return list(rows.values())
 
 
 def parameters(trial: Trial) -> list[Param]:

@@ -12,10 +12,10 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mlflow.entities import LifecycleStage, Metric, Run, RunTag
 from mlflow.tracking import MlflowClient
@@ -25,6 +25,7 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from analysis.results import tags as tag
 from analysis.results.mlflow_store import RECORD, running_children
 from analysis.results.places import artifact_store
+from analysis.results.published import seal
 from analysis.results.records import read_record
 from analysis.results.summary import summarise
 from sweep.backend.failures import what_happened
@@ -33,7 +34,7 @@ from sweep.tracking.client import AWAY, naming_artifacts
 from sweep.tracking.entities import (
     curves,
     data_sets,
-    final_metrics,
+    metrics,
     milliseconds,
     parameters,
     run_name,
@@ -107,16 +108,15 @@ class Publisher:
             self._forget_deleted(planned)
         record = read_record(payload)
         numbers = summarise(record)
-        run, rows = self._with_curves(
-            planned, record.history.to_dict("records"), started_at(record)
-        )
+        rows_from = partial(metrics, record, numbers)
+        run, rows = self._with_rows(planned, started_at(record), rows_from)
         run_id, described = run.info.run_id, parameters(planned.trial)
         tags = version_tags(record)
         if origin is not None:
             tags[tag.ADOPTED_FROM_RUN] = origin.info.run_id
             tags[tag.ADOPTED_FROM_STUDY] = origin.data.tags.get(tag.STUDY, "")
         tags |= {tag.OUTCOME: record.status, tag.RECORD_DIGEST: hashlib.sha256(payload).hexdigest()}
-        rows += final_metrics(record, numbers)
+        tags[tag.SUMMARY] = shortened(seal(numbers), MAX_TAG_VAL_LENGTH)
         self._client.log_batch(run_id, rows, described, _run_tags(tags))
         self._client.log_inputs(run_id, data_sets(planned.trial, self._sources))
         self._upload(run, RECORD, payload)
@@ -135,7 +135,8 @@ class Publisher:
         rows = _settled(planned.trial, rows)
         if planned.trial_id in self._done or not rows:
             return
-        run, new = self._with_curves(planned, rows, time.time() - float(rows[-1]["seconds"]))
+        start = time.time() - float(rows[-1]["seconds"])
+        run, new = self._with_rows(planned, start, partial(curves, rows))
         first = planned.trial_id not in self._live
         # an earlier launch has ended it; another launcher of the same search may do so at any time
         if (first and run.info.status != "RUNNING") or self._plan.search is not None:
@@ -145,17 +146,17 @@ class Publisher:
         self._logged.add(run, new)
         self._live.add(planned.trial_id)
 
-    def _with_curves(
-        self, planned: PlannedTrial, history: Iterable[Mapping[Any, Any]], start: float
+    def _with_rows(
+        self, planned: PlannedTrial, start: float, rows_from: Callable[[int], list[Metric]]
     ) -> tuple[Run, list[Metric]]:
-        """The trial's run, and the rows of the history that it lacks."""
-        history, run = list(history), self._run(planned, start)
-        lacking = self._logged.lacking(run, curves(history, run.info.start_time))
+        """The trial's run, and what it lacks of the rows, which its start dates."""
+        run = self._run(planned, start)
+        lacking = self._logged.lacking(run, rows_from(run.info.start_time))
         if lacking is None:
             self._client.delete_run(run.info.run_id)
             self._forget(planned)
             run = self._run(planned, start)
-            lacking = curves(history, run.info.start_time)
+            lacking = rows_from(run.info.start_time)
         return run, lacking
 
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
@@ -299,12 +300,13 @@ class Publisher:
 
 
 def _settled(trial: Trial, rows: History) -> History:
-    """Those whose step no later row takes: where a part of the warm-up is kept, the row of the kept
-    takes that of the last epoch."""
-    warmup = trial.warmup
-    if warmup is None or warmup.keep is None:
-        return rows
-    return [r for r in rows if (r["phase"], r["epoch"]) != ("warmup", warmup.epochs)]
+    """Those whose step no later number takes: the record's summary takes the last step of all, and
+    where a part of the warm-up is kept, the row of the kept takes that of its last epoch."""
+    warmup, epochs = trial.warmup, trial.task.epochs
+    later = {("task", epochs)} if epochs else {("untrained", 0), ("kept", 0)}
+    if warmup is not None and (warmup.keep is not None or not epochs):
+        later.add(("warmup", warmup.epochs))
+    return [row for row in rows if (row["phase"], row["epoch"]) not in later]
 
 
 def _run_tags(tags: Mapping[str, str]) -> list[RunTag]:

@@ -42,7 +42,7 @@ def test_a_damaged_entry_counts_as_absent_and_is_written_again(kept, damage):
 def test_facts_of_other_code_do_not_count(kept, monkeypatch):
     kept.keep_facts("0" * 64, FACTS)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_code", lambda: "0123456789abcdef")
+        patch.setattr(module, "code_of_numbers", lambda: "0123456789abcdef")
         assert kept.facts("0" * 64) is None
     assert kept.facts("0" * 64) == FACTS
 

@@ -58,13 +58,16 @@ def record_pairs(results: StudyResults, condition: str) -> list[tuple[int, tuple
 
 
 def numbers_of(measured: Measured) -> Numbers:
-    """A trial's numbers by `measure/method`, as `compare` asks for them."""
+    """A trial's numbers by `measure/method`, as `compare` asks for them, again and again."""
+    named: dict[str, Mapping[str, float]] = {}
 
     def numbers(trial: TrialResult) -> Mapping[str, float]:
         if trial.record is None:
             return {}
-        found = cached(measured, trial.record, trial.replicate)
-        return {"/".join(key): number for key, number in found.items()}
+        if trial.trial_id not in named:
+            found = cached(measured, trial.record, trial.replicate)
+            named[trial.trial_id] = {"/".join(key): number for key, number in found.items()}
+        return named[trial.trial_id]
 
     return numbers
 
