@@ -84,7 +84,11 @@ def fill(folder: Path, trials: int) -> None:
 
 
 def moved(payload: bytes, trial_id: str, trial: dict[str, object]) -> bytes:
-    """The record as one of another trial, its logits moved by a little noise."""
+    """The record as one of another trial, its logits moved by a little noise; the last row of the
+    history says of these what a trial's would."""
+    from analysis.metrics.calibration import expected_calibration_error
+    from analysis.metrics.classification import confidence_and_correct, softmax
+
     random = np.random.default_rng(int(trial_id, 16))
     with np.load(io.BytesIO(payload)) as archive:
         arrays = {name: archive[name] for name in archive.files}
@@ -94,6 +98,15 @@ def moved(payload: bytes, trial_id: str, trial: dict[str, object]) -> bytes:
         if name.endswith("/logits"):
             noise = random.normal(0, 0.1 * array.std(), array.shape)
             arrays[name] = (array + noise).astype(array.dtype)
+    for split in ("validation", "test"):
+        said = confidence_and_correct(arrays[f"{split}/logits"], arrays[f"{split}/labels"])
+        arrays[f"history/{split}_confidence"][-1], arrays[f"history/{split}_accuracy"][-1] = (
+            part.mean() for part in said
+        )
+        arrays[f"history/{split}_ece"][-1] = expected_calibration_error(*said)
+    if "history/ood_confidence" in arrays:
+        unknown = softmax(arrays["ood/logits"]).max(axis=1)
+        arrays["history/ood_confidence"][-1] = unknown.mean()
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

@@ -73,6 +73,9 @@ def lived(tmp_path_factory):
 
 def test_bulk_leaves_what_the_publisher_leaves(lived, tmp_path, monkeypatch):
     plan, sources, payloads = lived
+    first = plan.trials[0]  # as the benchmark has it: its last logits are not those of its history
+    trial = first.trial.model_dump(mode="json")
+    payloads = payloads | {first.trial_id: moved(payloads[first.trial_id], first.trial_id, trial)}
     for name in ("one by one", "bulk"):
         (tmp_path / name).mkdir()
         client = MlflowClient(f"sqlite:///{tmp_path / name}/mlflow.db")
