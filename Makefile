@@ -15,7 +15,7 @@ noise_ablation: .venv/installed ## run the main study at laptop scale; says wher
 # Into reports/ while it runs: a changed file of the checkout would be a mark on each trial's commit.
 replication: .venv/installed ## the paper at its own scale (IMAGES=folder of cifar10.npz, svhn.npz)
 	$(BIN)/python -m sweep.replicate $(or $(IMAGES),$(error give IMAGES=FOLDER)) \
-	  $(addprefix --only ,$(ONLY)) $(addprefix --gpus-per-trial ,$(GPUS))
+	  $(addprefix --only ,$(ONLY)) $(addprefix --gpus-per-trial ,$(GPUS)) $(if $(DOWNLOAD),--download)
 	cp -r reports/replication.md reports/replication docs/
 
 test: .venv/installed ## the tests, without the slow ones, two files at a time

@@ -32,8 +32,8 @@ Hold the paper against what is measured at its own scale, and say so on one page
       these alone
   python -m sweep.replicate images/ --page
       the page again, of what there is; nothing is run
-  python -m sweep.replicate images/ --gpus-per-trial 1
-      the convolutional networks, too"""
+  python -m sweep.replicate images/ --gpus-per-trial 1 --download
+      the convolutional networks, fine-tuning and the other data sets, too"""
 
 EPILOG = """\
 The page is reports/replication.md, its numbers and pictures are in reports/replication/.
@@ -62,6 +62,7 @@ def _replicate(asked: "Namespace") -> int:
             storage=location_of(asked.storage),
             resources=Resources(gpus=asked.gpus_per_trial),
             out=asked.out,
+            download=asked.download,
             dry_run=asked.dry_run,
             page_only=asked.page,
         ),
@@ -86,6 +87,7 @@ def _parser() -> Parser:
         metavar="SHARE",
         help="run the studies that need a GPU, too; default: 0",
     )
+    add("--download", action="store_true", help="run what needs other data or weights, too")
     add_tracking(parser)
     add_storage(parser)
     return parser

@@ -59,6 +59,7 @@ class Measured:
     data: str  # files, with the digests of what is in them
     ood: str
     run: str  # of MLflow
+    pairs: int  # of a condition, planned; the least
     trials: int
     finished: int
     diverged: int
@@ -68,7 +69,7 @@ class Measured:
     devices: tuple[str, ...]
     seconds: float  # of one worker; a warm-up that trials share counts once
     tables: Mapping[str, tuple[Row, ...]]  # by name
-    pictures: Mapping[str, str]  # file → what it shows, in words
+    pictures: Mapping[str, str]  # file → title
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Evidence:
         rows = known.tables.get(source.table, ()) if known else ()
         return [row for row in rows if source.holds(row)]
 
-    def description(self, picture: Picture) -> str | None:
+    def title(self, picture: Picture) -> str | None:
         """None where it was not drawn."""
         known = self.studies.get(picture.study)
         return known.pictures.get(picture.file) if known else None
@@ -121,6 +122,7 @@ def measure(
         folder: takes the pictures; of those that cannot be drawn yet there is none.
     """
     from analysis.exhibits import EXHIBITS
+    from analysis.results.study_results import planned_pairs
 
     wanted = [*(source.exhibit for source in sources), *(picture.exhibit for picture in pictures)]
     made = {name: EXHIBITS[name](results) for name in dict.fromkeys(wanted)}
@@ -132,6 +134,7 @@ def measure(
         data=_named(plan.data, records, "digest"),
         ood=_named(plan.ood or "none", records, "ood_digest"),
         run=results.parent_run_id,
+        pairs=min((len(planned_pairs(results, c)) for c in plan.conditions()), default=0),
         trials=len(results.trials),
         finished=count("finished"),
         diverged=count("diverged"),
@@ -214,7 +217,7 @@ def _drawn(
         if drawing is not None:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / picture.file).write_bytes(drawing.save("png"))
-            yield picture.file, drawing.description
+            yield picture.file, drawing.title
 
 
 def _drawing(exhibit: "Exhibit", name: str) -> "Drawing | None":

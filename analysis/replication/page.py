@@ -4,10 +4,9 @@ The same evidence gives the same page, byte for byte. What was not measured stan
 the command that measures it and the hours that takes.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from analysis.exhibits.common.text import listed, plural
+from analysis.exhibits.common.text import plural
 from analysis.rendering.table_formats import markdown_escape
 from analysis.replication.claims import MAIN, SECTIONS, SUPPLEMENT, Claim, Section
 from analysis.replication.evidence import Evidence, Measured
@@ -20,7 +19,7 @@ from analysis.replication.rules import (
     VERDICTS,
     Finding,
 )
-from analysis.replication.runs import COMMAND, GPU_COMMAND, RUNS, SCALE
+from analysis.replication.runs import COMMAND, RUNS, SCALE
 
 FOLDER = "replication"  # of the pictures and the numbers, beside the page
 
@@ -75,8 +74,8 @@ def render(evidence: Evidence) -> str:
     found = {id(claim): judged(claim, evidence) for claim in _claims(SECTIONS)}
     parts = [
         _HEAD,
-        _summary(found.values()),
         _RULES + "\n".join(f"- {rule.said}" for rule in RULES) + f"\n\n{_OVER}\n",
+        _summary(found),
         "## The figures\n",
         *(_section(section, found, evidence) for section in MAIN),
         "## The supplement\n",
@@ -98,10 +97,18 @@ def _claims(sections: Iterable[Section]) -> Iterator[Claim]:
     return (claim for section in sections for claim in section.claims)
 
 
-def _summary(found: Iterable[Finding]) -> str:
-    counts = Counter(finding.verdict for finding in found)
-    texts = [f"{counts[verdict]} {_PLURAL[verdict]}" for verdict in VERDICTS]
-    return f"Of {sum(counts.values())} claims {listed(texts)}.\n"
+def _summary(found: Mapping[int, Finding]) -> str:
+    """How many claims have which verdict, and in which exhibits."""
+    lines = [f"## In short\n\nOf {len(found)} claims\n"]
+    for verdict in VERDICTS:
+        where = [
+            f"{section.exhibit} ({count} of {len(section.claims)})"
+            for section in SECTIONS
+            if (count := sum(found[id(c)].verdict == verdict for c in section.claims))
+        ]
+        count = sum(finding.verdict == verdict for finding in found.values())
+        lines.append(f"- **{count} {_PLURAL[verdict]}**{': ' if where else ''}{'; '.join(where)}.")
+    return "\n".join(lines) + "\n"
 
 
 _PLURAL = {
@@ -112,10 +119,10 @@ _PLURAL = {
 }
 
 
-def _section(section: Section, found: dict[int, Finding], evidence: Evidence) -> str:
+def _section(section: Section, found: Mapping[int, Finding], evidence: Evidence) -> str:
     lines = [
         f"### {section.exhibit}: {section.title}\n",
-        "| Claim | The paper | Here | Pairs | |",
+        "| Claim | The paper | Here | Pairs | Verdict |",
         "| :--- | :--- | :--- | ---: | :--- |",
         *(_row(claim, found[id(claim)]) for claim in section.claims),
         "",
@@ -129,9 +136,9 @@ def _section(section: Section, found: dict[int, Finding], evidence: Evidence) ->
     if said:
         lines += [*(f"- {markdown_escape(text)}" for text in said), ""]
     for picture in section.pictures:
-        described = evidence.description(picture)
-        if described is not None:
-            lines += [f"![{markdown_escape(described)}]({FOLDER}/{picture.file})\n"]
+        title = evidence.title(picture)
+        if title is not None:
+            lines += [f"![{markdown_escape(title)}]({FOLDER}/{picture.file})\n"]
     return "\n".join(lines)
 
 
@@ -151,21 +158,18 @@ def _not_run(evidence: Evidence) -> str:
         left = _left(evidence.studies.get(run.key), run.pairs)
         if left:
             hours = f"{run.hours:g} h on {'one GPU' if run.gpu else 'two cores'}"
-            command = f"{GPU_COMMAND if run.gpu else COMMAND} ONLY={run.study}"
             named = f"{markdown_escape(run.key)}, {plural(run.pairs, 'pair')}"
-            lines.append(f"| {named} | {left} | `{command}` | {hours} |")
+            lines.append(f"| {named} | {left} | `{run.command}` | {hours} |")
     return "\n".join(lines) + "\n"
 
 
 def _left(known: Measured | None, pairs: int) -> str:
     if known is None:
         return "all"
-    most = max(
-        (row.get("pairs_planned", 0) for rows in known.tables.values() for row in rows), default=0
-    )
-    if most < pairs:
-        return f"pairs {most + 1} to {pairs}"
-    return f"{known.missing + known.failed} of {known.trials} trials" if known.missing else ""
+    if known.pairs < pairs:
+        return f"pairs {known.pairs + 1} to {pairs}"
+    lost = known.missing + known.failed
+    return f"{lost} of {known.trials} trials" if lost else ""
 
 
 def _made_of(evidence: Evidence) -> str:

@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 _MOVED = ("moved_as_the_paper", "lower", "fell")  # as tables call the pairs that did
 _BEFORE, _AFTER = ("without_mean", "before_mean"), ("with_mean", "after_mean")
-_NAMES = ("condition", "method", "arm", "layer", "set", "epoch")  # columns that name a row
+_NAMES = ("condition", "method", "arm", "layer", "set", "epoch")  # columns that tell rows apart
 _MOST_NAMED = 4
 
 
@@ -63,7 +63,9 @@ class Moves:
         grades = [self._grade(row) for row in rows]
         if len(rows) == 1:
             row = rows[0]
-            return Finding(_over(grades), _means(row) + _test(row), _pairs(rows), self._remark(row))
+            at = f"at {row['at']}: " if "at" in row else ""
+            here = at + _means(row) + _test(row)
+            return Finding(_over(grades), here, _pairs(rows), self._remark(row))
         return Finding(_over(grades), self._span(rows), _pairs(rows), _exceptions(rows, grades))
 
     def _grade(self, row: Row) -> int:
@@ -124,6 +126,7 @@ class Between:
     high: float
     minus: str | None = None  # a column to be taken off
     share: bool = False  # to be read in per cent
+    than: str = ""  # what stands behind the numbers
     said = (
         "**A number lies in a range**, which is the paper's, or ours where the paper gives words "
         "alone: then it stands in the row. Holds where the mean of every condition does, in part "
@@ -136,7 +139,8 @@ class Between:
         every = [value for found in values for value in found]
         text = percent if self.share else _number
         here = text(min(every)) if len(every) == 1 else f"{text(min(every))} to {text(max(every))}"
-        return Finding(_over(grades), here, _pairs(rows), _exceptions(rows, grades))
+        named = f"{here} {self.than}".strip()
+        return Finding(_over(grades), named, _pairs(rows), _exceptions(rows, grades))
 
     def _values(self, row: Row) -> list[float]:
         off = row[self.minus] if self.minus else 0.0
@@ -166,7 +170,9 @@ class Trend:
         in_part = self.way * rank >= 0.5
         verdict = HOLDS if all(steps) else IN_PART if in_part else NOT_HERE
         plus = "+" if rank > 0 else ""
-        text = f"{'rises' if self.way > 0 else 'falls'} in {sum(steps)} of {len(steps)} steps"
+        name = "Δ " if self.of == "difference" else ""
+        turn = "rises" if self.way > 0 else "falls"
+        text = f"{name}{turn} in {sum(steps)} of {len(steps)} steps"
         return Finding(verdict, f"{text}; rank correlation {plus}{number(rank, 2)}", _pairs(rows))
 
     def _lines(self, rows: Sequence[Row]) -> list[list[float]]:
@@ -264,17 +270,17 @@ def _signed(text: str) -> str:
 
 
 def _exceptions(rows: Sequence[Row], grades: Sequence[int]) -> str:
-    """Conditions that do not hold, by name."""
-    names = [_name(row) for row, grade in zip(rows, grades, strict=True) if grade < 2]
-    if not names or len(rows) == 1:
+    """Conditions that do not hold, by what tells them apart."""
+    if len(rows) == 1:
+        return ""
+    telling = [name for name in _NAMES if len({row.get(name) for row in rows}) > 1]
+    named = [" ".join(f"{row[name]}" for name in telling if name in row) for row in rows]
+    names = [name for name, grade in zip(named, grades, strict=True) if grade < 2]
+    if len(names) in (0, len(rows)):
         return ""
     more = len(names) - _MOST_NAMED
     shown = "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
     return f"Not wholly: {shown}."
-
-
-def _name(row: Row) -> str:
-    return " ".join(str(row[column]) for column in _NAMES if column in row)
 
 
 def _number(value: float) -> str:

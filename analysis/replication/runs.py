@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 SCALE = "paper"
 COMMAND = "make replication IMAGES=FOLDER"
-GPU_COMMAND = "make replication IMAGES=FOLDER GPUS=1"
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,35 @@ class Run:
     hours: float
     data: str = "cifar10"  # file of the folder of images, without its ending
     ood: str = "svhn"
-    without_gpu: tuple[str, ...] = ()  # grids that two cores can run; none: all of them
+    grids: tuple[str, ...] = ()  # of the study; none: all of them
+    called: str = ""  # what the study is called in MLflow, where not by its name
     gpu: bool = False  # whether it needs one
+    downloads: bool = False  # weights or data that are in no file of the folder
+    own_data: bool = False  # those that the study names
 
     @property
     def key(self) -> str:
         """What the study is called where its numbers are kept."""
-        return self.study if self.data == "cifar10" else f"{self.study} on {self.data}"
+        return self.name if self.data == "cifar10" else f"{self.name} on {self.data}"
+
+    @property
+    def name(self) -> str:
+        """Of the study, in MLflow."""
+        return self.called or self.study
+
+    @property
+    def command(self) -> str:
+        """Of this one alone."""
+        more = f" ONLY={self.name}"
+        more += " GPUS=1" if self.gpu else ""
+        return COMMAND + more + (" DOWNLOAD=1" if self.downloads else "")
 
 
 RUNS = (
     Run("calibration", 30, 0.5),
     Run("little_data", 30, 0.6),
     Run("controls", 10, 0.4),
-    Run("initial_state", 30, 2.0, without_gpu=("toy", "classes", "depth")),
+    Run("initial_state", 30, 2.0, grids=("toy", "classes", "depth")),
     Run("dynamics", 10, 0.2),
     Run("landscape", 10, 0.5),
     Run("noise_ablation", 6, 1.4),
@@ -46,7 +60,11 @@ RUNS = (
     Run("ood_detection", 10, 0.6),
     Run("depth_and_data", 4, 1.7),
     Run("depth_and_data", 10, 2.6),
-    Run("fine_tuning", 20, 15.0, gpu=True),
+    Run("datasets", 10, 2.0, downloads=True, own_data=True),
+    Run("segmentation", 10, 3.0, gpu=True, downloads=True, own_data=True),
+    Run("language", 10, 2.0, gpu=True, own_data=True),
+    Run("initial_state", 10, 2.0, grids=("network",), called="initial_networks", gpu=True),
+    Run("fine_tuning", 20, 15.0, gpu=True, downloads=True),
     Run("resnet_data", 10, 6.0, gpu=True),
     Run("architectures", 10, 75.0, gpu=True),
 )

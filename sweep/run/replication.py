@@ -4,6 +4,7 @@ What is finished is not launched again, so that the same command goes on where i
 every study the page is made of all that there is.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from analysis.errors import one_line
 from analysis.replication.claims import asked_of
 from analysis.replication.evidence import Evidence, Measured, measure, read_evidence, write_evidence
 from analysis.replication.page import FOLDER, render
-from analysis.replication.runs import RUNS, SCALE, Run
+from analysis.replication.runs import RUNS, Run
 from analysis.results.study_results import ResultsError, load_study
 from sweep.errors import InputError
 from sweep.inputs.resolve import plan_study
@@ -44,6 +45,7 @@ class Asked:
     storage: Path | str
     resources: Resources
     out: Path  # the folder of the page
+    download: bool = False
     dry_run: bool = False
     page_only: bool = False
 
@@ -60,35 +62,42 @@ def replicate(asked: Asked, console: Console, launch: Launch) -> int:
     """
     runs = _runs(asked)
     if not asked.page_only:
-        for name in sorted({source for run in runs for source in (run.data, run.ood)}):
+        of_files = [run for run in runs if not run.own_data]
+        for name in sorted({source for run in of_files for source in (run.data, run.ood)}):
             check_name(asked.source(name))
-        without = {run.data for run in runs if not _trains(asked, run.data)}
-        for name in without:
-            console.print(f"{name}.npz has no training images: no network is trained on them")
-        runs = [run for run in runs if run.data not in without]
+        for run in of_files:
+            if not _trains(asked, run.data):
+                console.print(f"{run.key}: left out, {run.data}.npz has no training images")
+                runs.remove(run)
+    if not runs:
+        raise InputError("nothing of that can be run here; give --gpus-per-trial 1, or --download")
     codes = [0]
     for place, run in enumerate(runs, start=1):
-        ran = False
-        if not asked.page_only:
-            console.rule(f"{run.key}, {run.pairs} pairs, {place} of {len(runs)}")
-            ran, code = _launched(*as_asked(run, asked), console, launch)
-            codes.append(code)
-        if not asked.dry_run:
-            write_page(run, asked, anew=ran or asked.page_only)
+        console.rule(f"{run.key}, {run.pairs} pairs, {place} of {len(runs)}")
+        try:
+            codes.append(_carried_out(run, asked, console, launch))
+        except (InputError, DataError) as error:
+            console.print(f"{run.key}: {one_line(error)}", soft_wrap=True)
+            codes.append(1)
+        except Exception:  # hours are not lost by one study's fault
+            console.print(f"{run.key}: {traceback.format_exc()}", soft_wrap=True)
+            codes.append(1)
     if not asked.dry_run:
         console.print(f"\nThe page: {asked.out / PAGE}", soft_wrap=True)
     return max(codes)
 
 
 def _runs(asked: Asked) -> list[Run]:
-    known = {run.study for run in RUNS}
+    known = {run.name for run in RUNS}
     for name in asked.only:
         if name not in known:
             raise InputError(f"--only {name}: no such study here; {choices(name, known)}")
     return [
         run
         for run in RUNS
-        if run.study in (asked.only or known) and (asked.resources.gpus or not run.gpu)
+        if run.name in (asked.only or known)
+        and (asked.resources.gpus or not run.gpu)
+        and (asked.download or not run.downloads)
     ]
 
 
@@ -101,38 +110,36 @@ def as_asked(run: Run, asked: Asked) -> tuple[Study, Options]:
     """The study as it is run: on these images, with so many pairs, of the grids that can be."""
     study = studies.load_study(run.study)
     name, scale = study.scale(asked.scale)
-    grids = {g: of for g, of in (study.grids | scale.grids).items() if _is_run(g, run, asked)}
-    fields: dict[str, Any] = {"data.source": asked.source(run.data)}
-    fields["data.ood"] = asked.source(run.ood)
-    if run.data == "cifar10":
-        fields["data.normalisation"] = "cifar10"
-    pairs = run.pairs if asked.scale == SCALE else min(study.replicates(scale, g) for g in grids)
+    grids = study.grids | scale.grids
+    grids = {grid: grids[grid] for grid in run.grids or grids}
+    fields: dict[str, Any] = {}
+    if not run.own_data:
+        fields |= {"data.source": asked.source(run.data), "data.ood": asked.source(run.ood)}
+        fields |= {"data.normalisation": "cifar10"} if run.data == "cifar10" else {}
+    pairs = {grid: min(study.replicates(scale, grid), run.pairs) for grid in grids}
     sized = scale.model_copy(
         update={"replicates": pairs, "grids": {}, "set": scale.set | fields, "until": None}
     )
-    study = study.model_copy(update={"grids": grids, "scales": {name: sized}})
+    changes = {"name": run.name, "grids": grids, "scales": {name: sized}}
+    study = study.model_copy(update=changes)
     options = Options(
         study=run.study, scale=name, storage=asked.storage, resources=asked.resources,
-        dry_run=asked.dry_run,
+        download=asked.download, dry_run=asked.dry_run,
     )  # fmt: skip
     return study, options
 
 
-def _is_run(grid: str, run: Run, asked: Asked) -> bool:
-    return not run.without_gpu or bool(asked.resources.gpus) or grid in run.without_gpu
-
-
-def _launched(study: Study, options: Options, console: Console, launch: Launch) -> tuple[bool, int]:
-    """Whether it was launched, and its exit code; what it cannot be run for is told, and is no end
-    of all."""
-    try:
-        if not options.dry_run and _is_done(study, options):
-            console.print("finished before")
-            return False, 0
-        return True, launch(study, options, console).code
-    except (InputError, DataError) as error:
-        console.print(f"{study.name}: {one_line(error)}", soft_wrap=True)
-        return True, 1
+def _carried_out(run: Run, asked: Asked, console: Console, launch: Launch) -> int:
+    """One run, and the page with it; the exit code of its launch."""
+    study, options = as_asked(run, asked)
+    if asked.dry_run:
+        return launch(study, options, console).code
+    done = asked.page_only or _is_done(study, options)
+    if done and not asked.page_only:
+        console.print("finished before")
+    code = 0 if done else launch(study, options, console).code
+    write_page(run, asked, anew=asked.page_only or not done)
+    return code
 
 
 def _is_done(study: Study, options: Options) -> bool:
@@ -166,8 +173,9 @@ def _measured(run: Run, asked: Asked, folder: Path) -> dict[str, Measured]:
     client = connect_if_there()
     if client is None:
         return {}
+    data = None if run.own_data else asked.source(run.data)
     try:
-        results = load_study(client, run.study, asked.scale, asked.source(run.data))
+        results = load_study(client, run.name, asked.scale, data)
     except ResultsError:
         return {}
     # on arrays as small as these, threads only wait for each other
