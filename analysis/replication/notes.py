@@ -80,9 +80,6 @@ def _temperature(rows: Rows) -> str:
     )
 
 
-_PARTS = ("all",)
-
-
 def parts(study: str, grid: str) -> Note:
     """Which part of the warm-up does as well."""
     return Note((Source(study, "controls", f"controls-{grid}-ece"),), _by_part)
