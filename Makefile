@@ -4,13 +4,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help noise_ablation test test-slow lint format benchmark clean
+.PHONY: help noise_ablation replication test test-slow lint format benchmark clean
 
 help: ## this list
 	@grep -E '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 noise_ablation: .venv/installed ## run the main study at laptop scale; says where the report is
 	$(BIN)/python -m sweep.launch noise_ablation
+
+# Into reports/ while it runs: a changed file of the checkout would be a mark on each trial's commit.
+replication: .venv/installed ## the paper at its own scale (IMAGES=folder of cifar10.npz, svhn.npz)
+	$(BIN)/python -m sweep.replicate $(or $(IMAGES),$(error give IMAGES=FOLDER)) \
+	  $(addprefix --only ,$(ONLY)) $(addprefix --gpus-per-trial ,$(GPUS)) $(if $(DOWNLOAD),--download)
+	cp -r reports/replication.md reports/replication docs/
 
 test: .venv/installed ## the tests, without the slow ones, two files at a time
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder

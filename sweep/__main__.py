@@ -13,6 +13,7 @@ COMMANDS = {
     "status": ("sweep.status", "how studies stand: done, left, failed and why"),
     "publish": ("sweep.publish", "send MLflow what it has missed; nothing is run"),
     "report": ("analysis.report", "a study's tables and figures again, from MLflow"),
+    "replicate": ("sweep.replicate", "the paper at its own scale, and what of it replicates"),
     "export": ("sweep.export", "write a network's weights to a file, to be taken home"),
     "clean": ("sweep.clean", "remove what the storage need not keep"),
     "settle": ("sweep.settle", "make a copied or moved project this folder's own"),
@@ -21,7 +22,7 @@ COMMANDS = {
 USAGE = "\n".join(
     (
         "usage: warmup-sweep COMMAND ...\n",
-        *(f"  {name:8} {about}" for name, (_, about) in COMMANDS.items()),
+        *(f"  {name:9} {about}" for name, (_, about) in COMMANDS.items()),
         "\nwarmup-sweep COMMAND --help says more; to begin with: warmup-sweep launch --list",
     )
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # slow to import, and what is refused before needs none of it
 
 def launch(options: Options, console: Console) -> int:
     """Launch what was asked for; the exit code."""
-    return _each(options, console, _check, _launch_study)
+    return _each(options, console, _check, launch_study)
 
 
 def publish(options: Options, console: Console) -> int:
@@ -44,10 +44,11 @@ def _each(
     return carry_out(study, options, console).code
 
 
-def _launch_study(
+def launch_study(
     study: "Study", options: Options, console: Console, behind: tuple[str, ...] = ()
 ) -> Outcome:
-    """One study, after those that it names under `after`, which run as their files say.
+    """One study as it is given, after those that it names under `after`, which run as their files
+    say.
 
     Args:
         behind: the studies that this one is launched for.
@@ -61,7 +62,7 @@ def _launch_study(
             raise InputError(f"{study.name}: after: {name} comes after itself; leave it out")
         asked = replace(options, study=name, replicates=None, overrides={}, until=None, budget=None)
         chain = (*behind, options.study or study.name)
-        outcome = _launch_study(load_study(name), asked, console, chain)
+        outcome = launch_study(load_study(name), asked, console, chain)
         if outcome.code:
             return outcome
     return (_launch_plan if study.search is None else _launch_search)(study, options, console)

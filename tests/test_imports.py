@@ -12,7 +12,7 @@ from support import ROOT
 ROOMS = [
     *("analysis.errors", "analysis.process", "analysis", "analysis.cache", "analysis.metrics"),
     *("analysis.results", "analysis.statistics", "analysis.exhibits", "analysis.rendering"),
-    "analysis.report",
+    *("analysis.replication", "analysis.report"),
     *("trainables", "trainables.errors", "trainables.config", "trainables.seeds"),
     "trainables.imported",
     *("trainables.storage", "trainables.tasks", "trainables.noise", "trainables.data"),
@@ -21,7 +21,7 @@ ROOMS = [
     *("sweep", "sweep.errors", "sweep.plan", "sweep.storage", "sweep.options", "sweep.cli"),
     *("sweep.backend", "sweep.tracking", "sweep.inputs", "sweep.run", "sweep.search"),
     *("sweep.dispatch", "sweep.settle", "sweep.clean", "sweep.status", "sweep.publish"),
-    "sweep.export",
+    *("sweep.export", "sweep.replicate"),
     *("sweep.launch", "sweep.__main__"),
 ]
 # of analysis.exhibits: questions stand beside each other on what they share

@@ -168,6 +168,15 @@ def test_posthoc_and_conformal_ask_for_the_trials_of_calibration():
     assert len(shared) == 12  # six pairs
 
 
+@pytest.mark.parametrize("scale", ["laptop", "paper"])
+def test_the_trials_of_little_data_are_among_those_of_ood_detection(scale):
+    little, all_sizes = (
+        make_plan(load_study(name), looked_at, scale).by_id.keys()
+        for name in ("little_data", "ood_detection")
+    )
+    assert little < all_sizes
+
+
 def test_shift_takes_the_warmups_of_calibration_and_its_first_pairs():
     for scale, pairs in (("smoke", 2), ("laptop", 10), ("paper", 30)):
         keys = [

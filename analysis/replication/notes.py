@@ -1,0 +1,174 @@
+"""On what a claim depends: sentences computed from what was measured beside it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.exhibits.common.text import listed, number, percent
+from analysis.replication.evidence import Evidence, Row, Source
+
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence made of rows; it is not said where one of its sources has none."""
+
+    sources: tuple[Source, ...]
+    say: Callable[..., str]  # of the rows of each source
+
+    def said(self, evidence: Evidence) -> str:
+        found = [evidence.rows(source) for source in self.sources]
+        return self.say(*found) if all(found) else ""
+
+
+def chance_line(study: str, grid: str, where: Mapping[str, Any] | None = None) -> Note:
+    """What of the ECE chance alone gives."""
+    table, more = f"pairs-{grid}-chance", where or {}
+    sources = (
+        Source(study, "pairs", table, {"metric": "test_ece", **more}),
+        Source(study, "pairs", table, {"metric": "test_ece_chance", **more}),
+    )
+    return Note(sources, _chance)
+
+
+def _chance(ece: Rows, chance: Rows) -> str:
+    networks = sum(row["pairs"] for row in ece)
+    beyond = [sum(row[f"beyond_{arm}"] for row in ece) for arm in ("without", "with")]
+    return (
+        f"Chance line: perfectly calibrated networks with these confidences would show an ECE of "
+        f"{_range(chance, 'without_mean')} (without) and {_range(chance, 'with_mean')} (with "
+        f"warm-up); {beyond[0]} and {beyond[1]} of {networks} networks lie beyond its 95th "
+        "percentile."
+    )
+
+
+def accuracy(study: str, grid: str) -> Note:
+    """Whether better calibration is paid for."""
+    return Note((Source(study, "pairs", f"pairs-{grid}-accuracy"),), _accuracy)
+
+
+def _accuracy(rows: Rows) -> str:
+    rose = sum(row["moved_as_the_paper"] for row in rows)
+    pairs = sum(row["pairs"] for row in rows)
+    return (
+        f"Test accuracy goes from {_range(rows, 'without_mean')} to {_range(rows, 'with_mean')}; "
+        f"it rose in {rose} of {pairs} pairs."
+    )
+
+
+_METHODS = ("none", "temperature by likelihood")
+
+
+def temperature(study: str) -> Note:
+    """What one number, fitted afterwards, does without any warm-up."""
+    source = Source(study, "posthoc", "posthoc-ece", {"method": _METHODS})
+    return Note((source,), _temperature)
+
+
+def _temperature(rows: Rows) -> str:
+    by = {row["method"]: row for row in rows}
+    if set(by) != set(_METHODS):
+        return ""
+    plain, scaled = (by[method] for method in _METHODS)
+    cold, warm, both = scaled["without_mean"], plain["with_mean"], scaled["with_mean"]
+    better = "less than" if cold < warm else "more than"
+    return (
+        f"Temperature scaling, fitted by likelihood on half of the test images, brings the "
+        f"control's ECE to {number(cold)}, {better} warm-up's {number(warm)}; both together give "
+        f"{number(both)}."
+    )
+
+
+def parts(study: str, grid: str) -> Note:
+    """Which part of the warm-up does as well."""
+    return Note((Source(study, "controls", f"controls-{grid}-ece"),), _by_part)
+
+
+def _by_part(rows: Rows) -> str:
+    shares = {row["arm"]: row["share"] for row in rows if row["part"] != "all" and "share" in row}
+    if not shares:
+        return ""
+    as_well = [
+        row["arm"]
+        for row in rows
+        if row["part"] != "all" and row.get("interval_low_against_full", 1.0) <= 0
+    ]
+    each = listed(f"{arm} {percent(share)}" for arm, share in shares.items())
+    text = f"Of the effect on ECE at depth 6, n = 4,000, one part alone has: {each}."
+    if as_well:
+        return f"{text} Not told apart from the whole warm-up, or better: {listed(as_well)}."
+    return f"{text} None of them does as well as the whole."
+
+
+_SCORE = "maximum softmax"
+
+
+def protocol(study: str) -> Note:
+    """Whether the sign of the effect depends on how unseen images are prepared."""
+    sources = tuple(
+        Source(study, "protocols", f"protocols-{name}", {"method": _SCORE})
+        for name in ("normalised", "raw")
+    )
+    return Note(sources, _protocol)
+
+
+def _protocol(normalised: Rows, raw: Rows) -> str:
+    texts = []
+    for name, rows in (("normalised as the others are", normalised), ("raw pixels", raw)):
+        rose = [row for row in rows if row["difference"] > 0]
+        clear = [
+            row
+            for row in rows
+            if row.get("interval_low", 0.0) > 0 or row.get("interval_high", 0.0) < 0
+        ]
+        several = len(rows) > 1
+        changes = _range(rows, "difference")
+        text = f"{name}: AUROC changes by {changes}"
+        if several:
+            text += f", up in {len(rose)} of {len(rows)} sizes"
+        text += f", clear of zero in {len(clear)}" if several else ""
+        texts.append(text)
+    turned = sum(
+        a["difference"] * b["difference"] < 0 for a, b in zip(normalised, raw, strict=False)
+    )
+    end = f"The protocol turns the sign in {turned} of {len(normalised)}."
+    return f"Out-of-distribution images {'; '.join(texts)}. {end}"
+
+
+def batch_statistics(study: str, grid: str) -> Note:
+    """What the statistics of batch normalisation do without any step of the weights."""
+    source = Source(study, "controls", f"controls-{grid}-ece", {"part": "statistics"})
+    return Note((source,), _statistics)
+
+
+def _statistics(rows: Rows) -> str:
+    row = rows[0]
+    share = f", {percent(row['share'])} of the effect" if "share" in row else ""
+    return (
+        "Filling the statistics of batch normalisation from noise, without a step of the weights, "
+        f"changes ECE by {number(row['difference_against_control'])}{share}."
+    )
+
+
+def enough(study: str, grid: str) -> Note:
+    """How much warm-up is enough."""
+    return Note((Source(study, "overhead", f"overhead-{grid}-enough"),), _enough)
+
+
+def _enough(rows: Rows) -> str:
+    most = [row for row in rows if row.get("share_of_effect", 0.0) >= 0.9]
+    least = min(rows, key=lambda row: row["level"])
+    text = f"{least['level']:,} examples"
+    share = f" have {percent(least['share_of_effect'])} of" if "share_of_effect" in least else ""
+    said = f"{text}{share} the effect of {least['largest']:,}." if share else ""
+    if not most:
+        return f"No shorter warm-up has nine tenths of the effect. {said}".strip()
+    first = min(row["level"] for row in most)
+    return f"From {first:,} examples on there is nine tenths of the effect. {said}".strip()
+
+
+def _range(rows: Rows, column: str) -> str:
+    values = [row[column] for row in rows]
+    low, high = number(min(values)), number(max(values))
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,71 @@
+"""What is run to hold the paper against: studies, pairs, data, and how long that takes.
+
+In the order in which it is run: what the paper rests on first, and what takes from a study after
+it. Hours on two CPU cores with nothing else to do are from the examples to be seen, at 20,000 a
+second in training and 80,000 in measuring (an MLP of depth 6, both cores; `--dry-run` measures the
+machine at hand). Hours on a GPU are not measured: 6,000 images a second for a ResNet-18 at 32×32,
+1,200 at 224×224, and a third of that for the larger networks.
+"""
+
+from dataclasses import dataclass
+
+SCALE = "paper"
+COMMAND = "make replication IMAGES=FOLDER"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One launch of a study."""
+
+    study: str
+    pairs: int  # of a condition
+    hours: float
+    data: str = "cifar10"  # file of the folder of images, without its ending
+    ood: str = "svhn"
+    grids: tuple[str, ...] = ()  # of the study; none: all of them
+    called: str = ""  # what the study is called in MLflow, where not by its name
+    gpu: bool = False  # whether it needs one
+    downloads: bool = False  # weights or data that are in no file of the folder
+    own_data: bool = False  # those that the study names
+    needs: str = ""  # what the files of the folder may lack
+
+    @property
+    def key(self) -> str:
+        """What the study is called where its numbers are kept."""
+        return self.name if self.data == "cifar10" else f"{self.name} on {self.data}"
+
+    @property
+    def name(self) -> str:
+        """Of the study, in MLflow."""
+        return self.called or self.study
+
+    @property
+    def command(self) -> str:
+        """Of this one alone."""
+        more = f" ONLY={self.name}"
+        more += " GPUS=1" if self.gpu else ""
+        return COMMAND + more + (" DOWNLOAD=1" if self.downloads else "")
+
+
+RUNS = (
+    Run("calibration", 30, 0.5),
+    Run("little_data", 30, 0.6),
+    Run("controls", 10, 0.4),
+    Run("initial_state", 30, 2.0, grids=("toy", "classes", "depth")),
+    Run("dynamics", 10, 0.2),
+    Run("landscape", 10, 0.5),
+    Run("noise_ablation", 6, 1.4),
+    Run("warmup_length", 10, 0.4),
+    Run("feedback_alignment", 10, 0.4),
+    Run("calibration", 10, 0.2, data="svhn", ood="cifar10", needs="training images in svhn.npz"),
+    Run("ood_detection", 10, 0.6),
+    Run("depth_and_data", 4, 1.7),
+    Run("depth_and_data", 10, 2.6),
+    Run("datasets", 10, 2.0, downloads=True, own_data=True),
+    Run("segmentation", 10, 3.0, gpu=True, downloads=True, own_data=True),
+    Run("language", 10, 2.0, gpu=True, own_data=True),
+    Run("initial_state", 10, 2.0, grids=("network",), called="initial_networks", gpu=True),
+    Run("fine_tuning", 20, 15.0, gpu=True, downloads=True),
+    Run("resnet_data", 10, 6.0, gpu=True),
+    Run("architectures", 10, 75.0, gpu=True),
+)

@@ -1,0 +1,183 @@
+"""The paper's own scale, study by study, and the page of what it says.
+
+What is finished is not launched again, so that the same command goes on where it was stopped. After
+every study the page is made of all that there is.
+"""
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from analysis.errors import one_line
+from analysis.replication.claims import asked_of
+from analysis.replication.evidence import Evidence, Measured, measure, read_evidence, write_evidence
+from analysis.replication.page import FOLDER, render
+from analysis.replication.runs import RUNS, Run
+from analysis.results.study_results import ResultsError, load_study
+from sweep.errors import InputError
+from sweep.inputs.resolve import plan_study
+from sweep.options import Options, Outcome, Resources
+from sweep.plan import study as studies
+from sweep.plan.study import Study
+from sweep.tracking.client import connect_if_there
+from sweep.tracking.ledger import read_ledger
+from trainables.config.data_names import check_name
+from trainables.errors import DataError, choices
+
+Launch = Callable[[Study, Options, Console], Outcome]
+
+PAGE, NUMBERS = "replication.md", "numbers.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a replication."""
+
+    images: Path  # the folder of cifar10.npz and svhn.npz
+    only: tuple[str, ...]  # studies; none: all
+    scale: str
+    storage: Path | str
+    resources: Resources
+    out: Path  # the folder of the page
+    download: bool = False
+    dry_run: bool = False
+    page_only: bool = False
+
+    def source(self, name: str) -> str:
+        """Of the images, as a trial names it."""
+        return f"npz:{self.images.absolute() / name}.npz"
+
+
+def replicate(asked: Asked, console: Console, launch: Launch) -> int:
+    """Run what is left, and make the page; 1 where some trial or study failed.
+
+    Raises:
+        InputError, DataError: there are no such images or no such study; nothing has been run.
+    """
+    runs = _runs(asked)
+    if not asked.page_only:
+        of_files = [run for run in runs if not run.own_data]
+        for name in sorted({source for run in of_files for source in (run.data, run.ood)}):
+            check_name(asked.source(name))
+        for run in of_files:
+            if not _trains(asked, run.data):
+                console.print(f"{run.key}: left out, {run.data}.npz has no training images")
+                runs.remove(run)
+    if not runs:
+        raise InputError("nothing of that can be run here; give --gpus-per-trial 1, or --download")
+    codes = [0]
+    for place, run in enumerate(runs, start=1):
+        console.rule(f"{run.key}, {run.pairs} pairs, {place} of {len(runs)}")
+        try:
+            codes.append(_carried_out(run, asked, console, launch))
+        except (InputError, DataError) as error:
+            console.print(f"{run.key}: {one_line(error)}", soft_wrap=True)
+            codes.append(1)
+        except Exception:  # hours are not lost by one study's fault
+            console.print(f"{run.key}: {traceback.format_exc()}", soft_wrap=True)
+            codes.append(1)
+    if not asked.dry_run:
+        console.print(f"\nThe page: {asked.out / PAGE}", soft_wrap=True)
+    return max(codes)
+
+
+def _runs(asked: Asked) -> list[Run]:
+    known = {run.name for run in RUNS}
+    for name in asked.only:
+        if name not in known:
+            raise InputError(f"--only {name}: no such study here; {choices(name, known)}")
+    return [
+        run
+        for run in RUNS
+        if run.name in (asked.only or known)
+        and (asked.resources.gpus or not run.gpu)
+        and (asked.download or not run.downloads)
+    ]
+
+
+def _trains(asked: Asked, name: str) -> bool:
+    with np.load(asked.images / f"{name}.npz") as archive:
+        return "x_train" in archive
+
+
+def as_asked(run: Run, asked: Asked) -> tuple[Study, Options]:
+    """The study as it is run: on these images, with so many pairs, of the grids that can be."""
+    study = studies.load_study(run.study)
+    name, scale = study.scale(asked.scale)
+    grids = study.grids | scale.grids
+    grids = {grid: grids[grid] for grid in run.grids or grids}
+    fields: dict[str, Any] = {}
+    if not run.own_data:
+        fields |= {"data.source": asked.source(run.data), "data.ood": asked.source(run.ood)}
+        fields |= {"data.normalisation": "cifar10"} if run.data == "cifar10" else {}
+    pairs = {grid: min(study.replicates(scale, grid), run.pairs) for grid in grids}
+    sized = scale.model_copy(
+        update={"replicates": pairs, "grids": {}, "set": scale.set | fields, "until": None}
+    )
+    changes = {"name": run.name, "grids": grids, "scales": {name: sized}}
+    study = study.model_copy(update=changes)
+    options = Options(
+        study=run.study, scale=name, storage=asked.storage, resources=asked.resources,
+        download=asked.download, dry_run=asked.dry_run,
+    )  # fmt: skip
+    return study, options
+
+
+def _carried_out(run: Run, asked: Asked, console: Console, launch: Launch) -> int:
+    """One run, and the page with it; the exit code of its launch."""
+    study, options = as_asked(run, asked)
+    if asked.dry_run:
+        return launch(study, options, console).code
+    done = asked.page_only or _is_done(study, options)
+    if done and not asked.page_only:
+        console.print("finished before")
+    code = 0 if done else launch(study, options, console).code
+    write_page(run, asked, anew=asked.page_only or not done)
+    return code
+
+
+def _is_done(study: Study, options: Options) -> bool:
+    """Whether MLflow has every trial, in this study: a launch of fewer pairs would make its plan
+    that of fewer."""
+    client = connect_if_there()
+    if client is None:
+        return False
+    plan, _ = plan_study(study, options)
+    return read_ledger(client, plan).done.keys() >= plan.by_id.keys()
+
+
+def write_page(run: Run, asked: Asked, anew: bool) -> None:
+    """The page, with what MLflow has of a study by now; without any, as it was.
+
+    Args:
+        anew: measure the study even if the page has it.
+    """
+    folder = asked.out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    evidence = read_evidence(folder / NUMBERS)
+    if anew or run.key not in evidence.studies:
+        found = _measured(run, asked, folder)
+        evidence = Evidence({**evidence.studies, **found})
+    write_evidence(evidence, folder / NUMBERS)
+    evidence = read_evidence(folder / NUMBERS)  # the page is made of the file
+    (asked.out / PAGE).write_text(render(evidence), "utf-8")
+
+
+def _measured(run: Run, asked: Asked, folder: Path) -> dict[str, Measured]:
+    client = connect_if_there()
+    if client is None:
+        return {}
+    data = None if run.own_data else asked.source(run.data)
+    try:
+        results = load_study(client, run.name, asked.scale, data)
+    except ResultsError:
+        return {}
+    # on arrays as small as these, threads only wait for each other
+    with threadpool_limits(1):  # type: ignore[no-untyped-call]
+        return {run.key: measure(results, *asked_of(run.key), folder)}

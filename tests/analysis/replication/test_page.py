@@ -1,0 +1,127 @@
+"""The page is made of the numbers beside it, and those of a study's records."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from exhibited import table
+from studies import one_condition, publish
+from support import ROOT
+
+from analysis.exhibits import EXHIBITS
+from analysis.replication.claims import CLAIMS, SECTIONS, asked_of
+from analysis.replication.evidence import (
+    Evidence,
+    measure,
+    read_evidence,
+    seconds_spent,
+    write_evidence,
+)
+from analysis.replication.page import judged, render
+from analysis.replication.rules import NOT_RUN
+from analysis.replication.runs import RUNS, SCALE
+from analysis.results.study_results import load_study
+
+PAGE, FOLDER = ROOT / "docs" / "replication.md", ROOT / "docs" / "replication"
+
+
+def test_every_number_of_the_page_has_its_source_beside_it():
+    kept = read_evidence(FOLDER / "numbers.json")
+    assert PAGE.read_text("utf-8") == render(kept)
+    for study in kept.studies.values():
+        assert study.scale == SCALE
+        assert study.run
+        assert study.commits
+        assert study.finished
+        assert study.seconds > 0
+        assert study.tables
+        for picture in study.pictures:
+            assert (FOLDER / picture).is_file()
+
+
+def test_the_page_names_no_folder_of_a_machine():
+    texts = PAGE.read_text("utf-8") + (FOLDER / "numbers.json").read_text("utf-8")
+    assert not re.search(r"npz:/|/home/|/tmp/|/work/", texts)
+
+
+def test_every_claim_is_of_a_study_that_is_run_and_of_an_exhibit():
+    keys = {run.key for run in RUNS}
+    sources = [claim.source for claim in CLAIMS]
+    sources += [source for section in SECTIONS for n in section.notes for source in n.sources]
+    assert {source.study for source in sources} <= keys
+    assert {source.exhibit for source in sources} <= EXHIBITS.keys()
+    assert keys == {source.study for source in sources}  # and nothing is run for nothing
+    for section in SECTIONS:
+        for picture in section.pictures:
+            assert picture.study in keys
+            assert picture.exhibit in EXHIBITS
+
+
+def test_without_a_study_every_claim_is_not_run():
+    assert {judged(claim, Evidence()).verdict for claim in CLAIMS} == {NOT_RUN}
+    assert f"**{len(CLAIMS)} were not run**" in render(Evidence())
+
+
+@pytest.fixture(scope="module")
+def results(store):
+    """A study of six pairs with the conditions of `calibration`."""
+    spec = one_condition(study="calibration", replicates=6, data="npz:/folder/cifar10.npz")
+    publish(store.client, spec, store.folder)
+    return load_study(store.client, "calibration")
+
+
+@pytest.fixture(scope="module")
+def evidence(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    sources, pictures = asked_of("calibration")
+    renamed = [replace(s, table=s.table.replace("-noise-", "-distribution-")) for s in sources]
+    found = measure(results, renamed, pictures, folder)
+    tables = {
+        name.replace("-distribution-", "-noise-"): rows for name, rows in found.tables.items()
+    }
+    known = Evidence({"calibration": replace(found, tables=tables)})
+    write_evidence(known, folder / "numbers.json")
+    return read_evidence(folder / "numbers.json")
+
+
+def test_a_small_study_gives_the_page_its_exhibits_numbers(results, evidence):
+    shown = table(EXHIBITS["pairs"](results), "pairs-distribution-ece").values.iloc[0]
+    [claim] = [
+        c for c in CLAIMS if c.source.table == "pairs-noise-ece" and c.source.study == "calibration"
+    ]
+    [row] = evidence.rows(claim.source)
+    assert row["difference"] == pytest.approx(shown["difference"], rel=1e-5)
+    assert row["moved_as_the_paper"] == shown["moved_as_the_paper"]
+    page = render(evidence)
+    line = next(line for line in page.splitlines() if line.startswith(f"| {claim.says} |"))
+    assert f"{shown['without_mean']:.3f} → {shown['with_mean']:.3f}" in line
+    assert f"{shown['moved_as_the_paper']}/6, W = {shown['w']:g}" in line
+    assert f"**{judged(claim, evidence).verdict}**" in line
+    assert "Chance line: " in page
+    assert "Temperature scaling, " in page
+
+
+def test_what_it_is_made_of_is_named(results, evidence):
+    known = evidence.studies["calibration"]
+    assert (known.trials, known.finished, known.missing, known.pairs) == (12, 12, 0, 6)
+    assert known.run == results.parent_run_id
+    assert known.commits == ("0123456789abcdef",)
+    assert known.data == "cifar10.npz"
+    page = render(evidence)
+    assert "| calibration | " in page
+    assert "| 12 of 12 | 0, 0, 0 | 0123456789 | 25 |" in page
+    assert "Not the paper's scale, but smoke" in page
+    assert "| calibration, 30 pairs | pairs 7 to 30 |" in page
+
+
+def test_the_same_numbers_give_the_same_page(evidence, tmp_path):
+    write_evidence(evidence, tmp_path / "numbers.json")
+    again = read_evidence(tmp_path / "numbers.json")
+    assert render(again) == render(evidence)
+    assert json.loads((tmp_path / "numbers.json").read_text("utf-8"))["studies"]
+
+
+def test_a_warmup_that_trials_share_is_counted_once(results):
+    records = [trial.record for trial in results.trials if trial.record]
+    assert seconds_spent(records) == pytest.approx(12 * 2.0 + 1.0)  # all have one and the same

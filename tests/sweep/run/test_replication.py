@@ -1,0 +1,92 @@
+"""The paper's studies in turn: what each is asked for, and that a page comes of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.replication.evidence import read_evidence
+from analysis.replication.page import render
+from analysis.replication.runs import RUNS, SCALE
+from sweep.options import Resources
+from sweep.plan.plan import check_fields
+from sweep.run.replication import Asked, as_asked
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """As small as they can be; of SVHN there are test images alone."""
+    folder, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for name, splits in (("cifar10", {"train": 400, "test": 200}), ("svhn", {"test": 200})):
+        arrays = {}
+        for split, n in splits.items():
+            arrays[f"x_{split}"] = draw.integers(0, 256, (n, 8, 8, 3)).astype(np.uint8)
+            arrays[f"y_{split}"] = np.arange(n) % 10
+        np.savez(folder / f"{name}.npz", **arrays)
+    return folder
+
+
+def asked(images: Path, **more) -> Asked:
+    fields = {"only": (), "scale": SCALE, "storage": Path("s"), "resources": Resources()}
+    return Asked(**{"images": images, "out": Path("reports"), **fields, **more})
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.key}-{run.pairs}")
+@pytest.mark.parametrize("scale", ["smoke", SCALE])
+def test_every_run_can_be_planned(run, scale, images):
+    study, options = as_asked(run, asked(images, scale=scale))
+    check_fields(study, options.scale, options.overrides)
+    sized = study.scales[scale]
+    assert set(study.grids) == set(sized.replicates)
+    assert set(run.grids) <= set(study.grids)
+    assert max(sized.replicates.values()) == run.pairs or scale == "smoke"
+    named = str(sized.set.get("data.source"))
+    assert run.own_data or named == f"npz:{images.absolute()}/{run.data}.npz"
+
+
+def test_studies_that_share_a_run_in_mlflow_differ_in_pairs_alone(images):
+    """One study at one scale on one data set has one parent, whose plan the last launch makes."""
+    found = {}
+    for run in RUNS:
+        study, _ = as_asked(run, asked(images))
+        [scale] = study.scales.values()
+        plain = study.model_copy(
+            update={"scales": {SCALE: scale.model_copy(update={"replicates": 1})}}
+        )
+        assert found.setdefault(run.key, plain) == plain
+
+
+def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
+    arguments = (str(images), "--scale", "smoke", "--only", "calibration")
+    first = place.launch(*arguments, command="replicate")
+    assert "4/4 done" in first
+    assert "calibration on svhn: left out, svhn.npz has no training images" in first
+    reports = place.folder / "reports"
+    evidence = read_evidence(reports / "replication" / "numbers.json")
+    page = (reports / "replication.md").read_text("utf-8")
+    assert page == render(evidence)
+    assert evidence.studies["calibration"].finished == 4
+    assert (reports / "replication" / "calibration-curves.png").is_file()
+    again = place.launch(*arguments, command="replicate")
+    assert "finished before" in again
+    assert "done" not in again
+    place.launch(*arguments, "--page", command="replicate")
+    assert (reports / "replication.md").read_text("utf-8") == page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "calibrations"], "--only calibrations: no such study here"),
+        (["--only", "fine_tuning"], "nothing of that can be run here"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(place, images, arguments, said):
+    _, err = place.ended(place.start(str(images), *arguments, command="replicate"), 2)
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_folder_without_images_is_refused(place, tmp_path):
+    _, err = place.ended(place.start(str(tmp_path), command="replicate"), 2)
+    assert "cifar10.npz" in err
