@@ -12,6 +12,17 @@ MOST = 1000  # workers that are started at a time
 
 
 @dataclass(frozen=True)
+class Gpus:
+    """The GPUs of the place where trials run, for a launch that chooses."""
+
+    count: int = 0  # that can be used
+    nodes: int = 1
+    without: int = 0  # nodes that have none, and no part in what is trained on GPUs
+    memory: int = 0  # bytes of the smallest; 0: it could not be asked
+    unused: str = ""  # why none of those that are there can be used
+
+
+@dataclass(frozen=True)
 class Resources:
     address: str | None = None  # of a cluster; None: RAY_ADDRESS, else a local instance
     concurrency: int | None = None  # trials at a time; None: as many as fit
@@ -68,6 +79,7 @@ class Options:
     tracking_uri: str | None = None
     storage: Path | str = Path("sweep_storage")  # a folder, or an object store's URL
     resources: Resources = field(default_factory=Resources)
+    choose_device: bool = False  # by what there is: nobody has said how many GPUs a trial takes
     trials: int | None = None  # proposals of a search
     timeout: float | None = None  # seconds, after which none is made
     search_storage: str | None = None  # URL of Optuna's database
