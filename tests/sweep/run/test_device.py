@@ -195,4 +195,3 @@ def test_a_cluster_is_asked_for_its_gpus(here, cluster, said, monkeypatch, take)
     told = " ".join(said(main, *dry).split())
     assert "--gpus-per-trial 0.25" in told
     assert ", 6 trials at a time" in told  # of 8 shares: it has six CPUs
-    told = " ".join(said(main, *dry, "--cpus-per-trial", "8", code=2).split())
