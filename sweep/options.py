@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +47,13 @@ class Resources:
         """The address of the cluster that is to be used; None: an instance of this launch's own."""
         address = self.address or os.environ.get("RAY_ADDRESS")
         return None if address == "local" else address or None
+
+    @property
+    def with_more_memory(self) -> "Resources | None":
+        """For a trial that ran out of a GPU's memory: alone on a whole one. None: so it was."""
+        if not self.gpus or self.workers > 1 or (self.gpus >= 1 and self.fuse == 1):
+            return None
+        return replace(self, gpus=max(1.0, self.gpus), fuse=1)
 
     def slots(self, nodes: Iterable[Mapping[str, float]]) -> int:
         """How many trials run at once on nodes that have so many CPUs and GPUs; 0: none, ever.
