@@ -32,6 +32,7 @@ class Size:
 
 TINY = Size(side=8, train=24, test=8, batch=8, epochs=2)
 FULL = Size(side=32, train=1024, test=500, batch=128, epochs=4)
+LONG = Size(side=32, train=8192, test=500, batch=128, epochs=4)  # for timing, on a GPU
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {  # name → kind of task, model section
     "mlp": ("classification", {"name": "mlp", "depth": 6, "width": 256}),
