@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help noise_ablation replication test test-slow lint format benchmark clean
+.PHONY: help noise_ablation replication test test-slow lint format benchmark benchmark-gpu clean
 
 help: ## this list
 	@grep -E '^[a-z_-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,9 @@ benchmark: .venv/installed ## every table of benchmarks/README.md anew
 	@for part in machine life fused study startup memory many_trials report intervals sequential networks take_home; do \
 	  echo; echo "benchmarks.$$part"; $(BIN)/python -m benchmarks.$$part || exit 1; \
 	done
+
+benchmark-gpu: .venv/installed ## on a GPU: is it right, how fast, what limits it (SECONDS=600, IMAGES=file.npz)
+	$(BIN)/python -m benchmarks.gpu --seconds $(or $(SECONDS),600) $(if $(IMAGES),--images $(IMAGES))
 
 clean: ## remove the environment and caches; results stay
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

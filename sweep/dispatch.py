@@ -11,7 +11,7 @@ from rich.console import Console
 
 from analysis.process.imports import taken_names
 from sweep.errors import InputError, NotYet
-from sweep.options import Options, Outcome
+from sweep.options import Gpus, Options, Outcome
 
 if TYPE_CHECKING:  # slow to import, and what is refused before needs none of it
     from sweep.plan.study import Study
@@ -65,11 +65,16 @@ def launch_study(
         outcome = launch_study(load_study(name), asked, console, chain)
         if outcome.code:
             return outcome
-    return (_launch_plan if study.search is None else _launch_search)(study, options, console)
+    from sweep.run.device import before_the_plan, gpus_there
+
+    launch = _launch_plan if study.search is None else _launch_search
+    with gpus_there(options) as there:
+        return launch(study, before_the_plan(options, there), there, console)
 
 
-def _launch_plan(study: "Study", options: Options, console: Console) -> Outcome:
+def _launch_plan(study: "Study", options: Options, there: Gpus | None, console: Console) -> Outcome:
     from sweep.inputs.resolve import plan_study
+    from sweep.run.device import settled
 
     try:
         plan, resolver = plan_study(study, options)
@@ -78,13 +83,15 @@ def _launch_plan(study: "Study", options: Options, console: Console) -> Outcome:
             raise
         console.print(f"{study.name}: its plan follows from what comes before: {reason}")
         return Outcome(0, None)
+    options, chosen = settled(options, there, plan, resolver.inputs)
     if options.dry_run:
         from sweep.run.dry_run import show_plan
         from sweep.run.looks import looks_in_words
 
         looks = looks_in_words(plan, options) if options.until is not None else ""
-        show_plan(console, plan, resolver.inputs, options, looks)
+        show_plan(console, plan, resolver.inputs, options, chosen, looks)
         return Outcome(0, None)
+    _say(chosen, console)
     if options.until is not None:
         from sweep.run.looks import execute_in_looks
 
@@ -98,20 +105,30 @@ def _launch_plan(study: "Study", options: Options, console: Console) -> Outcome:
         return execute(plan, resolver.inputs, options, console)
 
 
-def _launch_search(study: "Study", options: Options, console: Console) -> Outcome:
+def _launch_search(
+    study: "Study", options: Options, there: Gpus | None, console: Console
+) -> Outcome:
     from sweep.inputs.resolve import make_resolver
+    from sweep.run.device import settled
     from sweep.search.resolve import resolve_search
 
     resolver = make_resolver(options)
     search = resolve_search(study, options, resolver)
+    options, chosen = settled(options, there, search.base, resolver.inputs)
     if options.dry_run:
         from sweep.search.dry_run import show_search
 
-        show_search(console, search, resolver.inputs, options)
+        show_search(console, search, resolver.inputs, options, chosen)
         return Outcome(0, None)
+    _say(chosen, console)
     from sweep.search.executor import launch_search  # late: it imports Ray
 
     return launch_search(search, resolver, options, console)
+
+
+def _say(chosen: str, console: Console) -> None:
+    if chosen:
+        console.print(chosen, soft_wrap=True)
 
 
 def _publish_study(study: "Study", options: Options, console: Console) -> Outcome:

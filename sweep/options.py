@@ -2,13 +2,24 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sweep.storage.location import launch_folder
 
 MOST = 1000  # workers that are started at a time
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs of the place where trials run, for a launch that chooses."""
+
+    count: int = 0  # that can be used
+    nodes: int = 1
+    without: int = 0  # nodes that have none, and no part in what is trained on GPUs
+    memory: int = 0  # bytes of the smallest; 0: it could not be asked
+    unused: str = ""  # why none of those that are there can be used
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,13 @@ class Resources:
         """The address of the cluster that is to be used; None: an instance of this launch's own."""
         address = self.address or os.environ.get("RAY_ADDRESS")
         return None if address == "local" else address or None
+
+    @property
+    def with_more_memory(self) -> "Resources | None":
+        """For a trial that ran out of a GPU's memory: alone on a whole one. None: so it was."""
+        if not self.gpus or self.workers > 1 or (self.gpus >= 1 and self.fuse == 1):
+            return None
+        return replace(self, gpus=max(1.0, self.gpus), fuse=1)
 
     def slots(self, nodes: Iterable[Mapping[str, float]]) -> int:
         """How many trials run at once on nodes that have so many CPUs and GPUs; 0: none, ever.
@@ -68,6 +86,7 @@ class Options:
     tracking_uri: str | None = None
     storage: Path | str = Path("sweep_storage")  # a folder, or an object store's URL
     resources: Resources = field(default_factory=Resources)
+    choose_device: bool = False  # by what there is: nobody has said how many GPUs a trial takes
     trials: int | None = None  # proposals of a search
     timeout: float | None = None  # seconds, after which none is made
     search_storage: str | None = None  # URL of Optuna's database

@@ -13,6 +13,10 @@ class StorageError(OSError):
     """The storage of records, warm-ups and checkpoints does not answer."""
 
 
+class StackTooLargeError(MemoryError):
+    """Networks trained as one take more of the device's memory than there is."""
+
+
 def shown(text: object) -> str:
     """A path or a name as one line of UTF-8 that any terminal can print.
 

@@ -68,7 +68,8 @@ def sample(
     draw = getattr(import_module(DISTRIBUTIONS[distribution].module), distribution)
     noise: Tensor = draw(shape, generator)
     if (mean, std) != (0, 1):
-        noise = torch.add(torch.tensor(mean, device=noise.device), noise, alpha=std)  # in one pass
+        # in one pass; made on the device, for to copy a number there is to wait for it
+        noise = torch.add(torch.full((), mean, device=noise.device), noise, alpha=std)
     return noise.contiguous()
 
 

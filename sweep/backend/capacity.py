@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+DRIVERS = ("dev/nvidiactl", "dev/kfd", "dev/dxg")  # NVIDIA's, AMD's, Windows's for its Linux
+
 
 def this_machine(gpus: bool) -> dict[str, float]:
     """What a local instance has, as Ray names it.
@@ -106,7 +108,15 @@ def _slurm(environment: Mapping[str, str]) -> float:
     return float(given) if given.isdigit() and int(given) else math.inf
 
 
+def shows_gpu(root: Path = Path("/")) -> bool:
+    """Whether the system has a GPU's driver: to be told without PyTorch, which is slow to import.
+
+    Whether PyTorch can use the GPU is another question.
+    """
+    return any((root / file).exists() for file in DRIVERS)
+
+
 def _gpus() -> int:
     import torch
 
-    return torch.cuda.device_count()
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -16,7 +16,7 @@ import psutil
 import ray
 
 from analysis.errors import one_line
-from sweep.backend.capacity import cpus
+from sweep.backend.capacity import cpus, this_machine
 from sweep.backend.ray_folder import OWN, RayFolder, own_token, ray_folder
 from sweep.errors import InputError
 from sweep.options import Resources
@@ -79,6 +79,8 @@ def connected(resources: Resources) -> Iterator[None]:
             refused,
             address="local",
             num_cpus=cpus(),
+            # Ray counts them otherwise than PyTorch, which trains on them
+            num_gpus=int(this_machine(gpus=True)["GPU"]) if resources.gpus else None,
             include_dashboard=False,
             _temp_dir=folder.temp_dir,
         ):
@@ -214,5 +216,10 @@ def at_a_time(resources: Resources) -> int | None:
     return resources.concurrency if resources.workers == 1 else slots_now(resources)
 
 
+def node_resources() -> dict[str, dict[str, float]]:
+    """What each node that is alive has, by its id."""
+    return {node["NodeID"]: node["Resources"] for node in _nodes() if node["Alive"]}
+
+
 def _alive() -> list[dict[str, float]]:
-    return [node["Resources"] for node in _nodes() if node["Alive"]]
+    return list(node_resources().values())

@@ -11,6 +11,8 @@ from collections.abc import Callable
 LONGEST = 500  # characters
 FEWER = "fewer at a time (--concurrency), a smaller task.batch, or a node with more memory"
 LESS_ON_GPU = "a smaller task.batch, a lower resources.fuse, or a larger --gpus-per-trial"
+GPU_OF_ITS_OWN = "it is tried again with a GPU of its own, which --gpus-per-trial 1 gives to all"
+LARGER_GPU = "a smaller task.batch, --set compute.bfloat16=true, or a GPU with more memory"
 
 _FRAME = re.compile(r'\s+File ".*", line \d+')
 _SOURCE = re.compile(r"\s{4}")  # of a frame's source line, and of the carets below
@@ -34,6 +36,15 @@ def what_happened(report: str) -> str:
             message = said(found)
             break
     return message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+
+
+def out_of_gpu_memory(report: str, share: float, again: bool) -> str:
+    """A traceback of a trial that ran out of a GPU's memory, with its share of one and the remedy.
+
+    again: it is tried again, with all of one.
+    """
+    remedy = GPU_OF_ITS_OWN if again else LARGER_GPU
+    return f"{report.rstrip()}\n[with --gpus-per-trial {share:g}: {remedy}]"
 
 
 def _message(report: str) -> str:
@@ -73,6 +84,10 @@ _KNOWN: dict[str, Callable[[re.Match[str]], str]] = {
     r"worker process has died\.?(?:.*?Worker exit detail: )?(.*)": _dead_worker,
     r"its node has died\.?(?:.*?(the actor's node was .*))?": lambda found: (
         "its node has died" + (f": {found[1]}" if found[1] else "")
+    ),
+    r"^(.*?(?:CUDA out of memory\.(?: Tried to allocate [\d.]+ \w+\.)?|; lower resources\.fuse))"
+    r".*\[(with --gpus-per-trial .*)\]$": lambda found: (
+        f"{found[1].removesuffix('; lower resources.fuse').rstrip('.')} {found[2]}"
     ),
     r"^.*?CUDA out of memory\.(?: Tried to allocate [\d.]+ \w+\.)?": lambda found: (
         f"{found[0].rstrip('.')}: {LESS_ON_GPU}"

@@ -26,6 +26,7 @@ from sweep.backend.connection import (
     let_start_together,
     node_of,
 )
+from sweep.backend.failures import out_of_gpu_memory
 from sweep.backend.groups import grouped
 from sweep.backend.warmup_queue import WarmupQueue
 from sweep.options import Resources
@@ -62,6 +63,9 @@ def run_trials(
 ) -> None:
     """Run every trial to its end, good or bad, and tell the watcher.
 
+    Those that run out of a GPU's memory are run once more after the others, each with a GPU of its
+    own: a neighbour may have taken what they lacked.
+
     Args:
         trials: in the order in which they begin, as far as they need not wait for a warm-up.
         context: its storage is seen by every node.
@@ -74,27 +78,31 @@ def run_trials(
         KeyboardInterrupt: passed on; what has finished is stored, what has not has its checkpoint.
     """
     with connected(resources), scratch(folder, resources) as own:
-        check_feasible(resources)
-        let_start_together(resources)
-        trainable = bound(run_group, inputs, context, resources, folder)
-        groups = grouped(trials, resources.fuse)
-        tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=_GroupSearcher(groups, warmups, deadline),
-                num_samples=len(groups),
-                # one that has started workers is left to end with them
-                reuse_actors=resources.workers == 1,
-                max_concurrent_trials=at_a_time(resources),
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(own),
-                failure_config=tune.FailureConfig(max_failures=resources.retries),
-                callbacks=[_TuneCallback(watcher)],
-                verbose=0,
-            ),
-        ).fit()
+        left, asked = trials, resources
+        while left:
+            check_feasible(asked)
+            let_start_together(asked)
+            callback = _TuneCallback(watcher, asked)
+            groups = grouped(left, asked.fuse)
+            tune.Tuner(
+                bound(run_group, inputs, context, asked, folder),
+                tune_config=tune.TuneConfig(
+                    search_alg=_GroupSearcher(groups, warmups, deadline),
+                    num_samples=len(groups),
+                    # one that has started workers is left to end with them
+                    reuse_actors=asked.workers == 1,
+                    max_concurrent_trials=at_a_time(asked),
+                ),
+                run_config=tune.RunConfig(
+                    name="tune",
+                    storage_path=str(own),
+                    failure_config=tune.FailureConfig(max_failures=asked.retries),
+                    callbacks=[callback],
+                    verbose=0,
+                ),
+            ).fit()
+            left = [trial for trial in left if trial.trial_id in callback.short]
+            asked = asked.with_more_memory or asked
 
 
 def bound(
@@ -186,15 +194,19 @@ class _GroupSearcher(OwnSearcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        self._turns.ended(self._taken.pop(trial_id), well=not error)
+        well = not error and not (result or {}).get("short")
+        self._turns.ended(self._taken.pop(trial_id), well)
 
 
 class _TuneCallback(tune.Callback):
     """Passes Tune's events on to the watcher: of each trial that one of Tune's holds."""
 
-    def __init__(self, watcher: TrialCallback) -> None:
+    def __init__(self, watcher: TrialCallback, resources: Resources) -> None:
+        self.short: set[str] = set()  # trials that ran out of memory, and can have more
         self._watcher = watcher
+        self._resources = resources
         self._finished: set[str] = set()
+        self._tracebacks: dict[str, str] = {}  # of those that ran out of memory
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its settings for a restore, which is never made
@@ -222,12 +234,28 @@ class _TuneCallback(tune.Callback):
         for trial_id in self._unfinished(trial):
             if trial_id in result.get("left", ()):
                 self._finish(trial_id)
+            elif result.get("short"):
+                self._tracebacks[trial_id] = result["short"]
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         for trial_id in self._unfinished(trial):
-            self._finish(trial_id)
+            if trial_id in self._tracebacks:
+                self._ran_out(trial_id)
+            else:
+                self._finish(trial_id)
+
+    def _ran_out(self, trial_id: str) -> None:
+        """Of memory: it is left for the next turn, where it can have more."""
+        again = self._resources.with_more_memory is not None
+        error = out_of_gpu_memory(self._tracebacks[trial_id], self._resources.gpus, again)
+        if again:
+            self.short.add(trial_id)
+            self._watcher.retried(trial_id, error)
+        else:
+            self._finished.add(trial_id)
+            self._watcher.failed(trial_id, error, node_of(error))
 
     def on_trial_recover(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any

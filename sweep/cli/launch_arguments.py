@@ -87,7 +87,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         address=asked.address,
         concurrency=asked.concurrency,
         cpus=asked.cpus_per_trial,
-        gpus=asked.gpus_per_trial,
+        gpus=asked.gpus_per_trial or 0.0,
         retries=asked.retries,
     )
     return replace(
@@ -95,6 +95,7 @@ def parse_options(arguments: Sequence[str] | None) -> Options:
         list_studies=asked.list,
         dry_run=asked.dry_run,
         resources=resources,
+        choose_device=asked.gpus_per_trial is None,
         trials=asked.trials,
         timeout=asked.timeout,
         until=asked.until,
@@ -208,10 +209,9 @@ def launch_parser() -> argparse.ArgumentParser:
     add(
         "--gpus-per-trial",
         type=share,
-        default=0.0,
         metavar="SHARE",
-        help="such as 0.25, four trials a GPU, or whole ones for each of its workers; default: 0, "
-        "train on the CPU",
+        help="such as 0.25, four trials a GPU, or whole ones for each of its workers; 0: train on "
+        "the CPU; default: a share that fits where there are GPUs, by a trial's measured memory",
     )
     add("--retries", type=count, default=2, metavar="N", help="of a failed trial; default: 2")
 

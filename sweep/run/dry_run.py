@@ -23,11 +23,17 @@ from trainables.storage.storage import Storage
 
 
 def show_plan(
-    console: Console, plan: StudyPlan, inputs: Inputs, options: Options, looks: str = ""
+    console: Console,
+    plan: StudyPlan,
+    inputs: Inputs,
+    options: Options,
+    chosen: str = "",
+    looks: str = "",
 ) -> None:
     """Trials, how many are done, shared warm-ups, examples to be seen, and the time left.
 
     Args:
+        chosen: which device, in words, where that was for the launch to choose.
         looks: in which pairs are added, in words; the plan is then what there may be at most.
 
     Nothing is written: where there is no MLflow database, none is made.
@@ -59,6 +65,7 @@ def show_plan(
         "Scale": f"{plan.scale} ({plan.study.scales[plan.scale].about or 'no description'})",
         "Network": plan.base.model.name,
         "Data": "\n".join(plan.found_sentences),
+        "Device": chosen or device_in_words(options.resources),
         "Conditions": "; ".join(
             f"{len(conditions)} of {grid}" for grid, conditions in plan.grids.items()
         ),
@@ -92,6 +99,10 @@ def show_rows(console: Console, rows: Mapping[str, str]) -> None:
     for name, text in rows.items():
         table.add_row(name, text)
     console.print(table)
+
+
+def device_in_words(resources: Resources) -> str:
+    return f"GPUs, {resources.gpus:g} of one a trial" if resources.gpus else "CPU"
 
 
 def say_notes(plan: StudyPlan, console: Console) -> None:

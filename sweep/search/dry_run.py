@@ -7,7 +7,7 @@ from rich.console import Console
 from analysis.results.objectives import OBJECTIVES
 from analysis.results.places import database_file
 from sweep.options import Options
-from sweep.run.dry_run import say_notes, show_rows, slots
+from sweep.run.dry_run import device_in_words, say_notes, show_rows, slots
 from sweep.run.estimate import seconds_by_measuring
 from sweep.run.progress import duration
 from sweep.run.worklist import make_worklist
@@ -19,8 +19,17 @@ from trainables.lifecycle.context import Inputs
 from trainables.storage.storage import Storage
 
 
-def show_search(console: Console, asked: ResolvedSearch, inputs: Inputs, options: Options) -> None:
+def show_search(
+    console: Console,
+    asked: ResolvedSearch,
+    inputs: Inputs,
+    options: Options,
+    chosen: str = "",
+) -> None:
     """The space, the first proposal, and how long it all takes at the base's length of warm-up.
+
+    Args:
+        chosen: which device, in words, where that was for the launch to choose.
 
     Nothing is written: a history on a server, where looking makes tables, is not looked at.
     """
@@ -39,6 +48,7 @@ def show_search(console: Console, asked: ResolvedSearch, inputs: Inputs, options
         "Scale": f"{base.scale} ({asked.study.scales[base.scale].about or 'no description'})",
         "Network": base.base.model.name,
         "Data": "\n".join(base.found_sentences),
+        "Device": chosen or device_in_words(options.resources),
         "Objectives": ", ".join(
             f"{OBJECTIVES[name].direction} {OBJECTIVES[name].label}" for name in search.objectives
         )

@@ -321,15 +321,16 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Cluster]]:
-    """Start a Ray cluster of nodes with so many CPUs, the head first."""
+    """Start a Ray cluster of nodes with so many CPUs, the head first; gpus: that the other node
+    declares, and has not."""
     # else as a Ray that this process has started before has left it, and a launch must be told
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with contextlib.ExitStack() as stack:
 
-        def cluster(head: int, node: int) -> Cluster:
+        def cluster(head: int, node: int, gpus: int = 0) -> Cluster:
             made = Cluster(initialize_head=True, head_node_args={"num_cpus": head})
             stack.callback(made.shutdown)
-            made.node = made.add_node(num_cpus=node)
+            made.node = made.add_node(num_cpus=node, num_gpus=gpus)
             made.wait_for_nodes()
             return made
 

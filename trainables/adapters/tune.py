@@ -6,6 +6,7 @@ Nothing is reported but progress: what a trial leaves is in storage, under its o
 """
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import torch
 from ray import tune
 
 from trainables.config.trial import Trial
+from trainables.errors import StackTooLargeError
 from trainables.fused.trials import run_trials
 from trainables.lifecycle.context import Inputs, RunContext
 from trainables.lifecycle.listener import Listener
@@ -37,11 +39,25 @@ def run_group(
 
     Reports of what has come since the last report, `examples`: those trained on, `by_trial`: the
     same by trial id, and `history`: rows of the trials' histories by trial id; and of all time
-    `left`: the trials that have left their record.
+    `left`: the trials that have left their record; and `short`: the traceback where the others ran
+    out of a GPU's memory, "" where none did. That is no error of Tune's, which would try again with
+    what was too little.
     """
     reporter = _Reporter()
-    _run(config["work"]["trials"], inputs, context, reporter, team)
+    try:
+        _run(config["work"]["trials"], inputs, context, reporter, team)
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        reporter.short = traceback.format_exc()
     reporter.send()
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """On a GPU. What several workers raise comes as the text of another error."""
+    return isinstance(error, (torch.OutOfMemoryError, StackTooLargeError)) or (
+        "torch.OutOfMemoryError: CUDA" in str(error)
+    )
 
 
 def run_in_turn(
@@ -73,6 +89,8 @@ def _run(
         (trial,) = group
         run_by_team(team, trial, context)
         return
+    if context.device.type == "cuda":
+        torch.cuda.empty_cache()  # what the last trial took, and others on the GPU may need
     # two processes of two threads each are five times slower than of one each, on two cores
     torch.set_num_threads(1)
     run_trials(group, inputs.of(group[0]), context, reporter.listener)
@@ -81,6 +99,7 @@ def _run(
 class _Reporter:
     def __init__(self) -> None:
         self.seeds = 0  # trials lived
+        self.short = ""  # the traceback of what ran out of memory
         self._examples: Counter[str] = Counter()  # by trial
         self._history: dict[str, History] = {}  # likewise
         self._left: list[str] = []  # trials whose record is stored
@@ -107,6 +126,7 @@ class _Reporter:
                 "history": dict(self._history),
                 "left": list(self._left),
                 "seeds": self.seeds,
+                "short": self.short,
             }
         )
         self._examples.clear()

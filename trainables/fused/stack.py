@@ -26,7 +26,7 @@ from trainables.lifecycle.requests import Epoch, Predictions, Request
 from trainables.seeds import global_positions
 from trainables.tasks import NO_CLASS
 from trainables.training.data_parallel import Pairs
-from trainables.training.loop import Outputs, evaluation_batches, outputs_of
+from trainables.training.loop import Outputs, outputs_of, prediction_batches
 from trainables.training.losses import loss_of
 from trainables.training.optimizers import make_optimizer
 from trainables.training.steps import middle, predictions
@@ -80,7 +80,7 @@ class Stack:
         shared = all(split is splits[0] for split in splits)
         forward = vmap(self._forward, in_dims=(0, 0, None if shared else 0), randomness="error")
         parts: list[Pairs] = [[] for _ in asked]
-        for part in evaluation_batches(splits[0]):
+        for part in prediction_batches(splits[0]):
             taken = [split.taken(part) for split in (splits[:1] if shared else splits)]
             inputs = taken[0][0] if shared else torch.stack([inputs for inputs, _ in taken])
             logits = forward(self._parameters, self._buffers, inputs)

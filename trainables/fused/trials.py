@@ -23,6 +23,7 @@ import torch
 
 from trainables.config.trial import Trial
 from trainables.data.splits import TaskData
+from trainables.errors import StackTooLargeError
 from trainables.fused.stack import Stack, stackable
 from trainables.lifecycle.context import RunContext, TrialInputs
 from trainables.lifecycle.listener import Listener
@@ -167,7 +168,7 @@ class _Group:
                 self._stacks[members] = Stack([wanted.network for wanted in passes])
             return self._stacks[members].make(passes)
         except torch.OutOfMemoryError as error:
-            raise MemoryError(
+            raise StackTooLargeError(
                 f"{len(members)} networks at once are too many for the device's memory; "
                 "lower resources.fuse"
             ) from error

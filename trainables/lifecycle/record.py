@@ -21,6 +21,7 @@ import platform
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -90,10 +91,11 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    names = ("torch", "torchvision", "numpy", "scikit-image", "scikit-learn")
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in names
-    }
+    found = {"python": platform.python_version()}
+    for name in ("torch", "torchvision", "numpy", "scikit-image", "scikit-learn"):
+        with suppress(importlib.metadata.PackageNotFoundError):  # not every network needs all
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _examples(history: History) -> dict[str, int]:

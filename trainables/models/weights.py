@@ -18,7 +18,6 @@ from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
@@ -125,6 +124,12 @@ def _from_torch(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def _from_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file  # late: no other network needs the package
+
+    return load_file(path)
+
+
 def _from_npz(path: Path) -> dict[str, Tensor]:
     with np.load(path, allow_pickle=False) as archive:
         names = archive.files
@@ -136,7 +141,7 @@ def _from_npz(path: Path) -> dict[str, Tensor]:
 _READERS: dict[str, Callable[[Path], Any]] = {
     ".pt": _from_torch,
     ".pth": _from_torch,
-    ".safetensors": safetensors.torch.load_file,
+    ".safetensors": _from_safetensors,
     ".npz": _from_npz,
 }
 

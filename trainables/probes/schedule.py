@@ -22,6 +22,6 @@ def stacked(probed: Mapping[str, Sequence[Arrays]], epochs: int) -> Arrays:
             named = found[0]
         else:
             named = {"epoch": torch.tensor(epochs_of(moments, epochs)[: len(found)])}
-            named |= {key: torch.stack([one[key] for one in found]) for key in found[0]}
+            named |= {key: torch.stack([one[key].cpu() for one in found]) for key in found[0]}
         arrays |= {f"{name}/{key}": array.cpu() for key, array in named.items()}
     return arrays

@@ -2,7 +2,7 @@
 
 Every image is cropped at a place of its own out of the padded image, and mirrored with even odds,
 as RandomCrop and RandomHorizontalFlip do one image at a time. Labels of pixels go with their image.
-The random numbers are drawn on the CPU: the same ones on every device.
+The random numbers are drawn on the CPU: the same ones on every device, which is not waited for.
 """
 
 import torch
@@ -27,7 +27,8 @@ def augmented(
         if per_pixel:
             labels = _cropped(labels[:, None], settings.crop, corners, NO_CLASS)[:, 0]
     if settings.flip:
-        mirrored = (torch.rand(len(inputs), generator=random) < 0.5).to(inputs.device)
+        mirrored = torch.rand(len(inputs), generator=random) < 0.5
+        mirrored = mirrored.to(inputs.device, non_blocking=True)
         inputs = torch.where(mirrored[:, None, None, None], inputs.flip(-1), inputs)
         if per_pixel:
             labels = torch.where(mirrored[:, None, None], labels.flip(-1), labels)
@@ -38,7 +39,7 @@ def _cropped(images: Tensor, padding: int, corners: Tensor, fill: int) -> Tensor
     """Windows of the padded images, (n, channels, height, width); corners (2 as y and x, n)."""
     n, channels, height, width = images.shape
     padded = F.pad(images, (padding,) * 4, value=fill)
-    corners = corners.to(images.device)
+    corners = corners.to(images.device, non_blocking=True)
     y = corners[0, :, None] + torch.arange(height, device=images.device)  # (n, height)
     x = corners[1, :, None] + torch.arange(width, device=images.device)  # (n, width)
     image = torch.arange(n, device=images.device)[:, None, None, None]

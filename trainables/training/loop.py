@@ -25,6 +25,7 @@ from analysis.metrics.classification import (
 from trainables.config.loss import Loss
 from trainables.config.trial import Augmentation
 from trainables.data.splits import Split
+from trainables.tasks import NO_CLASS
 from trainables.training.augmentation import augmented
 from trainables.training.data_parallel import ALONE, Pairs, Workers, contiguous
 from trainables.training.steps import middle, predictions, step
@@ -32,6 +33,7 @@ from trainables.training.steps import middle, predictions, step
 # at once: 250 images of 32×32, 5 of 224×224, and never more than 250 examples
 EVALUATED_ELEMENTS = 250 * 3 * 32 * 32
 EVALUATED_EXAMPLES = 250
+TIMES_ON_GPU = 4
 
 Batches = Iterator[tuple[Tensor, Tensor]]  # (inputs, labels)
 Tick = Callable[[int], None]
@@ -94,7 +96,7 @@ def evaluate(network: nn.Module, split: Split, workers: Workers = ALONE) -> Outp
     """The network's predictions for a split, in eval mode; each worker makes some, and has all."""
     network.eval()
     parts: Pairs = []
-    batches = evaluation_batches(split)
+    batches = prediction_batches(split)
     for part in batches[contiguous(len(batches), workers.rank, workers.size)]:
         inputs, labels = split.taken(part)
         positions = None if split.positions is None else split.positions[part]
@@ -102,11 +104,19 @@ def evaluate(network: nn.Module, split: Split, workers: Workers = ALONE) -> Outp
     return outputs_of(chain.from_iterable(workers.gathered(parts)))
 
 
-def evaluation_batches(split: Split) -> list[slice]:
-    """The split in parts that fit in memory at the network's size."""
-    at_once = EVALUATED_ELEMENTS // math.prod(split.shape)
-    at_once = min(max(at_once, 1), EVALUATED_EXAMPLES)
+def evaluation_batches(split: Split, times: int = 1) -> list[slice]:
+    """The split in parts that fit in memory at the network's size.
+
+    times: as large as parts of which gradients are taken, too.
+    """
+    at_once = times * EVALUATED_ELEMENTS // math.prod(split.shape)
+    at_once = min(max(at_once, 1), times * EVALUATED_EXAMPLES)
     return [slice(start, start + at_once) for start in range(0, len(split), at_once)]
+
+
+def prediction_batches(split: Split) -> list[slice]:
+    """The same for predictions alone: larger on a GPU, where it would wait for the next part."""
+    return evaluation_batches(split, TIMES_ON_GPU if split.labels.is_cuda else 1)
 
 
 def measure(outputs: Outputs) -> dict[str, float]:
@@ -150,5 +160,8 @@ def finite(outputs: Outputs) -> Outputs:
 
 
 def outputs_of(pairs: Iterable[tuple[Tensor, Tensor]]) -> Outputs:
-    logits, labels = zip(*pairs, strict=True)
-    return Outputs(torch.cat(logits).cpu(), torch.cat(labels).cpu())
+    """Of all parts, those that have a class."""
+    parts, wanted = zip(*pairs, strict=True)
+    logits, labels = torch.cat(parts).cpu(), torch.cat(wanted).cpu()
+    known = labels != NO_CLASS
+    return Outputs(logits, labels) if known.all() else Outputs(logits[known], labels[known])

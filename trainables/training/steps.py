@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.noise import Shape, sample
-from trainables.tasks import NO_CLASS, from_noise
+from trainables.tasks import from_noise
 
 if TYPE_CHECKING:
     from trainables.config.base import Kind
@@ -71,7 +71,9 @@ def with_random_labels(
 
 
 def predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(predictions, classes) and (predictions,): those at `positions` (n, k) that have a class.
+    """(predictions, classes) and (predictions,): those at `positions` (n, k).
+
+    Some of them may have no class: how many is not asked here, where a GPU would be waited for.
 
     logits: (n, classes, *targets); labels: (n, *targets). None: every example has one target.
     """
@@ -80,8 +82,7 @@ def predictions(logits: Tensor, labels: Tensor, positions: Tensor | None) -> tup
     classes = logits.shape[1]
     chosen = logits.flatten(2).gather(2, positions[:, None].expand(-1, classes, -1))
     marked = labels.flatten(1).gather(1, positions).flatten()
-    known = marked != NO_CLASS
-    return chosen.movedim(1, 2).reshape(-1, classes)[known], marked[known]
+    return chosen.movedim(1, 2).reshape(-1, classes), marked
 
 
 def middle(labels: Tensor) -> Tensor | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweep.backend.failures import what_happened
+from sweep.backend.failures import out_of_gpu_memory, what_happened
 
 RAISED = """Failure # 1 (occurred at 2026-11-28_04-53-42)
 \x1b[36mray::ImplicitFunc.train()\x1b[39m (pid=10778, ip=192.0.2.2, actor_id=11b3eb67, repr=f)
@@ -175,6 +175,24 @@ def test_a_traceback_says_all_of_its_exception_and_nothing_of_its_frames(report,
             RAISED + ON_GPU,
             "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB: a smaller "
             "task.batch, a lower resources.fuse, or a larger --gpus-per-trial",
+        ),
+        (
+            out_of_gpu_memory(RAISED + ON_GPU, 0.25, again=True),
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB with "
+            "--gpus-per-trial 0.25: it is tried again with a GPU of its own, which "
+            "--gpus-per-trial 1 gives to all",
+        ),
+        (
+            out_of_gpu_memory(RAISED + ON_GPU, 1, again=False),
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB with "
+            "--gpus-per-trial 1: a smaller task.batch, --set compute.bfloat16=true, or a GPU with "
+            "more memory",
+        ),
+        (
+            out_of_gpu_memory(RAISED + FUSED, 1, again=True),
+            "MemoryError: 8 networks at once are too many for the device's memory with "
+            "--gpus-per-trial 1: it is tried again with a GPU of its own, which --gpus-per-trial 1 "
+            "gives to all",
         ),
         (RAISED + ON_CPU, ON_CPU.strip() + LESS),
         (RAISED + BY_NUMPY, BY_NUMPY.strip() + LESS),

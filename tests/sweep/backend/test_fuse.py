@@ -13,6 +13,7 @@ from sweep.backend import tuner
 from sweep.backend.groups import grouped
 from sweep.backend.tuner import _TuneCallback
 from sweep.launch import main
+from sweep.options import Resources
 from trainables.config.trial import Noise, Task, Trial, Warmup
 from trainables.fused.trials import task_key, warmup_kind
 from trainables.storage.storage import Storage
@@ -160,7 +161,7 @@ def test_groups_are_filled_and_come_in_the_order_of_their_first_trials():
 def say(monkeypatch):
     """Tell of a group of three what Tune would; what is made of it, trial by trial."""
     told = Mock()
-    tell = _TuneCallback(told)
+    tell = _TuneCallback(told, Resources())
     group = SimpleNamespace(config={"work": {"ids": ["a", "b", "c"]}}, error_file=None)
     monkeypatch.setattr(tuner, "node_of", lambda error: "")
 

@@ -5,6 +5,7 @@ import copy
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,23 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import identical
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics.classification import MulticlassCalibrationError
 
-from trainables.config.trial import Optimizer
+from trainables.config.trial import Augmentation, Noise, Optimizer
 from trainables.data.splits import Split
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
 from trainables.seeds import generator, global_state
+from trainables.tasks import NO_CLASS
 from trainables.training.loop import (
     EVALUATED_EXAMPLES,
     Diverged,
     Outputs,
     evaluate,
     measure,
+    prediction_batches,
     shuffled,
     train_epoch,
 )
 from trainables.training.optimizers import make_optimizer
+from trainables.training.steps import noise_inputs, with_random_labels
 
 SETTINGS = Optimizer(lr=1e-3, weight_decay=1e-2)
 
@@ -165,12 +170,101 @@ def test_an_example_s_logits_do_not_depend_on_which_others_are_evaluated():
         torch.testing.assert_close(said.logits[at : at + 1], alone, atol=1e-5, rtol=1e-5)
 
 
+class Large:
+    """A split of so many examples, wherever they lie."""
+
+    def __init__(self, count: int, shape: tuple[int, ...], on_gpu: bool) -> None:
+        self.shape, self.count = shape, count
+        self.labels = SimpleNamespace(is_cuda=on_gpu)
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@pytest.mark.parametrize(
+    ("shape", "on_gpu", "sizes"),
+    [
+        ((3, 32, 32), False, [250] * 4 + [100]),
+        ((3, 32, 32), True, [1000, 100]),
+        ((1, 4, 4), True, [1000, 100]),
+        ((3, 224, 224), True, [20] * 55),
+        ((3, 224, 224), False, [5] * 220),
+    ],
+)
+def test_a_gpu_predicts_for_more_examples_at_once(shape, on_gpu, sizes):
+    parts = prediction_batches(Large(1100, shape, on_gpu))
+    found = [len(range(*part.indices(1100))) for part in parts]
+    assert found == sizes
+
+
 def test_dropout_is_off_in_evaluation_and_on_in_training():
     made = nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Dropout(0.5))
     split = images(20)
     assert torch.equal(evaluate(made, split).logits, evaluate(made, split).logits)
     said = train_epoch(made, adam(made), iter(batches_of(split, 20)), nothing)
     assert (said.logits == 0).any()
+
+
+# On a GPU, which is waited for where Python needs to know a number of its own
+
+
+class Asked(TorchDispatchMode):
+    """Counts the operations that need to know a tensor's values, or copy one of another kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        by_mask = name in ("index", "index_put", "index_put_") and any(
+            at is not None and at.dtype is torch.bool for at in args[1]
+        )
+        if by_mask or name in ("_local_scalar_dense", "nonzero", "masked_select", "equal"):
+            self.asked.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def pixels(count: int) -> Split:
+    """Images with a class for every pixel, or none."""
+    random = torch.Generator().manual_seed(0)
+    labels = torch.randint(4, (count, 8, 8), generator=random)
+    labels[torch.rand(labels.shape, generator=random) < 0.3] = NO_CLASS
+    return Split(torch.randn(count, 3, 8, 8, generator=random), labels, (3, 8, 8), None)
+
+
+def noise(targets: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+    settings, random = Noise(distribution="laplace", mean=0.5, std=2.0), generator(0, "noise")
+    return with_random_labels(
+        lambda: noise_inputs("segmentation", (8, 3, 8, 8), 4, settings, random),
+        *(3, 4, (8, *targets), random),
+    )
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        lambda: shuffled(
+            pixels(24),
+            8,
+            generator(0, "order"),
+            (Augmentation(crop=2, flip=True), generator(0, "augmentation")),
+        ),
+        lambda: noise((8, 8)),
+    ],
+    ids=["augmented pixels", "noise"],
+)
+def test_no_step_waits_for_a_number(batches):
+    made, counted = nn.Conv2d(3, 4, 1), []
+    optimizer, drawn = adam(made), batches()
+    with Asked() as asking:
+        said = train_epoch(
+            made, optimizer, drawn, lambda examples: counted.append(list(asking.asked))
+        )
+    assert len(counted) == 3
+    assert counted[-1] == []
+    assert asking.asked  # afterwards it does: which of them have a class
+    assert NO_CLASS not in said.labels
 
 
 # Measuring
