@@ -18,9 +18,11 @@ from analysis.replication.rules import (
     RULES,
     VERDICTS,
     Finding,
+    pair_count,
 )
 from analysis.replication.runs import COMMAND, RUNS, SCALE
 
+LEAST_PAIRS = 4  # of every condition, for a verdict
 FOLDER = "replication"  # of the pictures and the numbers, beside the page
 
 _HEAD = f"""\
@@ -45,10 +47,11 @@ It was fixed before the numbers below were measured, and is computed
 
 _OVER = (
     "A claim over several conditions holds where it does in all of them, and in part where it "
-    "does, wholly or in part, in at least half. “Not run” says that no pair was measured. “Does "
-    "not hold here” is what these pairs show on these data; an interval with zero in it leaves "
-    "the sign open, and that is said. No test is corrected for how many there are, for the "
-    "paper's are not; a claim of “every pair” is the stricter one."
+    f"does, wholly or in part, in at least half. A verdict takes {LEAST_PAIRS} pairs of every "
+    "condition; with fewer a claim counts as not run. “Does not hold here” is what these pairs "
+    "show on these data; an interval with zero in it leaves the sign open, and that is said. No "
+    "test is corrected for how many there are, for the paper's are not; a claim of “every pair” is "
+    "the stricter one."
 )
 
 _SETTING = """\
@@ -66,7 +69,7 @@ _SETTING = """\
   are wider for it.
 """
 
-_JPEG_DIGEST = "8ce4519f7556"  # of a copy of CIFAR-10
+_JPEG_DIGEST = "8ce4519f7576"  # of a copy of CIFAR-10
 _JPEG = """\
 - The images are no original pixels. CIFAR-10 is a copy that was stored as JPEG, and SVHN was put
   through the same quantisation, lest its artefacts alone tell the two apart (AUROC 0.69): small
@@ -96,7 +99,13 @@ def render(evidence: Evidence) -> str:
 def judged(claim: Claim, evidence: Evidence) -> Finding:
     """The verdict on a claim."""
     rows = evidence.rows(claim.source)
-    return claim.rule.judge(rows) if rows else Finding(NOT_RUN, "—", "—")
+    if not rows:
+        return Finding(NOT_RUN, "—", "—")
+    found = claim.rule.judge(rows)
+    if min(map(pair_count, rows)) < LEAST_PAIRS:
+        few = f"fewer than {LEAST_PAIRS} pairs so far: no verdict."
+        return found._replace(verdict=NOT_RUN, remark=few)
+    return found
 
 
 def _claims(sections: Iterable[Section]) -> Iterator[Claim]:

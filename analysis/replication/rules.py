@@ -72,7 +72,7 @@ class Moves:
         low, high = row.get("interval_low"), row.get("interval_high")
         if low is None or high is None or (low if self.way > 0 else -high) <= 0:
             return 0
-        return 1 if self.every and _moved(row) != _count(row) else 2
+        return 1 if self.every and _moved(row) != pair_count(row) else 2
 
     def _remark(self, row: Row) -> str:
         if self._grade(row):
@@ -90,7 +90,7 @@ class Moves:
         text += f"that way in {clear} of {len(rows)}"
         if not all(_moved(row) is not None for row in rows):
             return text
-        return f"{text}; every pair in {sum(_moved(row) == _count(row) for row in rows)}"
+        return f"{text}; every pair in {sum(_moved(row) == pair_count(row) for row in rows)}"
 
 
 @dataclass(frozen=True)
@@ -225,13 +225,14 @@ def _moved(row: Row) -> int | None:
     return moved
 
 
-def _count(row: Row) -> int:
+def pair_count(row: Row) -> int:
+    """Pairs that it rests on, or networks measured before and after."""
     return int(row.get("pairs", row.get("networks", 0)))
 
 
 def _pairs(rows: Sequence[Row]) -> str:
     """Of a condition, the least and the most."""
-    counts = [_count(row) for row in rows]
+    counts = [pair_count(row) for row in rows]
     low, high = min(counts), max(counts)
     planned = max(row.get("pairs_planned", row.get("networks_planned", 0)) for row in rows)
     text = str(low) if low == high else f"{low}–{high}"
@@ -249,7 +250,7 @@ def _means(row: Row) -> str:
 def _test(row: Row) -> str:
     """How many pairs moved, and the paper's own test, or what stands in for it."""
     moved, w, p = _moved(row), row.get("paired_w", row.get("w")), row.get("p")
-    parts = [] if moved is None else [f"{moved}/{_count(row)}"]
+    parts = [] if moved is None else [f"{moved}/{pair_count(row)}"]
     if row.get("test") == "Mann-Whitney":
         parts.append(f"U = {row['statistic']:g}")
     elif w is not None:

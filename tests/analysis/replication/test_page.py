@@ -19,7 +19,7 @@ from analysis.replication.evidence import (
     write_evidence,
 )
 from analysis.replication.page import judged, render
-from analysis.replication.rules import NOT_RUN
+from analysis.replication.rules import NOT_RUN, VERDICTS
 from analysis.replication.runs import RUNS, SCALE
 from analysis.results.study_results import load_study
 
@@ -100,6 +100,18 @@ def test_a_small_study_gives_the_page_its_exhibits_numbers(results, evidence):
     assert f"**{judged(claim, evidence).verdict}**" in line
     assert "Chance line: " in page
     assert "Temperature scaling, " in page
+
+
+def test_three_pairs_are_shown_and_get_no_verdict(evidence):
+    known = evidence.studies["calibration"]
+    rows = known.tables["pairs-noise-ece"]
+    for pairs, verdicts in ((3, {NOT_RUN}), (4, set(VERDICTS) - {NOT_RUN})):
+        tables = {"pairs-noise-ece": tuple(row | {"pairs": pairs} for row in rows)}
+        few = Evidence({"calibration": replace(known, tables=tables)})
+        [found] = [judged(c, few) for c in CLAIMS if few.rows(c.source)]
+        assert found.verdict in verdicts
+        assert "→" in found.here
+        assert (found.remark == "fewer than 4 pairs so far: no verdict.") == (pairs < 4)
 
 
 def test_what_it_is_made_of_is_named(results, evidence):
