@@ -3,6 +3,7 @@ more there than it says. Its numbers are of no interest here."""
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -189,6 +190,17 @@ def test_a_table_ends_in_time_and_says_what_it_left_out(capsys, monkeypatch):
         ["c", "4"],
     ]
     assert "stopped for time; not measured: d, e" in said
+
+
+def test_a_row_that_goes_on_for_longer_is_ended(capsys):
+    def for_ever() -> list[str]:
+        while True:
+            time.sleep(0.01)
+
+    within(Clock(0.3), Table("Row", "Seconds"), [("a", for_ever), ("b", lambda: ["never"])])
+    said = capsys.readouterr().out
+    assert rows(said)[1:] == [["a", "stopped for time"]]
+    assert "stopped for time; not measured: b" in said
 
 
 def test_shares_leave_time_for_what_follows():

@@ -1,8 +1,11 @@
 """Seconds that a part may take, and the table that it prints as it goes."""
 
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
 import torch
 
@@ -50,11 +53,34 @@ def within(clock: Clock, table: Table, rows: Sequence[tuple[str, Callable[[], li
             return
         started = time.perf_counter()
         try:
-            table.row(name, *cells())
+            with _ended_at(clock.left):
+                table.row(name, *cells())
+        except _OutOfTime:
+            table.row(name, "stopped for time")
         except Exception as error:  # the other rows are worth having
             said = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             table.row(name, f"failed: {said}")
         longest = max(longest, time.perf_counter() - started)
+
+
+class _OutOfTime(BaseException):
+    """Nothing that a row would catch."""
+
+
+@contextmanager
+def _ended_at(seconds: float) -> Iterator[None]:
+    """What goes on for longer is ended between two of Python's own steps."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise _OutOfTime
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def wait_for(device: torch.device) -> None:

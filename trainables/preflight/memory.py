@@ -27,8 +27,7 @@ def bytes_taken(trial: Trial, inputs: TrialInputs, device: torch.device) -> int:
     Raises:
         torch.OutOfMemoryError: there is not so much.
     """
-    # what is not begun has no statistics
-    torch.cuda.init()  # type: ignore[no-untyped-call]
+    torch.cuda.init()  # type: ignore[no-untyped-call]  # else there are no statistics
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_reserved(device)
