@@ -83,7 +83,7 @@ def test_how_a_trial_is_run_is_no_field_of_it(words, workers, fuse):
 
 
 def test_more_workers_than_the_nodes_hold_are_refused(monkeypatch):
-    nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}]
+    nodes = [{"NodeID": "a", "Alive": True, "Resources": {"CPU": 2.0}}]
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
     check_feasible(Resources(workers=2))
     line = refusal(check_feasible, Resources(workers=3))
