@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.on_gpu.epochs import epochs
 from sweep.inputs.datasets import Sources
 from sweep.inputs.networks import Networks
 from sweep.plan.fields import parse_trial, with_fields
-from trainables.config.trial import Optimizer
 from trainables.fused.stack import Stack
 from trainables.fused.trials import run_trials
 from trainables.lifecycle.context import Inputs, RunContext
@@ -34,11 +34,9 @@ from trainables.lifecycle.requests import Epoch
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.mlp import mlp
 from trainables.storage.storage import Storage
-from trainables.training.optimizers import make_optimizer
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES = (3, 32, 32), 10
-ADAM = Optimizer(name="adam", lr=1e-4)
 STEPS = 6  # an epoch
 ROUNDS = 7
 NO_KERNEL = {  # nothing is computed
@@ -132,23 +130,7 @@ def trained(
         ]
         for _ in networks
     ]
-    optimizers = [make_optimizer(network.parameters(), ADAM) for network in networks]
-
-    def epoch() -> object:
-        return make(
-            [
-                Epoch(
-                    network=network,
-                    optimizer=optimizer,
-                    settings=ADAM,
-                    batches=iter(own),
-                    device=CPU,
-                )
-                for network, optimizer, own in zip(networks, optimizers, batches, strict=True)
-            ]
-        )
-
-    return epoch
+    return epochs(networks, batches, CPU, make)
 
 
 def lives(model: dict[str, Any], count: int, sources: Sources) -> list[Callable[[], object]]:

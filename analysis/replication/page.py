@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from analysis.exhibits.common.text import plural
 from analysis.rendering.table_formats import markdown_escape
-from analysis.replication.claims import MAIN, SECTIONS, SUPPLEMENT, Claim, Section
+from analysis.replication.claim import Claim, Section
+from analysis.replication.claims import SECTIONS
 from analysis.replication.evidence import Evidence, Measured
+from analysis.replication.main_paper import MAIN
 from analysis.replication.rules import (
     HOLDS,
     IN_PART,
@@ -21,6 +23,7 @@ from analysis.replication.rules import (
     pair_count,
 )
 from analysis.replication.runs import COMMAND, RUNS, SCALE
+from analysis.replication.supplement import SUPPLEMENT
 
 LEAST_PAIRS = 4  # of every condition, for a verdict
 FOLDER = "replication"  # of the pictures and the numbers, beside the page

@@ -10,10 +10,10 @@ can be said.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 
@@ -22,8 +22,6 @@ LOSSES = ("validation_loss", "test_loss")
 # relative; of CPUs of several makes, and of GPUs, which round to 10 bits or to 8
 ROUNDING = 1e-4
 ROUNDING_ON_GPUS = 1e-2
-
-_KNOWN: WeakKeyDictionary[Record, Mapping[str, float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,7 @@ def unequal_starts(results: StudyResults) -> list[Unequal]:
 def untrained(record: Record) -> Mapping[str, float]:
     """The losses that a record has of the network before it was trained; NaN is none. They are
     read once: a control has many partners."""
-    if record not in _KNOWN:
-        _KNOWN[record] = _untrained(record)
-    return _KNOWN[record]
+    return cached(_untrained, record)
 
 
 def _untrained(record: Record) -> Mapping[str, float]:

@@ -19,15 +19,13 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 from benchmarks.on_gpu.clock import Clock, Table, timed, wait_for, within
-from trainables.config.trial import Optimizer
+from benchmarks.on_gpu.epochs import epochs
 from trainables.fused.stack import Stack
 from trainables.lifecycle.requests import Epoch
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
-from trainables.training.optimizers import make_optimizer
 
 CLASSES = 10
-ADAM = Optimizer(name="adam", lr=1e-4)
 COUNTS = (1, 4, 16, 32)
 STEPS = 50  # of an epoch
 SECONDS = 2.0  # of training, each way
@@ -99,23 +97,7 @@ def _epochs(
         )
         for _ in range(load.steps)
     ]
-    optimizers = [make_optimizer(network.parameters(), ADAM) for network in networks]
-
-    def epoch() -> Any:
-        return make(
-            [
-                Epoch(
-                    network=network,
-                    optimizer=optimizer,
-                    settings=ADAM,
-                    batches=iter(batches),
-                    device=device,
-                )
-                for network, optimizer in zip(networks, optimizers, strict=True)
-            ]
-        )
-
-    return epoch
+    return epochs(networks, [batches] * len(networks), device, make)
 
 
 def _apart(one: Any, other: Any) -> float:

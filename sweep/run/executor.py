@@ -360,6 +360,7 @@ class _Callback:
     def finished(self, trial_id: str) -> None:
         self._log("finished", trial_id)
         self.display.finished(trial_id)
+        self.outbox.trained(self.display.share)
         self.outbox.put(self.launch.stored(self._planned(trial_id)))
 
     def retried(self, trial_id: str, error: str) -> None:

@@ -47,6 +47,12 @@ class LiveUpdates:
         self._study_due = clock() + STUDY_SECONDS
         self.share: float | None = None  # of the launch's examples that are trained on
 
+    def send_study(self) -> None:
+        """How far the launch is, and what it has found."""
+        self._study_due = self._clock() + STUDY_SECONDS
+        with suppress(*AWAY):
+            self._publisher.publish_study(self.share)
+
     def measured(self, one: Measured) -> None:
         """Rows to be sent when the trial is due."""
         first = _Curve(one.planned, self._clock() + AFTER_SECONDS)
@@ -63,9 +69,7 @@ class LiveUpdates:
     def send(self) -> None:
         """What is due. MLflow may be away, or refuse it: that is told when the trial has ended."""
         if self._study_due <= self._clock():
-            self._study_due = self._clock() + STUDY_SECONDS
-            with suppress(*AWAY):
-                self._publisher.publish_study(self.share)
+            self.send_study()
         for curve in self._curves.values():
             if not curve.rows or curve.due > self._clock():
                 continue

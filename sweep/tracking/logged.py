@@ -4,6 +4,7 @@ A trial that was cut short is trained again from its last checkpoint, or from th
 to the same numbers a little earlier or later: told again they would stand there twice.
 """
 
+import math
 import sys
 from collections.abc import Iterable
 
@@ -23,13 +24,13 @@ class LoggedRows:
         trial was run by other code or on another device, and its run cannot be completed."""
         rows = list(rows)
         known = self._known(run, {row.key for row in rows})
-        if any(known.get((row.key, row.step), kept(row)) != kept(row) for row in rows):
+        if any(_differs(row, known[_place(row)]) for row in rows if _place(row) in known):
             return None
-        return [row for row in rows if (row.key, row.step) not in known]
+        return [row for row in rows if _place(row) not in known]
 
     def add(self, run: Run, rows: Iterable[Metric]) -> None:
         known = self._values.setdefault(run.info.run_id, {})
-        known |= {(row.key, row.step): kept(row) for row in rows}
+        known |= {_place(row): float(row.value) for row in rows}
 
     def forget(self, run: Run) -> None:
         self._values.pop(run.info.run_id, None)
@@ -43,6 +44,11 @@ class LoggedRows:
         return self._values[run_id]
 
 
-def kept(row: Metric) -> float:
-    """The value as MLflow has it."""
-    return min(max(float(row.value), -_LARGEST), _LARGEST)
+def _place(row: Metric) -> tuple[str, int]:
+    return row.key, row.step
+
+
+def _differs(row: Metric, known: float) -> bool:
+    """From a value that MLflow has, or was told; no number is the same as no number."""
+    a, b = (min(max(value, -_LARGEST), _LARGEST) for value in (float(row.value), known))
+    return a != b and not (math.isnan(a) and math.isnan(b))

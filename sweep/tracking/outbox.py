@@ -1,8 +1,8 @@
 """Publishing beside the training: a thread that takes to MLflow what is measured and what is done.
 
 Training never waits for MLflow. Finished trials come one by one, the curves of those that run
-between them. What could not be published stays in storage, is tried again when
-the next trial comes and once more at the end, and then waits for the next launch.
+between them. What could not be published stays in storage, is tried again when the next trial comes
+and once more at the end, and then waits for the next launch.
 """
 
 import queue
@@ -70,6 +70,7 @@ class Outbox:
             self.waiting.append(one)
             self._deliver()
         self._deliver()
+        self._live.send_study()
 
     def _next(self) -> Publication | Measured | None:
         """What comes next; before and meanwhile the curves that are due are sent."""

@@ -104,8 +104,7 @@ class Publisher:
         """
         if planned.trial_id in self._done:
             return
-        if planned.trial_id in self._live:
-            self._forget_deleted(planned)
+        self._forget_deleted(planned)
         record = read_record(payload)
         numbers = summarise(record)
         rows_from = partial(metrics, record, numbers)
@@ -161,6 +160,7 @@ class Publisher:
 
     def publish_failure(self, planned: PlannedTrial, error: str, node: str = "") -> None:
         """One trial that failed for good; launching again tries it again."""
+        self._forget_deleted(planned)
         run = self._run(planned, time.time())
         run_id = run.info.run_id
         tags = {
@@ -173,11 +173,11 @@ class Publisher:
         self._upload(run, "error.txt", error.encode("utf-8", "replace"))
         self._end(planned, "FAILED", time.time())
 
-    def publish_study(self, share: float | None = None) -> None:
+    def publish_study(self, share: float | None) -> None:
         """What the study has found so far, in its own run, where that is news.
 
         Args:
-            share: of the launch's examples that are trained on.
+            share: of the launch's examples that are trained on; None: nothing is trained.
         """
         now, done = milliseconds(time.time()), self._numbers.done
         rows = [Metric(name, n, now, done) for name, n in self._numbers.metrics().items()]
@@ -195,8 +195,6 @@ class Publisher:
         Args:
             ended_by: what ended it, in one line, where that is no trial's failure.
         """
-        with suppress(*AWAY):  # whatever it says of numbers, it is to be told of the end
-            self.publish_study()
         parent = self._client.get_run(self.parent_id)
         for run in running_children(self._client, parent):
             self._client.set_terminated(run.info.run_id, "KILLED")
@@ -290,6 +288,8 @@ class Publisher:
 
     def _forget_deleted(self, planned: PlannedTrial) -> None:
         """Somebody may have deleted the run while the trial ran, which takes hours."""
+        if planned.trial_id not in self._live:
+            return
         found = self._client.get_run(self._begun[planned.trial_id].info.run_id)
         if found.info.lifecycle_stage == LifecycleStage.DELETED:
             self._forget(planned)

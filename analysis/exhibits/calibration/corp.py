@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit
 from analysis.exhibits.common.panels import ARMS, GAP, panels
 from analysis.exhibits.common.side_by_side import HOW, side_by_side
@@ -21,6 +21,7 @@ from analysis.exhibits.common.text import label
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
 from analysis.metrics.corp import consistency_band, corp_curve, score_decomposition
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Measure

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit
 from analysis.exhibits.common.panels import ARMS, band, legend_above, panels
 from analysis.exhibits.common.side_by_side import HOW, side_by_side
@@ -17,6 +17,7 @@ from analysis.exhibits.common.text import label
 from analysis.metrics.calibration import aurc, risk_coverage_curve
 from analysis.metrics.classification import confidence_and_correct
 from analysis.metrics.selective import augrc, coverage_at_risk, excess_aurc, risk_at_coverage
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Measure

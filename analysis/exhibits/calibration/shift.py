@@ -22,7 +22,7 @@ from analysis.exhibits.calibration.shift_text import (
     key,
 )
 from analysis.exhibits.common import by_layer
-from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.cells import compared_cells, comparison_row, csv_row, pair_count
 from analysis.exhibits.common.exhibit import Exhibit, Table, exhibit, table
 from analysis.exhibits.common.text import label
@@ -35,6 +35,7 @@ from analysis.metrics.shift import (
     WORST,
     calibration_under_shift,
 )
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected_by

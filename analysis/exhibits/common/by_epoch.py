@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from analysis.exhibits.common import cells
-from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.passing import ALPHA, passed_in_words
 from analysis.exhibits.common.text import label, significant
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import Comparison, Measure, compare, corrected_by

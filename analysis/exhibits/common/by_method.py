@@ -3,21 +3,19 @@
 Shown is the first condition of a study's first grid; the trials' numbers follow from their records.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.text import label
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected_by
 
 #: A record and the seed of its random halves → numbers by (measure's key, method).
 Measured = Callable[[Record, int], Mapping[tuple[str, str], float]]
-Found = TypeVar("Found")
 
 HOW = (
     f"Mean ± s.d. over the complete pairs; Δ is the mean of with − without, with its {INTERVAL}; "
@@ -25,20 +23,6 @@ HOW = (
     f"W, P, exact P and r: {BOTH} over the methods; the best mean is bold. "
     "The random halves are the same in both arms of a pair and for every method."
 )
-
-# function → record → the other arguments → what it has found, while function and record live
-_KEPT: WeakKeyDictionary[
-    Callable[..., Any], WeakKeyDictionary[Record, dict[tuple[Hashable, ...], Any]]
-] = WeakKeyDictionary()
-
-
-def cached(find: Callable[..., Found], record: Record, *rest: Hashable) -> Found:
-    """What `find(record, *rest)` returns, found once however many exhibits ask for it."""
-    kept = _KEPT.setdefault(find, WeakKeyDictionary()).setdefault(record, {})
-    if rest not in kept:
-        kept[rest] = find(record, *rest)
-    found: Found = kept[rest]
-    return found
 
 
 def shown_condition(results: StudyResults) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.exhibits.common.by_method import cached, record_pairs
+from analysis.exhibits.common.by_method import record_pairs
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row, mean, sd
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.passing import ALPHA
@@ -20,6 +20,7 @@ from analysis.exhibits.common.text import label, number, plural
 from analysis.exhibits.initial_state import confidence_plots as plots
 from analysis.exhibits.initial_state.confidence_plots import STATES, Start
 from analysis.metrics.classification import softmax
+from analysis.results.cached import cached
 from analysis.results.plan import levels
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult

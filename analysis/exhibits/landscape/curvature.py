@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from analysis.exhibits.common import by_epoch
 from analysis.exhibits.common.by_epoch import Rows
-from analysis.exhibits.common.by_method import cached, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import shown_condition, shown_pairs
 from analysis.exhibits.common.cells import DELTA, mean
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit
 from analysis.exhibits.common.panels import ARMS, panels, plain
 from analysis.exhibits.common.text import label, significant
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure

@@ -18,6 +18,7 @@ from analysis.exhibits.common.text import label, number
 from analysis.exhibits.ood import detectors
 from analysis.exhibits.ood.detectors import Detected, Pair
 from analysis.metrics.ood import auroc, roc_curve
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 
@@ -58,7 +59,7 @@ def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
 
 
 def _own(record: Record, seed: int) -> Detected:
-    return by_method.cached(detectors.detections, record, seed, detectors.own_protocol(record))
+    return cached(detectors.detections, record, seed, detectors.own_protocol(record))
 
 
 def _tuned(results: StudyResults, both: Pairs) -> Table:

@@ -23,6 +23,7 @@ from analysis.exhibits.ood import sign_changes
 from analysis.exhibits.ood.detection import NO_OOD, Scores, draw_confidences, draw_roc
 from analysis.exhibits.ood.detectors import AUROC, PROTOCOLS, confidences, detections, numbers
 from analysis.exhibits.ood.sign_changes import Effects, count_and_names, fell, named, rose
+from analysis.results.cached import cached
 from analysis.results.study_results import StudyResults, pairs
 from analysis.statistics.comparison import Comparison, clear_of_zero
 
@@ -74,7 +75,7 @@ def _compared(results: StudyResults, protocol: str) -> Rows:
 
 @cache
 def _under(protocol: str) -> by_method.Measured:
-    return lambda record, seed: numbers(by_method.cached(detections, record, seed, protocol))
+    return lambda record, seed: numbers(cached(detections, record, seed, protocol))
 
 
 def _effects(compared: Mapping[str, Rows]) -> dict[str, Effects]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from analysis.exhibits.calibration import shift
 from analysis.exhibits.calibration.shift_text import PLAIN, SCALED, key
-from analysis.exhibits.common.by_method import cached
 from analysis.metrics.calibration import expected_calibration_error
 from analysis.metrics.calibrations import NoOptimum
 from analysis.metrics.classification import (
@@ -23,6 +22,7 @@ from analysis.metrics.classification import (
 from analysis.metrics.likelihood import fit_temperature_nll
 from analysis.metrics.ood import auroc
 from analysis.metrics.shift import WORST
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, planned_pairs
 from analysis.statistics.comparison import ACCURACY, AUROC, ECE, NLL, Measure

@@ -1,17 +1,20 @@
 """Trials in MLflow while they run: curves that grow, and at the end the rows that there would be
 without."""
 
+import math
 import time
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from analysis.results.records import read_record
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.live import AFTER_SECONDS, EVERY_SECONDS, STUDY_SECONDS, LiveUpdates, Measured
+from sweep.tracking.logged import LoggedRows
 from sweep.tracking.publisher import Publisher
 from trainables.storage.keys import record_key
 from trainables.storage.storage import Storage
@@ -144,6 +147,33 @@ def test_a_run_that_somebody_deletes_meanwhile_is_made_anew(tracking, warmed, un
     launch.publish(warmed, tracking.payload(warmed))
     (anew,) = tracking.runs
     assert tracking.rows(anew) == undisturbed
+
+
+def test_of_a_failure_too_whose_run_somebody_deletes(tracking, warmed):
+    """Else it could not be published, and all that comes after it would wait behind it."""
+    launch = tracking.launch()
+    launch.publish_curves(warmed, tracking.history(warmed)[:2])
+    (run,) = tracking.runs
+    tracking.client.delete_run(run.info.run_id)
+    launch.publish_failure(warmed, "OSError: disk full")
+    (anew,) = tracking.runs
+    assert (anew.info.status, anew.data.tags["error"]) == ("FAILED", "OSError: disk full")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_finite_number_is_told_once_and_makes_no_second_run(tracking, warmed, value):
+    """Such as the loss of a network that diverges; MLflow keeps another number for infinity."""
+    client = tracking.client
+    tracking.launch().publish_curves(warmed, tracking.history(warmed)[:1])
+    (run,) = tracking.runs
+    row = Metric("test_loss", value, 1000, 7)
+    logged = LoggedRows(client)
+    assert logged.lacking(run, [row]) == [row]
+    client.log_batch(run.info.run_id, [row])
+    for again in (logged, LoggedRows(client)):
+        again.add(run, client.get_metric_history(run.info.run_id, "test_loss"))
+        assert again.lacking(run, [row]) == []
+    assert logged.lacking(run, [Metric("test_loss", 2.5, 1000, 7)]) is None
 
 
 def test_what_a_launch_leaves_running_is_killed_at_its_end_and_no_failure(tracking, warmed):

@@ -30,6 +30,7 @@ def test_they_stand_in_mlflow_when_the_launch_has_ended(finished):
     (parent,) = finished.place.runs(kind="study")
     told = parent.data.metrics
     assert told["progress/trials done"] == len(finished.results.trials)
+    assert told["progress/share of examples"] == 1.0
     expected = compare(finished.results, "gaussian", MEASURES[0])
     assert told["ECE difference/gaussian"] == pytest.approx(expected.difference)
 
