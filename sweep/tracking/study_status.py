@@ -190,7 +190,7 @@ def _trials(
                 if outcome == "failed"
                 else "",
                 node="" if outcome == "missing" else tags.get(tag.NODE, ""),
-                running=run is not None and run.info.status == "RUNNING",
+                running=run is not None and outcome == "missing" and run.info.status == "RUNNING",
                 stored=left is not None and trial.trial_id in left.recorded,
                 checkpoint_age=left.checkpoints.get(trial.trial_id) if left else None,
             )

@@ -53,6 +53,19 @@ def test_what_ended_a_launch_in_which_no_trial_has_failed_is_said(copied_place, 
     assert "it is full" not in said(main, code=1)
 
 
+def test_what_runs_is_counted_apart_from_what_is_missing_and_a_failure_half_told_is_one(
+    copied_place, said
+):
+    client, (running, failing, lacking, *_) = copied_place.client, copied_place.runs()
+    for run in (running, failing):
+        client.update_run(run.info.run_id, status="RUNNING")
+    client.delete_tag(running.info.run_id, "outcome")
+    client.set_tag(failing.info.run_id, "outcome", "failed")
+    client.delete_run(lacking.info.run_id)
+    assert "5/8 done, 1 failed, 1 running, 1 missing" in said(main, code=1)
+    assert f"running     1 ({running.info.run_name})" in said(main, "tiny", code=1)
+
+
 def test_what_is_missing_failed_or_unpublished_is_counted_and_named(copied_place, said):
     runs = {run.info.run_name: run for run in copied_place.runs()}
     client = copied_place.client
