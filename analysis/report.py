@@ -50,8 +50,9 @@ def _report(asked: argparse.Namespace) -> int:
 
     from analysis.errors import one_line
     from analysis.rendering.report import default_folder, write_report
+    from analysis.results.loading import load_study
     from analysis.results.places import tracking_uri
-    from analysis.results.study_results import ResultsError, load_study
+    from analysis.results.study_results import ResultsError
 
     uri = tracking_uri()
     try:

@@ -72,7 +72,7 @@ def carry_out(trials: int, stage: Callable[[str], object]) -> None:
     import torch
 
     from analysis.rendering.report import default_folder, write_report
-    from analysis.results.study_results import load_study
+    from analysis.results.loading import load_study
     from sweep.backend.connection import connected
     from sweep.backend.tuner import run_trials
     from sweep.inputs.datasets import Sources

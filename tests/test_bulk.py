@@ -8,8 +8,8 @@ import torch
 from mlflow import MlflowClient
 
 from analysis.results import download
+from analysis.results.loading import load_study as load_results
 from analysis.results.records import read_record
-from analysis.results.study_results import load_study as load_results
 from analysis.results.summary import summarise
 from benchmarks.bulk import TABLES, BulkClient
 from benchmarks.report import moved

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from support import ROOT
 
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 
 NEW = {
     "trainables/checkered.py": """

@@ -8,7 +8,7 @@ exhibits `posthoc` and `detection` show of one condition.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ class _Form:
     title: str
     measure: Measure
     measured: Measured
+    find: Callable[[StudyResults, Sequence[str]], None]  # that of all pairs, before it is asked for
     papers: tuple[str, ...]  # methods, in the paper's order
     how: str
     nothing: str  # where no pair has a number
@@ -53,6 +54,7 @@ def posthoc_by_condition(results: StudyResults) -> Exhibit:
         "Calibration afterwards, by condition",
         posthoc.MEASURES[0],
         posthoc.measured,
+        posthoc.find,
         _POSTHOC,
         "Each method is fitted on a random half of the test set and measured on the other half, "
         "with 10 bins for all.",
@@ -68,6 +70,7 @@ def detection_by_condition(results: StudyResults) -> Exhibit:
         "Out-of-distribution detection, by condition",
         AUROC,
         detection.measured,
+        detection.find,
         PAPERS,
         "Parameters are tuned by AUROC on a random half of the test and of the out-of-distribution "
         f"images, and all methods are measured on the other halves. {_protocol(results)}",
@@ -87,6 +90,7 @@ def _protocol(results: StudyResults) -> str:
 
 def _exhibit(results: StudyResults, form: _Form) -> Exhibit:
     conditions = results.plan.conditions()
+    form.find(results, conditions)
     rows = compare_methods(results, conditions, form.measure, form.measured)
     if not any(row.n for row in rows.values()):
         return exhibit(results, form.name, form.title, [form.nothing])

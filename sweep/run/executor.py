@@ -14,8 +14,9 @@ from rich.console import Console
 
 from analysis.errors import one_line, without_passwords
 from analysis.rendering.report import default_folder, publish_report, write_report
+from analysis.results.loading import load_study, read_plan
 from analysis.results.records import RecordError
-from analysis.results.study_results import ResultsError, load_study, read_plan
+from analysis.results.study_results import ResultsError
 from analysis.results.tags import LOOKS
 from sweep.backend.failures import what_happened
 from sweep.backend.groups import grouped, sentence

@@ -21,7 +21,8 @@ from analysis.errors import one_line
 from analysis.exhibits.common.looks_text import verdict
 from analysis.exhibits.common.text import label, listed, plural
 from analysis.results import tags as tag
-from analysis.results.study_results import ResultsError, load_study, read_plan
+from analysis.results.loading import load_study, read_plan
+from analysis.results.study_results import ResultsError
 from analysis.statistics.comparison import main_measure
 from analysis.statistics.sequential import Design
 from analysis.statistics.study_looks import MOST_CONDITIONS, StudyLooks, looked_at, study_looks

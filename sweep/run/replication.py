@@ -19,7 +19,8 @@ from analysis.replication.claims import asked_of
 from analysis.replication.evidence import Evidence, Measured, measure, read_evidence, write_evidence
 from analysis.replication.page import FOLDER, render
 from analysis.replication.runs import RUNS, Run
-from analysis.results.study_results import ResultsError, load_study
+from analysis.results.loading import load_study
+from analysis.results.study_results import ResultsError
 from sweep.errors import InputError
 from sweep.inputs.resolve import plan_study
 from sweep.options import Options, Outcome, Resources

@@ -11,16 +11,10 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from analysis.results import tags as tag
+from analysis.results.loading import best_runs, children, outcome_of, read_plan
 from analysis.results.mlflow_store import all_runs
 from analysis.results.plan import Plan, PlannedTrial
-from analysis.results.study_results import (
-    OUTCOMES,
-    ResultsError,
-    best_runs,
-    children,
-    outcome_of,
-    read_plan,
-)
+from analysis.results.study_results import OUTCOMES, ResultsError
 from sweep.errors import InputError
 from sweep.storage.contents import checkpoint_ages, recorded
 from sweep.storage.location import launch_folder, open_storage

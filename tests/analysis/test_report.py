@@ -13,10 +13,12 @@ import pytest
 from studies import Spec, make_plan, make_results
 from support import ROOT, run_python
 
+from analysis.process.several import each
 from analysis.rendering.report import default_folder, publish_report, write_report
 from analysis.report import main
+from analysis.results import cached
+from analysis.results.loading import load_study
 from analysis.results.plan import parse_plan
-from analysis.results.study_results import load_study
 
 HOSTILE = '<script>alert(1)</script> "$\\frac" & `x`'
 
@@ -42,6 +44,28 @@ def test_every_table_and_figure_has_its_files(report):
     for path in (report.parent / "figures").glob("*.svg"):
         ElementTree.parse(path)
     assert report.read_text("utf-8").count("<svg") == len(names)
+
+
+def test_several_processes_find_what_one_finds(tmp_path, monkeypatch):
+    """Every table and figure is the same to the byte; each has records of its own."""
+    exhibits = (
+        "reliability", "corp", "curves", "posthoc", "selective", "detection", "conformal",
+        "protocols", "posthoc_by_condition", "detection_by_condition",
+    )  # fmt: skip
+    # one network has diverged: its record has no logits
+    spec = Spec(exhibits=exhibits, outcomes={("gaussian", 1): "diverged"})
+    found, asked = [], []
+    for few in (10_000, 1):
+        monkeypatch.setattr(cached, "_FEW", few)
+        shared = lambda find, some: asked.append(find.__name__) or each(find, some)  # noqa: E731
+        monkeypatch.setattr(cached, "each", shared)
+        folder = write_report(make_results(spec), tmp_path / str(few)).parent
+        files = [path for path in folder.rglob("*") if path.suffix in (".csv", ".md", ".png")]
+        found.append({path.relative_to(folder): path.read_bytes() for path in files})
+    assert found[0] == found[1]
+    assert len(found[0]) > 40
+    kinds = {"_diagram", "_parts", "measured", "_measured", "detections", "_conformal"}
+    assert set(asked) == kinds
 
 
 def test_the_page_needs_nothing_but_itself(report):

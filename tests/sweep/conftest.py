@@ -25,7 +25,8 @@ from ray.cluster_utils import Cluster
 from ready import SMALL
 from support import PATIENCE, ROOT, answers, free_port, wait_until
 
-from analysis.results.study_results import StudyResults, load_study
+from analysis.results.loading import load_study
+from analysis.results.study_results import StudyResults
 from sweep.inputs.datasets import Sources
 from sweep.plan.plan import StudyPlan, make_plan
 from sweep.plan.study import Study

@@ -21,7 +21,7 @@ import torch
 from mlflow import MlflowClient
 from support import PATIENCE, ROOT, same_records
 
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 from trainables.storage.keys import checkpoint_key, record_key, warmup_key
 from trainables.storage.storage import Storage
 

@@ -23,7 +23,7 @@ import pytest
 from mlflow import MlflowClient
 from support import ROOT, same_records
 
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 
 RAY = Path(sys.executable).with_name("ray")
 

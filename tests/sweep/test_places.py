@@ -14,7 +14,8 @@ from ready import forget_databases, live, tree, write
 from users import NOBODY, as_nobody
 
 from analysis.report import main as report
-from analysis.results.study_results import StudyResults, load_study
+from analysis.results.loading import load_study
+from analysis.results.study_results import StudyResults
 from sweep.clean import main as clean
 from sweep.launch import main as launch
 from sweep.publish import main as publish

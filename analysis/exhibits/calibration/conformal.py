@@ -4,17 +4,23 @@ After Supplementary Fig. 27 of Cheon & Paik, Nature Machine Intelligence (2026),
 10.1038/s42256-026-01215-x, which states neither score nor α: the usual three of each.
 """
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition, shown_pairs
+from analysis.exhibits.common.by_method import (
+    HOW,
+    find_of_pairs,
+    method_tables,
+    shown_condition,
+    shown_pairs,
+)
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, exhibit
 from analysis.exhibits.common.panels import ARMS, panels
 from analysis.exhibits.common.text import label, listed, number
 from analysis.metrics.conformal import SCORES
 from analysis.metrics.split_conformal import ConformalResult, conformal_prediction
+from analysis.results.cached import cached
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
@@ -38,28 +44,26 @@ _NAMES = {"lac_by_class": "LAC by class", "lac_clustered": "LAC by cluster of cl
 
 def conformal(results: StudyResults) -> Exhibit:
     """A table for each measure, and set size against coverage."""
-    conform = cache(_conformal)  # by record: for tables and figure alike
+    find_of_pairs(results, [shown_condition(results)], _conformal)
     how = (
         "Split conformal prediction: calibrated on a random half of the test set, measured on the "
         "other half. Coverage of 1 − α is promised in both arms; set size is in classes. Violation "
         "is the largest gap between coverage and 1 − α over sets of one size, and CovGap the mean "
-        f"gap over the classes{_by_chance(results, conform)}. The worst slice is what lies between "
+        f"gap over the classes{_by_chance(results)}. The worst slice is what lies between "
         "two parallel planes of the logits' space, sought on a quarter of the measured half. "
         "By class, or by cluster of classes that are alike, 1 − α is promised of each. AUROC tells "
         "the test from the out-of-distribution images; by p-value only LAC orders inputs as their "
         "confidence does."
     )
-    tables = method_tables(
-        results, "conformal", MEASURES, lambda r, seed: _numbers(conform(r, seed))
-    )
-    figures = (_set_sizes(results, conform),) if shown_pairs(results) else ()
+    tables = method_tables(results, "conformal", MEASURES, _numbers)
+    figures = (_set_sizes(results),) if shown_pairs(results) else ()
     return exhibit(results, "conformal", "Conformal prediction", (how, HOW), tables, figures)
 
 
-def _numbers(conformed: Conformed) -> Mapping[tuple[str, str], float]:
+def _numbers(record: Record, seed: int) -> Mapping[tuple[str, str], float]:
     return {
         (measure.key, _method(measure, kind, alpha)): float(value)
-        for (kind, alpha), found in conformed.items()
+        for (kind, alpha), found in _conform(record, seed).items()
         for measure in MEASURES
         if (value := getattr(found, measure.key)) is not None
     }
@@ -71,9 +75,9 @@ def _method(measure: Measure, kind: str, alpha: float) -> str:
     return name if measure.key.endswith("p_value") else f"{name}, α = {alpha:g}"
 
 
-def _by_chance(results: StudyResults, conform: Callable[[Record, int], Conformed]) -> str:
+def _by_chance(results: StudyResults) -> str:
     """What of a CovGap even coverage would show too, in words."""
-    shown = [conform(without, seed) for seed, (without, _) in shown_pairs(results)]
+    shown = [_conform(without, seed) for seed, (without, _) in shown_pairs(results)]
     if not shown:
         return ""
     gaps = (np.mean([found["lac", alpha].covgap_by_chance for found in shown]) for alpha in ALPHAS)
@@ -83,15 +87,19 @@ def _by_chance(results: StudyResults, conform: Callable[[Record, int], Conformed
     )
 
 
+def _conform(record: Record, seed: int) -> Conformed:
+    return cached(_conformal, record, seed)
+
+
 def _conformal(record: Record, seed: int) -> Conformed:
     logits, labels = record.logits["test"], record.labels["test"]
     return conformal_prediction(logits, labels, record.logits.get("ood"), ALPHAS, seed)
 
 
-def _set_sizes(results: StudyResults, conform: Callable[[Record, int], Conformed]) -> Drawing:
+def _set_sizes(results: StudyResults) -> Drawing:
     """Mean set size against coverage, a score a panel, mean ± s.d. over networks."""
     both = [
-        tuple(conform(record, replicate) for record in pair)
+        tuple(_conform(record, replicate) for record in pair)
         for replicate, pair in shown_pairs(results)
     ]
     with panels(6.8, 2.5, len(SCORES), sharey=True) as (figure, drawn):

@@ -6,7 +6,6 @@ calibrated network with the same confidences would lie. The parts of the Brier s
 likelihood say whether a change comes from calibration or from telling right from wrong.
 """
 
-from collections.abc import Mapping
 from math import isfinite
 
 import numpy as np
@@ -21,9 +20,8 @@ from analysis.exhibits.common.text import label
 from analysis.metrics.calibration import reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
 from analysis.metrics.corp import consistency_band, corp_curve, score_decomposition
-from analysis.results.cached import cached
 from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult
+from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
 
 _SCORES = {"brier": "Brier score", "log": "log score"}
@@ -48,16 +46,12 @@ def corp(results: StudyResults) -> Exhibit:
             f"corp-{score}",
             f"Parts of the {name} by condition",
             [Measure(f"{score}/{part}", short, way) for part, short, way in _PARTS],
-            _numbers,
+            _parts,
         )
         for score, name in _SCORES.items()
     ]
     figures = (_curves(results),) if shown_pairs(results) else ()
     return exhibit(results, "corp", title, (how,), tables, figures)
-
-
-def _numbers(trial: TrialResult) -> Mapping[str, float]:
-    return {} if trial.record is None else cached(_parts, trial.record)
 
 
 def _parts(record: Record) -> dict[str, float]:

@@ -4,9 +4,10 @@ After Supplementary Fig. 9 and Tables 2 and 3 of Cheon & Paik, Nature Machine In
 DOI 10.1038/s42256-026-01215-x, with 10 bins for all methods where the authors take 15 for isotonic.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from analysis.exhibits.common.by_method import HOW, method_tables
+from analysis.exhibits.common import by_method
+from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition
 from analysis.exhibits.common.exhibit import Exhibit, exhibit
 from analysis.metrics.posthoc import posthoc_calibration
 from analysis.results.records import Record
@@ -45,8 +46,14 @@ def posthoc(results: StudyResults) -> Exhibit:
         "calibration calibrate the top confidence alone, beta where no confidence parts all right "
         "predictions from all wrong ones."
     )
+    find(results, [shown_condition(results)])
     tables = method_tables(results, "posthoc", MEASURES, measured)
     return exhibit(results, "posthoc", "Calibration afterwards", (how, HOW), tables)
+
+
+def find(results: StudyResults, conditions: Sequence[str]) -> None:
+    """What is `measured` of each trial, before tables ask for it one by one."""
+    by_method.find_of_pairs(results, conditions, measured)
 
 
 def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:

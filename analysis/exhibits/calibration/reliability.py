@@ -7,6 +7,7 @@ is the gap that the expected calibration error (ECE) averages. Below each stands
 predictions the bins hold. A panel's ECE is the mean over its networks, not that of the pool.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ from analysis.exhibits.common.panels import ARMS, GAP, WITH, WITHOUT
 from analysis.exhibits.common.text import label, number, wrapped
 from analysis.metrics.calibration import ReliabilityDiagram, reliability_diagram
 from analysis.metrics.classification import confidence_and_correct
+from analysis.results.cached import cached, find_all
+from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 
 COLUMNS = 5
@@ -40,6 +43,7 @@ class _Panel:
 
 def reliability(results: StudyResults) -> Exhibit:
     """A figure of small multiples for each grid, and the bins in a table for CSV."""
+    find_all(_diagram, [(record,) for record in results.records])
     figures = []
     controls = _controls(results)
     panels: dict[str, _Panel | None] = {}
@@ -95,15 +99,30 @@ def _panel(
     records = [trial.record for trial in trials if trial.record]
     if not records:
         return None
-    pooled = [confidence_and_correct(r.logits["test"], r.labels["test"]) for r in records]
-    confidence, correct = (np.concatenate(parts) for parts in zip(*pooled, strict=True))
     ece, chance = (
         float(np.mean([trial.numbers.get(key, np.nan) for trial in trials]))
         for key in ("test_ece", "test_ece_chance")
     )
-    accuracies = np.array([reliability_diagram(*predictions).accuracy for predictions in pooled])
-    diagram = reliability_diagram(confidence, correct)
-    return _Panel(title, len(records), ece, chance, diagram, _spread(accuracies), colour, control)
+    diagrams = [cached(_diagram, record) for record in records]
+    spread = _spread(np.array([diagram.accuracy for diagram in diagrams]))
+    return _Panel(title, len(records), ece, chance, _pooled(diagrams), spread, colour, control)
+
+
+def _diagram(record: Record) -> ReliabilityDiagram:
+    return reliability_diagram(
+        *confidence_and_correct(record.logits["test"], record.labels["test"])
+    )
+
+
+def _pooled(diagrams: Sequence[ReliabilityDiagram]) -> ReliabilityDiagram:
+    """That of all their predictions together."""
+    counts = np.array([diagram.count for diagram in diagrams])
+    with np.errstate(invalid="ignore"):  # 0/0 is the NaN of an empty bin
+        confidence, accuracy = (
+            np.nansum(counts * np.array(means), axis=0) / counts.sum(axis=0)
+            for means in zip(*((d.confidence, d.accuracy) for d in diagrams), strict=True)
+        )
+    return ReliabilityDiagram(diagrams[0].edges, confidence, accuracy, counts.sum(axis=0))
 
 
 def _spread(accuracies: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,8 +5,6 @@ its size: a network may be well calibrated and rank badly. After fd-shifts (Jaeg
 2023; Traub et al., NeurIPS 2024) and Geifman, Uziel & El-Yaniv, ICLR 2019.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from analysis.exhibits.common.by_method import shown_condition, shown_pairs
@@ -17,9 +15,8 @@ from analysis.exhibits.common.text import label
 from analysis.metrics.calibration import aurc, risk_coverage_curve
 from analysis.metrics.classification import confidence_and_correct
 from analysis.metrics.selective import augrc, coverage_at_risk, excess_aurc, risk_at_coverage
-from analysis.results.cached import cached
 from analysis.results.records import Record
-from analysis.results.study_results import StudyResults, TrialResult
+from analysis.results.study_results import StudyResults
 from analysis.statistics.comparison import Measure
 
 COVERAGE, RISK = 0.5, 0.2
@@ -45,7 +42,7 @@ def selective(results: StudyResults) -> Exhibit:
         f"on, and no promise for others. {HOW}"
     )
     tables = [
-        side_by_side(results, f"selective-{name}", title, measures, _numbers)
+        side_by_side(results, f"selective-{name}", title, measures, _measured)
         for name, title, measures in (
             ("areas", "Areas under risk and coverage by condition", _AREAS),
             ("points", "Points of risk and coverage by condition", _POINTS),
@@ -53,10 +50,6 @@ def selective(results: StudyResults) -> Exhibit:
     ]
     figures = (_curves(results),) if shown_pairs(results) else ()
     return exhibit(results, "selective", "Declining to answer", (how,), tables, figures)
-
-
-def _numbers(trial: TrialResult) -> Mapping[str, float]:
-    return {} if trial.record is None else cached(_measured, trial.record)
 
 
 def _measured(record: Record) -> dict[str, float]:

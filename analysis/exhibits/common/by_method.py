@@ -9,7 +9,7 @@ from dataclasses import replace
 from analysis.exhibits.common.cells import BOTH, INTERVAL, best_in_bold, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.text import label
-from analysis.results.cached import cached
+from analysis.results.cached import cached, find_all
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult, pairs
 from analysis.statistics.comparison import Comparison, Measure, Numbers, compare, corrected_by
@@ -39,6 +39,14 @@ def record_pairs(results: StudyResults, condition: str) -> list[tuple[int, tuple
     """The same of any condition."""
     found = pairs(results, condition)
     return [(a.replicate, (a.record, b.record)) for a, b in found if a.record and b.record]
+
+
+def find_of_pairs(
+    results: StudyResults, conditions: Sequence[str], find: Callable[..., object]
+) -> None:
+    """What `find` makes of a record and its seed, before tables ask for it one by one."""
+    every = (pair for condition in conditions for pair in record_pairs(results, condition))
+    find_all(find, [(record, seed) for seed, both in every for record in both])
 
 
 def numbers_of(measured: Measured) -> Numbers:

@@ -6,7 +6,9 @@ from typing import Any
 from analysis.exhibits.common.cells import csv_row, difference, mean, pair_count
 from analysis.exhibits.common.exhibit import Table, table
 from analysis.exhibits.common.text import Bold, label, number
-from analysis.results.study_results import StudyResults
+from analysis.results.cached import cached, find_all
+from analysis.results.records import Record
+from analysis.results.study_results import StudyResults, TrialResult
 from analysis.statistics.comparison import (
     Comparison,
     Measure,
@@ -18,6 +20,7 @@ from analysis.statistics.comparison import (
 )
 
 Row = Mapping[Measure, Comparison]  # of one condition
+Find = Callable[[Record], Mapping[str, float]]
 
 HOW = (
     "Means over the complete pairs; Δ is the mean of with − without, with its 95 % interval "
@@ -28,9 +31,17 @@ _UNBROKEN = str.maketrans(" ", "\N{NO-BREAK SPACE}")
 
 
 def side_by_side(
-    results: StudyResults, name: str, title: str, measures: Sequence[Measure], numbers: Numbers
+    results: StudyResults, name: str, title: str, measures: Sequence[Measure], find: Find
 ) -> Table:
-    """A row for each condition of the study. A pair counts where both have the measure's number."""
+    """A row for each condition of the study. A pair counts where both have the measure's number.
+
+    find: what a record gives, by the measures' keys.
+    """
+    find_all(find, [(record,) for record in results.records])
+
+    def numbers(trial: TrialResult) -> Mapping[str, float]:
+        return cached(find, trial.record) if trial.record else {}
+
     return _table(name, title, _compared(results, measures, numbers), _three_columns)
 
 

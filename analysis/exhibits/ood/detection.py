@@ -18,7 +18,7 @@ from analysis.exhibits.common.text import label, number
 from analysis.exhibits.ood import detectors
 from analysis.exhibits.ood.detectors import Detected, Pair
 from analysis.metrics.ood import auroc, roc_curve
-from analysis.results.cached import cached
+from analysis.results.cached import cached, find_all
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults
 
@@ -45,12 +45,29 @@ def detection(results: StudyResults) -> Exhibit:
         "images; all methods are measured on the other halves, the ROC curves and histograms on "
         "all images."
     )
+    find(results, [shown_condition(results)])
     tables = [
         *by_method.method_tables(results, "detection", detectors.MEASURES, measured),
         _tuned(results, both),
     ]
     figures = (_roc(results, both), _histograms(results, both))
     return exhibit(results, "detection", title, (how, HOW), tables, figures)
+
+
+def find(results: StudyResults, conditions: Sequence[str], protocol: str = "") -> None:
+    """What `measured` is made of, before tables ask for it one by one.
+
+    protocol: of all trials; none: each trial's own.
+    """
+    find_all(
+        detectors.detections,
+        [
+            (record, seed, protocol or detectors.own_protocol(record))
+            for condition in conditions
+            for seed, both in by_method.record_pairs(results, condition)
+            for record in both
+        ],
+    )
 
 
 def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:

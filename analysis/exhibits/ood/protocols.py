@@ -20,7 +20,7 @@ from analysis.exhibits.common.panels import ARMS, GAP, WITH, legend_above, name_
 from analysis.exhibits.common.passing import passed_in_words
 from analysis.exhibits.common.text import Bold, label, wrapped
 from analysis.exhibits.ood import sign_changes
-from analysis.exhibits.ood.detection import NO_OOD, Scores, draw_confidences, draw_roc
+from analysis.exhibits.ood.detection import NO_OOD, Scores, draw_confidences, draw_roc, find
 from analysis.exhibits.ood.detectors import AUROC, PROTOCOLS, confidences, detections, numbers
 from analysis.exhibits.ood.sign_changes import Effects, count_and_names, fell, named, rose
 from analysis.results.cached import cached
@@ -68,6 +68,7 @@ def protocols(results: StudyResults) -> Exhibit:
 def _compared(results: StudyResults, protocol: str) -> Rows:
     """Every method that some pair has under the protocol, in every condition."""
     conditions = results.plan.conditions()
+    find(results, conditions, protocol)
     rows = by_method.compare_methods(results, conditions, AUROC, _under(protocol))
     there = {method for (method, _), row in rows.items() if row.n}
     return {key: row for key, row in rows.items() if key[0] in there}

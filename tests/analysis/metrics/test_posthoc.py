@@ -200,6 +200,22 @@ class TestMatrix:
         np.testing.assert_allclose(fitted.bias, b, atol=1e-3)
         assert np.abs(w - np.diag(np.diag(w))).max() > 0.001  # there is something to agree on
 
+    @pytest.mark.parametrize(("examples", "classes"), [(100, 10), (100, 3), (2000, 10)])
+    def test_goes_on_to_the_optimum(self, examples, classes):
+        """Of 100 examples the penalty outweighs them, the diagonal has none, and of classes that
+        hardly differ there is little slope."""
+        logits, labels = calibrated(examples, classes=classes)
+        logits = logits * np.random.default_rng(1).uniform(0.01, 1, classes)
+        temperature = likeliest(logits, labels)
+        fitted, strength = fit_matrix(logits, labels), 5000 / examples
+        weights = fitted.weights * temperature
+        off_diagonal = weights * (1 - np.eye(classes))
+        misses = softmax(fitted.logits(logits)) - np.eye(classes)[labels]
+        slope = misses.T @ logits / temperature / examples
+        slope += 2 * strength * off_diagonal / (classes * (classes - 1))
+        assert np.abs(slope).max() < 1e-5
+        assert np.abs(misses.mean(axis=0) + 2 * strength * fitted.bias / classes).max() < 1e-5
+
     def test_undoes_a_mixture_of_the_classes_that_a_vector_cannot(self):
         logits, labels = calibrated(10_000)
         mixed = logits @ (np.eye(5) + 0.3 * np.eye(5)[[1, 2, 3, 4, 0]])
@@ -276,7 +292,7 @@ class TestHistogram:
 
 @pytest.mark.parametrize("fit", [fit_vector, fit_matrix])
 def test_the_gradient_is_that_of_finite_differences(fit, monkeypatch):
-    def check(loss, start):
+    def check(loss, start, *units):
         at = start + np.random.default_rng(0).normal(scale=0.3, size=start.shape)
         numeric = approx_fprime(at, lambda parameters: loss(parameters)[0])
         np.testing.assert_allclose(loss(at)[1], numeric, atol=1e-5)

@@ -21,7 +21,7 @@ from analysis.replication.evidence import (
 from analysis.replication.page import judged, render
 from analysis.replication.rules import NOT_RUN, VERDICTS
 from analysis.replication.runs import RUNS, SCALE
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 
 PAGE, FOLDER = ROOT / "docs" / "replication.md", ROOT / "docs" / "replication"
 

@@ -10,9 +10,9 @@ from studies import make_record, one_condition, publish
 from analysis.cache import Cache
 from analysis.results import download as reading
 from analysis.results import places
+from analysis.results.loading import load_study
 from analysis.results.mlflow_store import local_artifact
 from analysis.results.records import Record, RecordError, read_record, stored_record
-from analysis.results.study_results import load_study
 from analysis.results.summary import summarise
 
 

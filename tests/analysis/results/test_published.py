@@ -6,8 +6,8 @@ from studies import one_condition, publish
 
 from analysis.cache import Cache
 from analysis.results import download, published
+from analysis.results.loading import load_study
 from analysis.results.published import published_numbers, seal
-from analysis.results.study_results import load_study
 from analysis.results.summary import summarise
 
 INF, NAN = float("inf"), float("nan")

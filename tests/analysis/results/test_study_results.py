@@ -3,12 +3,15 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 from studies import Spec, make_plan, one_condition, publish
 
+from analysis.results import loading
 from analysis.results import mlflow_store as module
+from analysis.results.loading import load_study
 from analysis.results.plan import PlanError, levels, parse_plan
-from analysis.results.study_results import ResultsError, load_study, pairs, planned_pairs
+from analysis.results.study_results import ResultsError, pairs, planned_pairs
 
 
 def test_every_planned_trial_has_its_outcome(store):
@@ -38,6 +41,20 @@ def test_paging_loses_no_trial(store, monkeypatch):
     monkeypatch.setattr(module, "PAGE", 7)
     study = load_study(store.client, "synthetic")
     assert study.count("finished") == 27
+
+
+def test_several_processes_read_what_one_reads(store, monkeypatch):
+    alone = load_study(store.client, "synthetic")
+    monkeypatch.setattr(loading, "_FEW", 1)
+    shared = load_study(store.client, "synthetic")
+    assert len(alone.trials) == 30
+    for one, other in zip(alone.trials, shared.trials, strict=True):
+        same = ("trial_id", "outcome", "run_id", "note", "replicate", "pair", "numbers")
+        assert [getattr(one, name) for name in same] == [getattr(other, name) for name in same]
+        if one.record is not None:
+            assert one.record.trial == other.record.trial
+            for split, logits in one.record.logits.items():
+                assert np.array_equal(logits, other.record.logits[split])
 
 
 def test_the_launch_last_begun_is_read_unless_another_is_asked_for(store):

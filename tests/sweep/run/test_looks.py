@@ -8,7 +8,7 @@ import pytest
 from ready import SMALL
 from support import refusal
 
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 from sweep.backend.tuner import _GroupSearcher
 from sweep.launch import main
 from sweep.options import Options

@@ -177,7 +177,7 @@ def test_what_is_no_finite_number_is_told_once_and_makes_no_second_run(tracking,
 
 
 def test_what_a_launch_leaves_running_is_killed_at_its_end_and_no_failure(tracking, warmed):
-    from analysis.results.study_results import outcome_of
+    from analysis.results.loading import outcome_of
 
     launch = tracking.launch()
     launch.publish_curves(warmed, tracking.history(warmed)[:1])

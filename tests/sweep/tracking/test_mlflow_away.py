@@ -4,7 +4,7 @@ import re
 
 from mlflow import MlflowClient
 
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 
 
 def test_trials_run_on_while_the_server_is_away_and_are_published_when_it_is_back(place, server):

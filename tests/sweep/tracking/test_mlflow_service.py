@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from ready import live
 from support import ROOT, answers, free_port, wait_until
 
-from analysis.results.study_results import load_study
+from analysis.results.loading import load_study
 
 URI = "postgresql+psycopg://sweep@postgres:5432/sweep"  # in the files
 USER, PASSWORD = "admin", "correct horse battery"

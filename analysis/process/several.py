@@ -1,0 +1,136 @@
+"""Work on thousands of things, shared among several processes of this machine.
+
+Python's own pools look for modules in the working folder first, where a user may have an
+`analysis.py` or a `random.py`, and run the user's script once more in every process. These start
+with this package alone, and end with the process that started them, however that ends.
+"""
+
+import atexit
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO, Any, TypeVar
+
+Result = TypeVar("Result")
+
+_MOST = 8  # processes: more would wait for the disk and for this one
+_TURNS = 8  # a process's share comes in so many parts, for some parts take longer than others
+_ROOT = Path(__file__).resolve().parents[2]
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from analysis.process.several import serve; serve()"
+)
+
+
+class HelperError(RuntimeError):
+    """A process has ended before its work was done."""
+
+
+def each(work: Callable[..., Result], asked: Sequence[tuple[Any, ...]]) -> list[Result]:
+    """`work(*arguments)` of all that is asked, in its order.
+
+    Args:
+        work: a function of a module of this package; what it is given and what it returns is
+            pickled.
+
+    Raises:
+        HelperError: a process was ended, as by a machine that has no memory left.
+        Exception: whatever `work` raises; the rest is not begun then.
+    """
+    helpers: SimpleQueue[_Helper] = SimpleQueue()
+    running = _helpers()
+    for helper in running:
+        helpers.put(helper)
+
+    def done(part: Sequence[tuple[Any, ...]]) -> list[Result]:
+        helper = helpers.get()
+        try:
+            return helper.ask(work, part)
+        finally:
+            helpers.put(helper)
+
+    size = max(1, -(-len(asked) // (_TURNS * len(running))))
+    parts = [asked[start : start + size] for start in range(0, len(asked), size)]
+    with ThreadPoolExecutor(len(running)) as pool:
+        try:
+            return [result for found in pool.map(done, parts) for result in found]
+        except BaseException:  # nobody waits for what the others have begun
+            _end(running)
+            raise
+
+
+class _Helper:
+    """A process that does what it is asked, one part after another."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, str(_ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},  # there is one for each processor
+            start_new_session=True,  # Ctrl-C is for the process that waits
+        )
+
+    def ask(self, work: Callable[..., Result], part: Sequence[tuple[Any, ...]]) -> list[Result]:
+        assert self._process.stdin
+        assert self._process.stdout
+        try:
+            _write(self._process.stdin, (os.getcwd(), work, part))
+            found, error = pickle.load(self._process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError) as gone:
+            code = self._process.wait()
+            raise HelperError(
+                f"a process that helped was ended ({code}); is there memory enough?"
+            ) from gone
+        if error is not None:
+            raise error
+        results: list[Result] = found
+        return results
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@cache
+def _helpers() -> tuple[_Helper, ...]:
+    """As many as there are processors for this process; started once, for they import a lot."""
+    available = getattr(os, "sched_getaffinity", None)  # not on every system
+    processors = len(available(0)) if available else os.cpu_count() or 1
+    helpers = tuple(_Helper() for _ in range(min(processors, _MOST)))
+    atexit.register(_end, helpers)
+    return helpers
+
+
+def _end(helpers: Sequence[_Helper]) -> None:
+    _helpers.cache_clear()
+    for helper in helpers:
+        helper.end()
+
+
+def serve() -> None:
+    """What a helper does until nobody is there who would ask."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    while True:
+        try:
+            folder, work, part = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            os.chdir(folder)
+            answer: tuple[Any, Exception | None] = [work(*arguments) for arguments in part], None
+        except Exception as error:
+            answer = None, error
+        _write(answers, answer)
+
+
+def _write(file: IO[bytes], message: object) -> None:
+    pickle.dump(message, file, pickle.HIGHEST_PROTOCOL)
+    file.flush()
