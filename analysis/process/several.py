@@ -6,6 +6,7 @@ with this package alone, and end with the process that started them, however tha
 """
 
 import atexit
+import gc
 import os
 import pickle
 import subprocess
@@ -119,10 +120,12 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     while True:
+        gc.disable()  # what is read is no garbage
         try:
             folder, work, part = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
+        gc.enable()
         try:
             os.chdir(folder)
             answer: tuple[Any, Exception | None] = [work(*arguments) for arguments in part], None

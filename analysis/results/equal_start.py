@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.results.cached import cached
+from analysis.results.cached import cached, find_all
 from analysis.results.records import Record
 from analysis.results.study_results import StudyResults, TrialResult
 
@@ -36,6 +36,7 @@ class Unequal:
 
 def unequal_starts(results: StudyResults) -> list[Unequal]:
     """Every pair that can be seen to have started from two networks."""
+    find_all(_untrained, [(trial.record,) for trial in results.trials if trial.record])
     found = []
     for trial in results.trials:
         partner = results.by_id.get(trial.pair)
