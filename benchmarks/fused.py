@@ -34,6 +34,7 @@ from trainables.lifecycle.requests import Epoch
 from trainables.lifecycle.trial_run import run_trial
 from trainables.models.mlp import mlp
 from trainables.storage.storage import Storage
+from trainables.training.loop import Outputs
 
 CPU = torch.device("cpu")
 SHAPE, CLASSES = (3, 32, 32), 10
@@ -116,7 +117,7 @@ def main() -> None:
 
 
 def trained(
-    networks: list[nn.Module], batch: int, make: Callable[[list[Epoch]], object]
+    networks: list[nn.Module], batch: int, make: Callable[[list[Epoch]], list[Outputs]]
 ) -> Callable[[], object]:
     """An epoch of each network, the same mini-batches every time."""
     random = torch.Generator().manual_seed(0)
@@ -179,9 +180,9 @@ def ratio(alone: Iterable[float], together: Iterable[float]) -> str:
     return f"{statistics.median(found):.2f} ({found[0]:.2f} to {found[-1]:.2f})"
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations = 0
 
     def __torch_dispatch__(
@@ -194,7 +195,8 @@ class _Counting(TorchDispatchMode):
 
 
 def operations(way: Callable[[], object]) -> int:
-    with _Counting() as counting:
+    counting = _Counting()
+    with counting:
         way()
     return counting.operations
 

@@ -33,6 +33,12 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what is missing is to be said, not to fail
+    import torch
+
+    from benchmarks.on_gpu.clock import Clock
 
 # for part `right`: cuBLAS is deterministic only so, and reads it when it is first used
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -70,7 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _part(name: str, asked: argparse.Namespace, device: "object") -> Callable[..., None]:
+def _part(
+    name: str, asked: argparse.Namespace, device: "torch.device"
+) -> "Callable[[Clock], None]":
     """What runs the part in the time that it is given."""
     from benchmarks.on_gpu import cases, fused, paper, real, right, speed
 
@@ -87,7 +95,7 @@ def _part(name: str, asked: argparse.Namespace, device: "object") -> Callable[..
     }[name]
 
 
-def _machine(device: "object") -> str:
+def _machine(device: "torch.device") -> str:
     import torch
 
     name = platform.processor() or platform.machine()

@@ -19,7 +19,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
+from scipy.stats import (  # type: ignore[attr-defined]  # SciPy does not list its exports
+    bootstrap,
+)
 
 from analysis.statistics.paired import mean_interval
 

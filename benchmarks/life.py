@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,9 +42,14 @@ ROUNDS = 7
 PHASES = ("warmup", "task")
 PRODUCTS = 20  # of which the fastest says the peak
 COLUMNS = ("Network", "Phase", "Examples/s", "× bare", "× usual", "of MKL's peak", "of oneDNN's")
-COMMON = {"data.ood": None, "data.validation": 2, "data.test": 2, "warmup.epochs": 1}
+COMMON: dict[str, Any] = {
+    "data.ood": None,
+    "data.validation": 2,
+    "data.test": 2,
+    "warmup.epochs": 1,
+}
 # batch, examples of a phase: some seconds each
-SIZES = {
+SIZES: dict[str, tuple[dict[str, Any], int, int]] = {
     "mlp, depth 2": ({"model.depth": 2}, 128, 25_600),
     "mlp, depth 6": ({"model.depth": 6}, 128, 25_600),
     "resnet18": ({"model": "resnet18"}, 32, 128),
@@ -82,6 +88,15 @@ def _sized(batch: int, examples: int) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Round:
+    """All that is compared, taken in turns."""
+
+    ours: dict[str, float]  # seconds, by phase
+    others: tuple[dict[str, float], dict[str, float]]  # of the bare loop and the usual one
+    peaks: tuple[float, float]  # operations a second, of MKL and oneDNN
+
+
 def rows(trial: Trial, sources: Sources, rounds: int) -> list[list[str]]:
     """A row a phase: examples/s, then how many times as fast as each loop, and shares of peaks."""
     source = sources.get(trial.data, trial.data.source)
@@ -90,18 +105,21 @@ def rows(trial: Trial, sources: Sources, rounds: int) -> list[list[str]]:
     of_one = operations(trial)
     found = []
     for number in range(rounds + 1):
-        seconds = [lived(trial, source), bare(trial, data), usual(trial, data)]
-        peaks = gemm_peak(torch.mm), gemm_peak(lambda a, b: OneDnnProduct.apply(a, b, None))
+        taken = Round(
+            ours=lived(trial, source),
+            others=(bare(trial, data), usual(trial, data)),
+            peaks=(gemm_peak(torch.mm), gemm_peak(lambda a, b: OneDnnProduct.apply(a, b, None))),
+        )
         if number > 0:  # the first warms the machine up
-            found.append((*seconds, *peaks))
+            found.append(taken)
 
     def row(phase: str) -> Iterator[str]:
-        speeds = [examples[phase] / ours[phase] for ours, *_ in found]
+        speeds = [examples[phase] / r.ours[phase] for r in found]
         yield f"{statistics.median(speeds):,.0f}"
-        for other in (1, 2):
-            yield f"{statistics.median(r[other][phase] / r[0][phase] for r in found):.2f}"
-        for peak in (3, 4):
-            shares = [v * of_one / r[peak] for v, r in zip(speeds, found, strict=True)]
+        for other in (0, 1):
+            yield f"{statistics.median(r.others[other][phase] / r.ours[phase] for r in found):.2f}"
+        for peak in (0, 1):
+            shares = [v * of_one / r.peaks[peak] for v, r in zip(speeds, found, strict=True)]
             yield f"{statistics.median(shares):.0%}"
 
     return [[phase, *row(phase)] for phase in PHASES]
@@ -121,8 +139,10 @@ def operations(trial: Trial) -> float:
     example."""
     network = network_of(trial)  # the counter knows PyTorch's own operators
     inputs = torch.randn(2, *trial.facts.shape)
-    with FlopCounterMode(display=False) as counter:
-        F.cross_entropy(network(inputs), torch.zeros(2, dtype=torch.long)).backward()
+    counter = FlopCounterMode(display=False)
+    with counter:
+        loss = F.cross_entropy(network(inputs), torch.zeros(2, dtype=torch.long))
+        loss.backward()  # type: ignore[no-untyped-call]
     return counter.get_total_flops() / 2
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -37,7 +38,7 @@ def bare(trial: Trial, data: TaskData) -> dict[str, float]:
         adam = _adam(network, settings, fused=True)
         for inputs, labels in batches:
             adam.zero_grad()
-            F.cross_entropy(network(inputs), labels).backward()
+            F.cross_entropy(network(inputs), labels).backward()  # type: ignore[no-untyped-call]
             adam.step()
 
     def shuffled() -> Iterator[tuple[Tensor, Tensor]]:
@@ -60,7 +61,7 @@ def usual(trial: Trial, data: TaskData) -> dict[str, float]:
             adam.zero_grad()
             logits = network(inputs)
             loss = F.cross_entropy(logits, labels)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             loss_of_all += loss.item() * len(labels)
             correct += int((logits.argmax(1) == labels).sum().item())
@@ -68,22 +69,25 @@ def usual(trial: Trial, data: TaskData) -> dict[str, float]:
     return _phases(trial, steps, (batch for _ in range(trial.task.epochs) for batch in loader))
 
 
-class _Images(VisionDataset):
+class _Images(VisionDataset[tuple[Tensor, int]]):
     """Images in memory, as torchvision's data sets of small ones hold them."""
 
     def __init__(self, data: TaskData) -> None:
         mean, std = data.constants
-        convert = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+        convert = transforms.Compose(  # type: ignore[no-untyped-call]  # torchvision has no types
+            [transforms.ToTensor(), transforms.Normalize(mean, std)]  # type: ignore[no-untyped-call]
+        )
         super().__init__(transform=convert)
         scale, shift = (torch.tensor(values).view(1, -1, 1, 1) for values in (std, mean))
         pixels = (data.train.inputs * scale + shift).mul(255).round().to(torch.uint8)
-        self._pixels: np.ndarray = pixels.movedim(1, -1).numpy()  # (n, height, width, 3)
+        self._pixels: NDArray[np.uint8] = pixels.movedim(1, -1).numpy()  # (n, height, width, 3)
         self._labels = data.train.labels.tolist()
 
     def __len__(self) -> int:
         return len(self._labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        assert self.transform is not None  # given above
         return self.transform(Image.fromarray(self._pixels[index])), self._labels[index]
 
 
@@ -107,9 +111,9 @@ def _phases(
 def network_of(trial: Trial) -> nn.Module:
     """As PyTorch and torchvision make it: their own linear layers and memory layout."""
     network = build(trial, torch.device("cpu"))
-    for layer in network.modules():
-        if type(layer) is Linear:
-            layer.__class__ = nn.Linear
+    faster: list[nn.Linear] = [layer for layer in network.modules() if type(layer) is Linear]
+    for layer in faster:
+        layer.__class__ = nn.Linear
     return network.to(memory_format=torch.contiguous_format).train()
 
 

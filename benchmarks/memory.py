@@ -16,10 +16,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
+
+if TYPE_CHECKING:  # it imports PyTorch, which the process that looks at a launch needs not
+    from trainables.lifecycle.record import History
 
 HERE = Path(__file__).parents[1]
 MEGABYTE = 2**20
@@ -84,6 +87,7 @@ class _Looking:
 
     def started(self, trial_id: str) -> None: ...
     def trained(self, trial_id: str, examples: int) -> None: ...
+    def measured(self, trial_id: str, rows: "History") -> None: ...
 
     def finished(self, trial_id: str) -> None:
         self.done += 1
@@ -141,7 +145,8 @@ def main() -> None:
         print(f"| {trials} | {megabytes:.0f} |")
     second_half = found[len(found) // 2 :]
     if len(second_half) > 1:
-        slope = np.polyfit(*zip(*second_half, strict=True), deg=1)[0]
+        lived, resident = np.array(second_half).T
+        slope = np.polyfit(lived, resident, deg=1)[0]
         print(f"\nGrowth over the second half: {slope:+.3f} MB a trial")
     driver, largest = peaks()
     print("\n| Launch | Peak, MB |\n| --- | --- |")

@@ -51,7 +51,7 @@ COMMON = {
     "task.optimizer.lr": 3e-4,
     "warmup.optimizer.lr": 3e-4,
 }
-DATA = {
+DATA: dict[str, dict[str, Any]] = {
     "unet": {"data.source": "mosaics", "data.ood": "mosaics_ood"},
     "transformer": {"data.source": "text", "data.ood": "text_ood"},
 }
@@ -59,7 +59,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mlp, depth 2": {"model.depth": 2},
     "mlp, depth 6": {"model.depth": 6},
     "mlp, feedback alignment": {"model.feedback_alignment": True},
-} | {name: {"model": name, **DATA.get(name, {})} for name in NAMES if name != "mlp"}
+    **{name: {"model": name, **DATA.get(name, {})} for name in NAMES if name != "mlp"},
+}
 # where a few steps are enough, more examples: a small network takes small steps
 WARMUP = {"mlp": 51_200, "transformer": 12_800}
 

@@ -114,7 +114,7 @@ def measured(network: nn.Module, splits: dict[str, TensorDataset]) -> dict[str, 
     found = {}
     for name, split in splits.items():
         inputs, labels = split.tensors
-        logits = torch.cat([network(part) for part in inputs.split(EVALUATION_BATCH)])
+        logits = torch.cat([network(part) for part in torch.split(inputs, EVALUATION_BATCH)])
         confidence, predicted = logits.softmax(dim=1).max(dim=1)
         found[f"{name}_confidence"] = float(confidence.mean())
         if name == "ood":  # their labels mean nothing
@@ -142,8 +142,9 @@ def main() -> None:
     ).fit()
     changes: dict[str, list[float]] = {}
     took = {"trials": 0, "seconds": 0.0, "trained": 0}
-    for result in results:
+    for result in (results[number] for number in range(len(results))):
         assert result.metrics, result.error
+        assert result.config
         work, sign = result.config["work"], 1 if result.config["work"]["trial"]["warmup"] else -1
         changes.setdefault(work["condition"], []).append(sign * result.metrics["test_ece"])
         took["trials"] += 1

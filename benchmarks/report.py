@@ -70,10 +70,12 @@ def fill(folder: Path, trials: int) -> None:
     replicates = max(1, round(trials / ARMS))
     plan = make_plan(load_study(STUDY), sources.resolve, SCALE, replicates, SIZES)
     context = RunContext(storage, torch.device("cpu"))
-    real = {}  # condition → record
+    real: dict[str, bytes] = {}  # condition → record
     for planned in plan.trials[:ARMS]:
         run_trial(planned.trial, Inputs(sources.loaded, {}).of(planned.trial), context)
-        real[planned.condition] = storage.get(record_key(planned.trial_id))
+        payload = storage.get(record_key(planned.trial_id))
+        assert payload is not None
+        real[planned.condition] = payload
     client = BulkClient(connect(), folder / "mlflow.db")
     publisher = Publisher(client, plan, Ledger(), sources.loaded, "unknown")  # type: ignore[arg-type]
     for planned in plan.trials:

@@ -66,8 +66,9 @@ def _until_first_trial(root: Path) -> tuple[float, float, float]:
         launch.send_signal(signal.SIGINT)
         launch.wait()
         assert "finished" in _events(folder), (folder / "said.txt").read_text()
-        events, storage = _events(folder), Storage(folder / "sweep_storage")
-        records = [storage.get(f"{RECORDS}/{p.name}") for p in storage.root.glob(f"{RECORDS}/*")]
+        events, root = _events(folder), folder / "sweep_storage"
+        storage = Storage(root)
+        records = [storage.get(f"{RECORDS}/{p.name}") for p in root.glob(f"{RECORDS}/*")]
         lives = [read_record(payload) for payload in records if payload is not None]
         begun = min(life.finished_at - life.seconds["total"] for life in lives)
     return events["planned"] - before, events["started"] - before, begun - before

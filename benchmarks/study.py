@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.results.records import Record, read_record
 from sweep.backend.capacity import cpus
@@ -108,7 +109,7 @@ def _spent(records: list[Record]) -> tuple[float, int]:
     return seconds, examples
 
 
-def planned(options: Options) -> tuple[StudyPlan, dict[str, np.ndarray]]:
+def planned(options: Options) -> tuple[StudyPlan, dict[str, NDArray[Any]]]:
     """The study's plan, and the examples that its trials draw from."""
     resolver, study = make_resolver(options), load_study(options.study or "")
     plan = make_plan(study, resolver.resolve, options.scale, options.replicates)
@@ -116,7 +117,7 @@ def planned(options: Options) -> tuple[StudyPlan, dict[str, np.ndarray]]:
     source, ood = (resolver.sources.get(data, name or "") for name in (data.source, data.ood))
     assert source.validation is not None
     splits = {"train": source.train, "validation": source.validation, "test": source.test}
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for name, split in (splits | {"ood": ood.test}).items():
         arrays |= {f"{name}_x": split.inputs.numpy(), f"{name}_y": split.labels.numpy()}
     return plan, arrays
@@ -124,7 +125,7 @@ def planned(options: Options) -> tuple[StudyPlan, dict[str, np.ndarray]]:
 
 def plainly(options: Options, folder: Path) -> Plain:
     plan, arrays = planned(options)
-    np.savez(folder / "examples.npz", **arrays)
+    np.savez(folder / "examples.npz", allow_pickle=False, **arrays)
     trials = []
     for one in plan.trials:
         if one.trial.warmup:
@@ -174,8 +175,8 @@ def service_row(study: str, trials: int, runs: list[Launched]) -> list[str]:
     training = median(lambda run: run.training / WORKERS)
     between = median(lambda run: run.wall - run.before - run.after)
     whole = median(lambda run: run.wall / (run.training / WORKERS))
-    times = (median(lambda run: run.wall), median(lambda run: run.before))
-    times += (median(lambda run: run.after), median(lambda run: run.idle / WORKERS), training)
+    times = [median(lambda run: run.wall), median(lambda run: run.before)]
+    times += [median(lambda run: run.after), median(lambda run: run.idle / WORKERS), training]
     inner = f"{between / training:.3f}"
     return [study, str(trials), *(f"{t:.1f}" for t in times), f"{whole:.3f}", inner]
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -35,8 +36,25 @@ from trainables.warm_up import hugging_face, lightning, warm_up
 
 SHAPE, CLASSES, EXAMPLES, BATCH = (3, 32, 32), 10, 500, 128
 MLP_EPOCHS, VIT_EPOCHS = 30, 15
-RECIPE = {"input_shape": SHAPE, "num_classes": CLASSES, "examples": 51_200, "epochs": 5}
-VIT_RECIPE = RECIPE | {"examples": 12_800, "optimizer": {"name": "adam", "lr": 1e-3}}
+
+
+class Recipe(TypedDict):
+    """What `warm_up` is given, beside the network and the seed."""
+
+    input_shape: tuple[int, ...]
+    num_classes: int
+    examples: int
+    epochs: int
+    optimizer: NotRequired[dict[str, Any]]
+
+
+RECIPE: Recipe = {
+    "input_shape": SHAPE,
+    "num_classes": CLASSES,
+    "examples": 51_200,
+    "epochs": 5,
+}
+VIT_RECIPE: Recipe = {**RECIPE, "examples": 12_800, "optimizer": {"name": "adam", "lr": 1e-3}}
 
 Split = tuple[Tensor, Tensor]  # (n, 3, 32, 32) normalised, (n,)
 
@@ -47,7 +65,8 @@ class Module(LightningModule):
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(x)
+        logits: Tensor = self.network(x)
+        return logits
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         return F.cross_entropy(self(batch[0]), batch[1])
@@ -72,9 +91,10 @@ def in_plain_pytorch(seed: int, train: Split, warm: bool) -> Callable[[Tensor], 
         warm_up(network, **RECIPE, seed=seed)
     optimizer, order = adam(network), torch.Generator().manual_seed(seed)
     for _ in range(MLP_EPOCHS):
-        for chosen in torch.randperm(EXAMPLES, generator=order).split(BATCH):
+        for chosen in torch.split(torch.randperm(EXAMPLES, generator=order), BATCH):
             optimizer.zero_grad()
-            F.cross_entropy(network(train[0][chosen]), train[1][chosen]).backward()
+            loss = F.cross_entropy(network(train[0][chosen]), train[1][chosen])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return network.eval()
 
@@ -97,7 +117,7 @@ def in_lightning(seed: int, train: Split, warm: bool) -> Callable[[Tensor], Tens
 def by_hugging_face(seed: int, train: Split, warm: bool) -> Callable[[Tensor], Tensor]:
     torch.manual_seed(seed)
     model = ViTForImageClassification(
-        ViTConfig(
+        ViTConfig(  # type: ignore[call-arg]  # num_labels is not among what it declares
             hidden_size=64,
             num_hidden_layers=2,
             num_attention_heads=4,
@@ -131,7 +151,7 @@ def by_hugging_face(seed: int, train: Split, warm: bool) -> Callable[[Tensor], T
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     return lambda images: model(images).logits
 
 

@@ -59,7 +59,7 @@ def trial_of(name: str, size: Size) -> tuple[Trial, TrialInputs]:
         std=() if kind == "language" else (0.25,) * 3,
     )
     trial = Trial(
-        model=model,  # type: ignore[arg-type]
+        model=model,
         data=Data(source=kind, ood=None, examples=size.train, validation=size.test, facts=facts),
         warmup=Warmup(
             examples=2 * size.train, epochs=2, batch=size.batch, optimizer=Optimizer(lr=1e-4)

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 
 import torch
 import torch.multiprocessing as mp
@@ -24,6 +25,7 @@ from trainables.fused.stack import Stack
 from trainables.lifecycle.requests import Epoch
 from trainables.models.initialisation import initialise
 from trainables.models.mlp import mlp
+from trainables.training.loop import Outputs
 
 CLASSES = 10
 COUNTS = (1, 4, 16, 32)
@@ -85,8 +87,11 @@ def _network(load: Load, seed: int, device: torch.device) -> nn.Module:
 
 
 def _epochs(
-    networks: list[nn.Module], load: Load, device: torch.device, make: Callable[[list[Epoch]], Any]
-) -> Callable[[], Any]:
+    networks: list[nn.Module],
+    load: Load,
+    device: torch.device,
+    make: Callable[[list[Epoch]], list[Outputs]],
+) -> Callable[[], list[Outputs]]:
     """An epoch of each network, the same mini-batches every time."""
     random = torch.Generator(device).manual_seed(0)
     shape = (load.batch, 3, load.side, load.side)
@@ -100,11 +105,11 @@ def _epochs(
     return epochs(networks, [batches] * len(networks), device, make)
 
 
-def _apart(one: Any, other: Any) -> float:
+def _apart(one: Outputs, other: Outputs) -> float:
     return float((one.logits - other.logits).abs().max() / one.logits.abs().max())
 
 
-def _speed(way: Callable[[], Any], examples: int, load: Load, device: torch.device) -> float:
+def _speed(way: Callable[[], object], examples: int, load: Load, device: torch.device) -> float:
     """Examples/s, by the seconds of whole epochs."""
     seconds, times = 0.0, 0
     while seconds < load.seconds:
@@ -115,7 +120,8 @@ def _speed(way: Callable[[], Any], examples: int, load: Load, device: torch.devi
 
 def _in_processes(load: Load, count: int, device: torch.device) -> float:
     context = mp.get_context("spawn")
-    together, said = context.Barrier(count + 1), context.Queue()
+    together = context.Barrier(count + 1)
+    said: Queue[float] = context.Queue()
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"  # as of the service's workers
     processes = [
@@ -135,7 +141,9 @@ def _in_processes(load: Load, count: int, device: torch.device) -> float:
             process.kill()
 
 
-def _beside(load: Load, seed: int, device: torch.device, together: Any, said: Any) -> None:
+def _beside(
+    load: Load, seed: int, device: torch.device, together: Barrier, said: "Queue[float]"
+) -> None:
     """In a process of its own: tells its examples/s while all train."""
     torch.set_num_threads(1)
     epoch = _epochs([_network(load, seed, device)], load, device, lambda es: [es[0].alone()])

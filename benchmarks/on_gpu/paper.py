@@ -67,7 +67,7 @@ def trial_on(source: Source, tiny: bool) -> tuple[Trial, TrialInputs]:
     sgd = Optimizer(name="sgd", lr=0.1, momentum=0.9, weight_decay=1e-4)
     epochs = max(1, round(total / examples))
     trial = Trial(
-        model={"name": "resnet18"},  # type: ignore[arg-type]
+        model={"name": "resnet18"},
         data=Data(
             source="cifar10",
             ood=None,

@@ -37,6 +37,7 @@ def bare(trial: Trial, data: TaskData, device: torch.device) -> dict[str, float]
 def compiled(trial: Trial, data: TaskData, device: torch.device) -> dict[str, float]:
     """As `bare`, and `compile`: the seconds until the first step was done."""
     network = torch.compile(network_of(trial, device))
+    assert isinstance(network, nn.Module)  # as what it is given, which its types do not say
     step = _step(trial, network)
     one = next(iter(_noise(trial, device)))
     first = timed(lambda: step(*one), device)
@@ -63,7 +64,7 @@ def usual(trial: Trial, data: TaskData, device: torch.device) -> dict[str, float
                 with _arithmetic(trial, device):
                     logits = network(inputs)
                     loss = F.cross_entropy(logits, labels)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 adam.step()
                 loss.item()
                 (logits.argmax(1) == labels).sum().item()
@@ -76,9 +77,9 @@ def network_of(trial: Trial, device: torch.device) -> nn.Module:
     network = build(trial, device)
     if isinstance(network, Autocast):
         network = network.network
-    for layer in network.modules():
-        if type(layer) is Linear:
-            layer.__class__ = nn.Linear
+    faster: list[nn.Linear] = [layer for layer in network.modules() if type(layer) is Linear]
+    for layer in faster:
+        layer.__class__ = nn.Linear
     last = trial.compute.channels_last
     layout = torch.channels_last if last else torch.contiguous_format
     return network.to(memory_format=layout).train()

@@ -141,7 +141,8 @@ def operations(trial: Trial) -> float:
     """Floating-point operations of products and convolutions, forward and backward, an example."""
     network = network_of(trial, torch.device("cpu"))
     inputs = torch.randn(2, *trial.facts.shape)
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    with counter:
         loss = F.cross_entropy(network(inputs), torch.zeros(2, dtype=torch.long))
         loss.backward()  # type: ignore[no-untyped-call]
     return counter.get_total_flops() / 2
