@@ -245,6 +245,7 @@ class _TuneCallback(tune.Callback):
                 self._ran_out(trial_id)
             else:
                 self._finish(trial_id)
+        _forget(trial)
 
     def _ran_out(self, trial_id: str) -> None:
         """Of memory: it is left for the next turn, where it can have more."""
@@ -276,6 +277,15 @@ class _TuneCallback(tune.Callback):
     def _finish(self, trial_id: str) -> None:
         self._finished.add(trial_id)
         self._watcher.finished(trial_id)
+
+
+def _forget(trial: TuneTrial) -> None:
+    """What Tune keeps of a trial that is over, and nobody asks for: of thousands it is most of the
+    driver's memory."""
+    kept = trial.run_metadata
+    kept.metric_analysis.clear()
+    kept.metric_n_steps.clear()
+    kept.last_result = {"done": True}  # Tune would ask a worker where there is none
 
 
 def _ids(trial: TuneTrial) -> list[str]:

@@ -4,12 +4,14 @@ The network says that there is too little, as PyTorch would, unless it has a who
 """
 
 import os
+import pickle
 
 import pytest
 import ray
 import torch
 from support import ROOT
 
+from sweep.backend import tuner
 from sweep.backend.failures import what_happened
 from sweep.backend.tuner import run_trials
 from sweep.options import Resources
@@ -81,8 +83,26 @@ def one_gpu(tmp_path, monkeypatch):
     ray.shutdown()
 
 
+@pytest.fixture
+def kept(monkeypatch):
+    """Bytes that Tune keeps of each trial that is over, before and after it is forgotten."""
+    found, forget = [], tuner._forget
+
+    def size(trial) -> int:
+        told = trial.run_metadata
+        return len(pickle.dumps((told.metric_analysis, told.metric_n_steps, told.last_result)))
+
+    def watched(trial) -> None:
+        before = size(trial)
+        forget(trial)
+        found.append((before, size(trial)))
+
+    monkeypatch.setattr(tuner, "_forget", watched)
+    return found
+
+
 def test_who_ran_out_of_memory_is_tried_again_alone_and_not_with_the_same_share(
-    one_gpu, tmp_path, planned, sources
+    one_gpu, tmp_path, planned, sources, kept
 ):
     plan = planned({"base": {"data.source": "digits", "data.ood": None, "data.validation": 50}})
     control = next(p.trial for p in plan.trials if p.trial.arm == "control")
@@ -123,6 +143,8 @@ def test_who_ran_out_of_memory_is_tried_again_alone_and_not_with_the_same_share(
     )
     assert len(said) == 3
     assert storage.get(record_key(larger.trial_id)) is not None
+    assert len(kept) == 5  # every one that ended, as often as it was begun
+    assert all(after < 0.1 * before for before, after in kept)
 
 
 @pytest.mark.parametrize(
