@@ -114,7 +114,7 @@ def fit_matrix(logits: ArrayLike, labels: ArrayLike) -> MatrixScaling:
 
     likely = softmax(scores)
     squares = np.hstack([scores**2, np.ones((classes.size, 1))])
-    # of few examples the penalty bends the loss a thousand times as much as they do
+    # of few examples the penalty bends the loss far more than they do, and not on the diagonal
     curvature = (likely * (1 - likely)).T @ squares / classes.size + 2 * strength
     weights = _minimum(loss, np.eye(k, k + 1).ravel(), curvature.ravel()).reshape(k, k + 1)
     return MatrixScaling(weights[:, :k] / temperature, weights[:, k])
@@ -258,7 +258,7 @@ def _minimum(
     """Where a smooth function, given with its gradient, is lowest; never above its start.
 
     curvature: about the second derivative by each parameter at the start; the search is in units in
-    which all are 1, and then takes tens of steps where it would take thousands.
+    which all are 1, and arrives in tens of steps where hundreds were not enough.
     """
     from scipy.optimize import minimize
 

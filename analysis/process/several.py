@@ -13,24 +13,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import IO, Any, TypeVar
 
 Result = TypeVar("Result")
 
 _MOST = 8  # processes: more would wait for the disk and for this one
 _TURNS = 8  # a process's share comes in so many parts, for some parts take longer than others
+_ONE_AT_A_TIME = Lock()  # two threads' answers would be mixed up
 _ROOT = Path(__file__).resolve().parents[2]
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from analysis.process.several import serve; serve()"
 )
-
-
-class HelperError(RuntimeError):
-    """A process has ended before its work was done."""
 
 
 def each(work: Callable[..., Result], asked: Sequence[tuple[Any, ...]]) -> list[Result]:
@@ -41,29 +40,38 @@ def each(work: Callable[..., Result], asked: Sequence[tuple[Any, ...]]) -> list[
             pickled.
 
     Raises:
-        HelperError: a process was ended, as by a machine that has no memory left.
+        ChildProcessError: a process was ended, as by a machine that has no memory left.
         Exception: whatever `work` raises; the rest is not begun then.
     """
-    helpers: SimpleQueue[_Helper] = SimpleQueue()
-    running = _helpers()
-    for helper in running:
-        helpers.put(helper)
+    with _ONE_AT_A_TIME:
+        running, folder = _helpers(), _working_folder()
+        free: SimpleQueue[_Helper] = SimpleQueue()
+        for helper in running:
+            free.put(helper)
 
-    def done(part: Sequence[tuple[Any, ...]]) -> list[Result]:
-        helper = helpers.get()
-        try:
-            return helper.ask(work, part)
-        finally:
-            helpers.put(helper)
+        def done(part: Sequence[tuple[Any, ...]]) -> list[Result]:
+            helper = free.get()
+            try:
+                return helper.ask(folder, work, part)
+            finally:
+                free.put(helper)
 
-    size = max(1, -(-len(asked) // (_TURNS * len(running))))
-    parts = [asked[start : start + size] for start in range(0, len(asked), size)]
-    with ThreadPoolExecutor(len(running)) as pool:
-        try:
-            return [result for found in pool.map(done, parts) for result in found]
-        except BaseException:  # nobody waits for what the others have begun
-            _end(running)
-            raise
+        size = max(1, -(-len(asked) // (_TURNS * len(running))))
+        parts = [asked[start : start + size] for start in range(0, len(asked), size)]
+        with ThreadPoolExecutor(len(running)) as pool:
+            try:
+                return [result for found in pool.map(done, parts) for result in found]
+            except BaseException:  # nobody waits for what the others have begun
+                _end(running)
+                raise
+
+
+def _working_folder() -> str | None:
+    """None where it has been removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 class _Helper:
@@ -78,16 +86,19 @@ class _Helper:
             start_new_session=True,  # Ctrl-C is for the process that waits
         )
 
-    def ask(self, work: Callable[..., Result], part: Sequence[tuple[Any, ...]]) -> list[Result]:
+    def ask(
+        self, folder: str | None, work: Callable[..., Result], part: Sequence[tuple[Any, ...]]
+    ) -> list[Result]:
         assert self._process.stdin
         assert self._process.stdout
         try:
-            _write(self._process.stdin, (os.getcwd(), work, part))
+            _write(self._process.stdin, (folder, work, part))
             found, error = pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as gone:
-            code = self._process.wait()
-            raise HelperError(
-                f"a process that helped was ended ({code}); is there memory enough?"
+            self.end()
+            raise ChildProcessError(
+                f"a process that helped was ended ({self._process.returncode}), as where memory "
+                "runs out; the same command makes it again"
             ) from gone
         if error is not None:
             raise error
@@ -96,7 +107,11 @@ class _Helper:
 
     def end(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what it was to be told still waits there
+                    pipe.close()
 
 
 @cache
@@ -127,7 +142,8 @@ def serve() -> None:
             return
         gc.enable()
         try:
-            os.chdir(folder)
+            if folder is not None:
+                os.chdir(folder)
             answer: tuple[Any, Exception | None] = [work(*arguments) for arguments in part], None
         except Exception as error:
             answer = None, error

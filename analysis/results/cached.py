@@ -33,7 +33,8 @@ def find_all(find: Callable[..., Any], asked: Iterable[tuple[Any, ...]]) -> None
     find: a function of a module, which takes milliseconds of a record.
     """
     kept = _KEPT.setdefault(find, WeakKeyDictionary())
-    missing = [one for one in asked if one[1:] not in kept.get(one[0], {})]
+    every = dict.fromkeys(asked)  # a control is of many pairs
+    missing = [one for one in every if one[1:] not in kept.get(one[0], {})]
     if len(missing) < _FEW:
         return
     for (record, *rest), found in zip(missing, each(find, missing), strict=True):

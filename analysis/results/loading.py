@@ -6,7 +6,6 @@ page, whatever their number, and of thousands by several processes; records are 
 there is instead.
 """
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -74,7 +73,6 @@ def _read_parts(
         parts.setdefault(trial.trial_id[:1], []).append(trial)
     asked = [(client.tracking_uri, parent, some, begins) for begins, some in parts.items()]
     by_id = {found.trial_id: found for part in each(_read_part, asked) for found in part}
-    gc.freeze()  # or Python would look for garbage in a million objects that stay, again and again
     return [by_id[trial.trial_id] for trial in planned]
 
 

@@ -57,7 +57,7 @@ def test_several_processes_find_what_one_finds(tmp_path, monkeypatch):
     found, asked = [], []
     for few in (10_000, 1):
         monkeypatch.setattr(cached, "_FEW", few)
-        shared = lambda find, some: asked.append(find.__name__) or each(find, some)  # noqa: E731
+        shared = lambda find, some: asked.append((find.__name__, some)) or each(find, some)  # noqa: E731
         monkeypatch.setattr(cached, "each", shared)
         folder = write_report(make_results(spec), tmp_path / str(few)).parent
         files = [path for path in folder.rglob("*") if path.suffix in (".csv", ".md", ".png")]
@@ -65,7 +65,9 @@ def test_several_processes_find_what_one_finds(tmp_path, monkeypatch):
     assert found[0] == found[1]
     assert len(found[0]) > 40
     kinds = {"_diagram", "_parts", "measured", "_measured", "detections", "_conformal"}
-    assert set(asked) == kinds | {"_untrained"}
+    assert {name for name, _ in asked} == kinds | {"_untrained"}
+    for name, some in asked:  # a control is of many pairs, and found once
+        assert len(set(some)) == len(some), name
 
 
 def test_the_page_needs_nothing_but_itself(report):

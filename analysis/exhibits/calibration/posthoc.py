@@ -6,8 +6,12 @@ DOI 10.1038/s42256-026-01215-x, with 10 bins for all methods where the authors t
 
 from collections.abc import Mapping, Sequence
 
-from analysis.exhibits.common import by_method
-from analysis.exhibits.common.by_method import HOW, method_tables, shown_condition
+from analysis.exhibits.common.by_method import (
+    HOW,
+    find_of_pairs,
+    method_tables,
+    shown_condition,
+)
 from analysis.exhibits.common.exhibit import Exhibit, exhibit
 from analysis.metrics.posthoc import posthoc_calibration
 from analysis.results.records import Record
@@ -53,7 +57,7 @@ def posthoc(results: StudyResults) -> Exhibit:
 
 def find(results: StudyResults, conditions: Sequence[str]) -> None:
     """What is `measured` of each trial, before tables ask for it one by one."""
-    by_method.find_of_pairs(results, conditions, measured)
+    find_of_pairs(results, conditions, measured)
 
 
 def measured(record: Record, seed: int) -> Mapping[tuple[str, str], float]:

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 from support import ROOT
 
 from analysis.process import several
-from analysis.process.several import HelperError, each
+from analysis.process.several import each
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_what_the_work_raises_is_raised_here_and_the_next_work_is_done():
 
 
 def test_a_process_that_is_ended_is_told_of_and_the_next_work_is_done():
-    with pytest.raises(HelperError, match="memory"):
+    with pytest.raises(ChildProcessError, match=r"ended \(3\), as where memory"):
         each(os._exit, [(3,)])
     assert each(math.sqrt, [(4.0,)]) == [2.0]
 
@@ -62,6 +63,24 @@ def test_a_users_own_files_are_not_imported_and_the_folder_is_the_one_of_now(tmp
     other.mkdir()
     monkeypatch.chdir(other)
     assert each(os.getcwd, [()]) == [str(other)]
+
+
+def test_a_folder_that_is_gone_is_no_matter(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert each(math.sqrt, [(4.0,)]) == [2.0]
+
+
+def test_threads_that_ask_at_once_have_each_their_own_answers():
+    each(os.getpid, [()])  # the processes are there
+    asked = [[(f"{thread}{number:02}", 50_000) for number in range(40)] for thread in range(6)]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        for some, found in zip(
+            asked, pool.map(lambda some: each(operator.mul, some), asked), strict=True
+        ):
+            assert found == [text * times for text, times in some]
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ray.tune.experiment import Trial as TuneTrial
 from support import numbers
 
 from sweep.backend import tuner
@@ -162,7 +163,11 @@ def say(monkeypatch):
     """Tell of a group of three what Tune would; what is made of it, trial by trial."""
     told = Mock()
     tell = _TuneCallback(told, Resources())
-    group = SimpleNamespace(config={"work": {"ids": ["a", "b", "c"]}}, error_file=None)
+    group = SimpleNamespace(
+        config={"work": {"ids": ["a", "b", "c"]}},
+        error_file=None,
+        run_metadata=TuneTrial("group", stub=True).run_metadata,
+    )
     monkeypatch.setattr(tuner, "node_of", lambda error: "")
 
     def say(event, *result):
