@@ -17,6 +17,7 @@ import ray
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
 from sweep.backend.connection import (
@@ -27,6 +28,7 @@ from sweep.backend.connection import (
     node_of,
 )
 from sweep.backend.failures import out_of_gpu_memory
+from sweep.backend.free_worker import FreeWorkerScheduler
 from sweep.backend.groups import grouped
 from sweep.backend.warmup_queue import WarmupQueue
 from sweep.options import Resources
@@ -88,6 +90,7 @@ def run_trials(
                 bound(run_group, inputs, context, asked, folder),
                 tune_config=tune.TuneConfig(
                     search_alg=_GroupSearcher(groups, warmups, deadline),
+                    scheduler=FreeWorkerScheduler(),
                     num_samples=len(groups),
                     # one that has started workers is left to end with them
                     reuse_actors=asked.workers == 1,
@@ -198,8 +201,11 @@ class _GroupSearcher(OwnSearcher):
         self._turns.ended(self._taken.pop(trial_id), well)
 
 
-class _TuneCallback(tune.Callback):
-    """Passes Tune's events on to the watcher: of each trial that one of Tune's holds."""
+class _TuneCallback(TrialProgressCallback):
+    """Passes Tune's events on to the watcher: of each trial that one of Tune's holds.
+
+    In the place of Tune's own, which would print the trials and keep what it has printed of them.
+    """
 
     def __init__(self, watcher: TrialCallback, resources: Resources) -> None:
         self.short: set[str] = set()  # trials that ran out of memory, and can have more

@@ -35,6 +35,15 @@ def test_every_planned_trial_is_finished_and_the_report_is_there(finished):
     assert "<svg" in page.read_text("utf-8")
 
 
+def test_while_it_runs_nothing_but_its_progress_is_said(finished):
+    lines = finished.said.splitlines()
+    begins = next(number for number, line in enumerate(lines) if "8 to run" in line)
+    said = lines[begins + 1 : lines.index("", begins)]
+    assert said
+    for line in said:
+        assert re.match(r"\d/8 done, 0 reused, \d running, 0 failed", line), line
+
+
 def test_mlflow_needs_no_flags_in_the_same_folder(finished):
     assert (finished.place.folder / "mlflow.db").is_file()
     for run in finished.place.runs():  # as MLflow's pages read it, wherever the folder is
