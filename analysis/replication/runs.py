@@ -1,10 +1,10 @@
 """What is run to hold the paper against: studies, pairs, data, and how long that takes.
 
 In the order in which it is run: what the paper rests on first, then what is shorter, and what takes
-from a study after it. Hours on two CPU cores with nothing else to do are from the examples to be seen, at 20,000 a
-second in training and 80,000 in measuring (an MLP of depth 6, both cores; `--dry-run` measures the
-machine at hand). Hours on a GPU are not measured: 6,000 images a second for a ResNet-18 at 32×32,
-1,200 at 224×224, and a third of that for the larger networks.
+from a study after it. Hours on two CPU cores with nothing else to do are from the examples to be
+seen, at 20,000 a second in training and 80,000 in measuring (an MLP of depth 6, both cores;
+`--dry-run` measures the machine at hand). Hours on a GPU are not measured: 6,000 images a second
+for a ResNet-18 at 32×32, 1,200 at 224×224, and a third of that for the larger networks.
 """
 
 from dataclasses import dataclass

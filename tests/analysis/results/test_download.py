@@ -26,14 +26,16 @@ def cache(tmp_path, monkeypatch):
 def downloads(monkeypatch):
     """Names of what is downloaded, for artifacts that are not files of this machine."""
     fetched = []
-    original = reading.mlflow.artifacts.download_artifacts
+    original = reading.artifact_store
 
-    def counted(**asked):
-        fetched.append(asked["artifact_uri"].rsplit("/", 1)[-1])
-        return original(**asked)
+    def counting(uri, address):
+        store = original(uri, address)
+        fetch = store._download_file
+        store._download_file = lambda name, path: fetched.append(name) or fetch(name, path)
+        return store
 
     monkeypatch.setattr(places, "urlparse", lambda uri: urlparse("s3://elsewhere"))
-    monkeypatch.setattr(reading.mlflow.artifacts, "download_artifacts", counted)
+    monkeypatch.setattr(reading, "artifact_store", counting)
     return fetched
 
 

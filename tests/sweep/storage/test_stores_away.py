@@ -1,11 +1,11 @@
 """What does not answer while trials are published is called by its name, and nothing is lost."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from analysis.results.download import artifact_bytes
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
@@ -53,9 +53,7 @@ def test_an_object_store_that_does_not_give_a_record(store, lived, publisher_of,
     assert outbox.reason.startswith(f"{store.url}/{key}: ")
 
 
-def test_an_object_store_that_does_not_take_an_artifact(
-    store, lived, publisher_of, tmp_path, monkeypatch
-):
+def test_an_object_store_that_does_not_take_an_artifact(store, lived, publisher_of, monkeypatch):
     plan, payload = lived
     planned, *_ = plan.trials
     publisher = publisher_of(plan, store.url)
@@ -75,5 +73,9 @@ def test_an_object_store_that_does_not_take_an_artifact(
     again.publish(planned, payload)
     (run,) = client.search_runs([again.experiment_id], "tags.kind = 'trial'")
     assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "finished")
-    found = client.download_artifacts(run.info.run_id, "record.npz", str(tmp_path))
-    assert Path(found).read_bytes() == payload
+    assert artifact_bytes(client, run, "record.npz") == payload
+    with pytest.raises(OSError, match=f"{store.url}.*/nothing.npz: "):
+        artifact_bytes(client, run, "nothing.npz")
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", nowhere)
+    with pytest.raises(OSError, match=f"{store.url}.*/record.npz: .*{nowhere}"):
+        artifact_bytes(client, run, "record.npz")
