@@ -14,6 +14,7 @@ from types import FrameType
 from analysis.errors import one_line
 from analysis.process.home import HomeError, give_home
 from analysis.process.streams import Forgiving, forgiving
+from analysis.process.usage import tell_nobody
 
 
 class Interrupted(KeyboardInterrupt):
@@ -48,6 +49,7 @@ def run_command(
     with forgiving() as output:
         try:
             give_home()
+            tell_nobody()
             code = carry_out()
         except KeyboardInterrupt:
             code = 130
