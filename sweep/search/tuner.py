@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
+from sweep.backend.free_worker import FreeWorkerScheduler
 from sweep.backend.tuner import OwnSearcher, bound, scratch, traceback_of
 from sweep.options import Resources
 from sweep.search.ask_tell import AskTell, RunningProposal
@@ -92,9 +92,9 @@ class _ProposalSearcher(OwnSearcher):
         return {"work": {"id": str(live.number), "trials": trials}}
 
 
-class _SeedStopper(FIFOScheduler):
+class _SeedStopper(FreeWorkerScheduler):
     def __init__(self, ask_tell: AskTell, watcher: ProposalCallback) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._ask_tell, self._watcher = ask_tell, watcher
 
     def on_trial_result(self, controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
