@@ -132,8 +132,12 @@ def _protocol(normalised: Rows, raw: Rows) -> str:
     turned = sum(
         a["difference"] * b["difference"] < 0 for a, b in zip(normalised, raw, strict=False)
     )
-    end = f"The protocol turns the sign in {turned} of {len(normalised)}."
-    return f"Out-of-distribution images {'; '.join(texts)}. {end}"
+    if len(normalised) > 1:
+        end = f"The protocol turns the sign in {turned} of {len(normalised)}."
+    else:
+        end = f"The protocol {'turns' if turned else 'does not turn'} the sign."
+    which = "On the half of the images that no score is tuned on, the out-of-distribution ones"
+    return f"{which} {'; '.join(texts)}. {end}"
 
 
 def batch_statistics(study: str, grid: str) -> Note:
