@@ -27,11 +27,12 @@ def test_ray_takes_a_cluster_file(name):
 
 
 @pytest.mark.parametrize("name", ["aws.yaml", "onpremise.yaml"])
-def test_every_node_starts_with_the_token_and_the_dashboard_stays_on_loopback(name):
+def test_every_node_starts_with_the_token_tells_nobody_and_keeps_the_dashboard_on_loopback(name):
     file = read(name)
     for kind in ("head", "worker"):
         start = file[f"{kind}_start_ray_commands"][-1]
         assert "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$HOME/.ray/auth_token" in start
+        assert "--disable-usage-stats" in start
     assert "--dashboard-host=127.0.0.1" in file["head_start_ray_commands"][-1]
     assert any(target.endswith("/.ray/auth_token") for target in file["file_mounts"])
 

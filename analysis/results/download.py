@@ -21,9 +21,8 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
 from analysis.cache import Cache, sha256
-from analysis.errors import one_line
 from analysis.results.mlflow_store import RECORD, local_artifact
-from analysis.results.places import artifact_store
+from analysis.results.places import artifact_store, naming_artifacts
 from analysis.results.published import published_numbers
 from analysis.results.records import Record, RecordError, read_record, stored_record
 from analysis.results.summary import summarise
@@ -73,14 +72,12 @@ def artifact_bytes(client: MlflowClient, run: Run, name: str) -> bytes:
     if relative and client.tracking_uri.startswith("http"):  # in the folder of the database there
         return _from_server(client, run, name)
     # by the address that the run has told, or the server is asked for it each time
-    store = artifact_store(client.tracking_uri, run.info.artifact_uri)
-    with tempfile.TemporaryDirectory() as folder:
+    address = run.info.artifact_uri
+    store = artifact_store(client.tracking_uri, address)
+    with tempfile.TemporaryDirectory() as folder, naming_artifacts(f"{address}/{name}"):
         path = Path(folder, name)
-        try:
-            # past `download_artifacts`, which asks whether this is a folder first: as long again
-            store._download_file(name, str(path))  # type: ignore[no-untyped-call]
-        except Exception as error:  # each store has its own kinds
-            raise OSError(f"{run.info.artifact_uri}/{name}: {one_line(error)}") from error
+        # past `download_artifacts`, which asks whether this is a folder first: as long again
+        store._download_file(name, str(path))  # type: ignore[no-untyped-call]
         return path.read_bytes()
 
 

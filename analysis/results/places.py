@@ -6,6 +6,8 @@ own. MLflow's own default is an absolute path, which it does not read as it writ
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlparse
@@ -18,11 +20,13 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from analysis.errors import one_line
+
 ARTIFACTS = "mlruns"  # the folder that MLflow keeps artifacts in, by an experiment's id
 
 
 class ArtifactsError(OSError):
-    """The store that MLflow's artifacts are written to, past MLflow, does not take them."""
+    """The store that MLflow's artifacts lie in, past MLflow, does not take or give them."""
 
 
 def tracking_uri() -> str:
@@ -104,6 +108,17 @@ def artifact_store(uri: str, address: str) -> ArtifactRepository:
             "MLFLOW_TRACKING_URI, and launch in that folder"
         )
     return get_artifact_repository(address, tracking_uri=uri)
+
+
+@contextmanager
+def naming_artifacts(place: str) -> Iterator[None]:
+    """Each kind of store has errors of its own; what goes through MLflow's server has MLflow's."""
+    try:
+        yield
+    except Exception as error:
+        if urlparse(place).scheme in ("mlflow-artifacts", "http", "https"):
+            raise
+        raise ArtifactsError(f"{place}: {one_line(error)}") from error
 
 
 def same_folder(one: Path, other: Path) -> bool:

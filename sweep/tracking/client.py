@@ -3,10 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlparse
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -42,19 +39,8 @@ def what_to_do(error: Exception) -> str:
     """What one of `AWAY` says, and the remedy, in one line."""
     said = one_line(error)
     if isinstance(error, ArtifactsError):
-        return f"{said}; see that this machine may write there, and give the same command"
+        return f"{said}; see that this machine may read and write there, and give the same command"
     return f"{said}; the same command goes on when {who_is_away(error)} answers"
-
-
-@contextmanager
-def naming_artifacts(place: str) -> Iterator[None]:
-    """Each kind of store has errors of its own; what goes through MLflow's server has MLflow's."""
-    try:
-        yield
-    except Exception as error:
-        if urlparse(place).scheme in ("mlflow-artifacts", "http", "https"):
-            raise
-        raise ArtifactsError(f"{place}: {one_line(error)}") from error
 
 
 def connect() -> MlflowClient:

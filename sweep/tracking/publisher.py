@@ -24,13 +24,13 @@ from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from analysis.results import tags as tag
 from analysis.results.mlflow_store import RECORD, running_children
-from analysis.results.places import artifact_store
+from analysis.results.places import artifact_store, naming_artifacts
 from analysis.results.published import seal
 from analysis.results.records import read_record
 from analysis.results.summary import summarise
 from sweep.backend.failures import what_happened
 from sweep.plan.plan import PlannedTrial, StudyPlan
-from sweep.tracking.client import AWAY, naming_artifacts
+from sweep.tracking.client import AWAY
 from sweep.tracking.entities import (
     curves,
     data_sets,

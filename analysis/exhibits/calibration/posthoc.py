@@ -6,12 +6,7 @@ DOI 10.1038/s42256-026-01215-x, with 10 bins for all methods where the authors t
 
 from collections.abc import Mapping, Sequence
 
-from analysis.exhibits.common.by_method import (
-    HOW,
-    find_of_pairs,
-    method_tables,
-    shown_condition,
-)
+from analysis.exhibits.common.by_method import HOW, find_of_pairs, method_tables, shown_condition
 from analysis.exhibits.common.exhibit import Exhibit, exhibit
 from analysis.metrics.posthoc import posthoc_calibration
 from analysis.results.records import Record

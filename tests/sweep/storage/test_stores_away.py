@@ -6,6 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from analysis.results.download import artifact_bytes
+from analysis.results.places import ArtifactsError
 from sweep.tracking.ledger import read_ledger
 from sweep.tracking.outbox import Outbox, Publication
 from sweep.tracking.publisher import Publisher
@@ -74,8 +75,8 @@ def test_an_object_store_that_does_not_take_an_artifact(store, lived, publisher_
     (run,) = client.search_runs([again.experiment_id], "tags.kind = 'trial'")
     assert (run.info.status, run.data.tags["outcome"]) == ("FINISHED", "finished")
     assert artifact_bytes(client, run, "record.npz") == payload
-    with pytest.raises(OSError, match=f"{store.url}.*/nothing.npz: "):
+    with pytest.raises(ArtifactsError, match=f"{store.url}.*/nothing.npz: "):
         artifact_bytes(client, run, "nothing.npz")
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", nowhere)
-    with pytest.raises(OSError, match=f"{store.url}.*/record.npz: .*{nowhere}"):
+    with pytest.raises(ArtifactsError, match=f"{store.url}.*/record.npz: .*{nowhere}"):
         artifact_bytes(client, run, "record.npz")

@@ -67,7 +67,7 @@ def test_a_store_of_artifacts_that_does_not_answer_leaves_no_run_that_says_it_is
         patch.setenv("MLFLOW_S3_ENDPOINT_URL", "http://127.0.0.1:9")
         line = refused(launch, "small.yaml", planned=True)
     assert "nothing was run: " in line
-    assert "see that this machine may write there, and give the same command" in line
+    assert "see that this machine may read and write there, and give the same command" in line
     assert [run.info.status for run in runs(client)] == ["FAILED"]
 
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", bucket.env["AWS_ENDPOINT_URL"])

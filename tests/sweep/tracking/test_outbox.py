@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from mlflow.exceptions import MlflowException
 
-from sweep.tracking.client import ArtifactsError
+from analysis.results.places import ArtifactsError
 from sweep.tracking.outbox import Outbox, Publication
 from trainables.errors import StorageError
 
