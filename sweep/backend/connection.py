@@ -58,10 +58,11 @@ def connected(resources: Resources) -> Iterator[None]:
     Raises:
         InputError: Ray does not start, or the cluster does not take us.
     """
+    os.environ |= TUNE_SETTINGS
     if ray.is_initialized():
         yield
         return
-    os.environ |= TUNE_SETTINGS | WORKER_SETTINGS
+    os.environ |= WORKER_SETTINGS
     logging.getLogger("ray").setLevel(logging.ERROR)
     address = resources.cluster
     if address:

@@ -17,7 +17,6 @@ import ray
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial as TuneTrial
-from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.search import Searcher
 
 from sweep.backend.connection import (
@@ -30,6 +29,7 @@ from sweep.backend.connection import (
 from sweep.backend.failures import out_of_gpu_memory
 from sweep.backend.free_worker import FreeWorkerScheduler
 from sweep.backend.groups import grouped
+from sweep.backend.silent import Silent
 from sweep.backend.warmup_queue import WarmupQueue
 from sweep.options import Resources
 from trainables.adapters.tune import run_group
@@ -100,7 +100,7 @@ def run_trials(
                     name="tune",
                     storage_path=str(own),
                     failure_config=tune.FailureConfig(max_failures=asked.retries),
-                    callbacks=[callback],
+                    callbacks=[callback, Silent()],
                     verbose=0,
                 ),
             ).fit()
@@ -201,11 +201,8 @@ class _GroupSearcher(OwnSearcher):
         self._turns.ended(self._taken.pop(trial_id), well)
 
 
-class _TuneCallback(TrialProgressCallback):
-    """Passes Tune's events on to the watcher: of each trial that one of Tune's holds.
-
-    In the place of Tune's own, which would print the trials and keep what it has printed of them.
-    """
+class _TuneCallback(tune.Callback):
+    """Passes Tune's events on to the watcher: of each trial that one of Tune's holds."""
 
     def __init__(self, watcher: TrialCallback, resources: Resources) -> None:
         self.short: set[str] = set()  # trials that ran out of memory, and can have more

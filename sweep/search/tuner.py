@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from sweep.backend.connection import check_feasible, connected, let_start_together, slots_now
 from sweep.backend.free_worker import FreeWorkerScheduler
+from sweep.backend.silent import Silent
 from sweep.backend.tuner import OwnSearcher, bound, scratch, traceback_of
 from sweep.options import Resources
 from sweep.search.ask_tell import AskTell, RunningProposal
@@ -66,7 +67,7 @@ def run_search(
                     name="tune",
                     storage_path=str(own),
                     failure_config=tune.FailureConfig(max_failures=resources.retries),
-                    callbacks=[_TuneCallback(ask_tell, watcher)],
+                    callbacks=[_TuneCallback(ask_tell, watcher), Silent()],
                     verbose=0,
                 ),
             ).fit()
