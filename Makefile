@@ -16,7 +16,7 @@ noise_ablation: .venv/installed ## run the main study at laptop scale; says wher
 replication: .venv/installed ## the paper at its own scale (IMAGES=folder of cifar10.npz, svhn.npz)
 	$(BIN)/python -m sweep.replicate $(or $(IMAGES),$(error give IMAGES=FOLDER)) \
 	  $(addprefix --only ,$(ONLY)) $(addprefix --gpus-per-trial ,$(GPUS)) $(if $(DOWNLOAD),--download)
-	cp -r reports/replication.md reports/replication docs/
+	$(BIN)/python -m sweep.replicate $(IMAGES) --page --out docs
 
 test: .venv/installed ## the tests, without the slow ones, two files at a time
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder

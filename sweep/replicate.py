@@ -36,7 +36,8 @@ Hold the paper against what is measured at its own scale, and say so on one page
       the convolutional networks, fine-tuning and the other data sets, too"""
 
 EPILOG = """\
-The page is reports/replication.md, its numbers and pictures are in reports/replication/.
+The page is reports/replication.md, its numbers and pictures are in reports/replication/. With
+--page --out DIR what is here joins the page in DIR, which keeps each study that it has more of.
 exit codes: 0 all is well, 1 some trial or study failed, 2 bad input, 130 interrupted: the same
 command goes on"""
 

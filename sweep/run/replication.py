@@ -20,7 +20,7 @@ from analysis.replication.evidence import Evidence, Measured, measure, read_evid
 from analysis.replication.page import FOLDER, render
 from analysis.replication.runs import RUNS, Run
 from analysis.results.loading import load_study
-from analysis.results.study_results import ResultsError
+from analysis.results.study_results import ResultsError, StudyResults
 from sweep.errors import InputError
 from sweep.inputs.resolve import plan_study
 from sweep.options import Options, Outcome, Resources
@@ -154,7 +154,8 @@ def _is_done(study: Study, options: Options) -> bool:
 
 
 def write_page(run: Run, asked: Asked, anew: bool) -> None:
-    """The page, with what MLflow has of a study by now; without any, as it was.
+    """The page, with what MLflow has of a study by now; without any, or with less than the page
+    has of it, as it was.
 
     Args:
         anew: measure the study even if the page has it.
@@ -162,23 +163,34 @@ def write_page(run: Run, asked: Asked, anew: bool) -> None:
     folder = asked.out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     evidence = read_evidence(folder / NUMBERS)
-    if anew or run.key not in evidence.studies:
-        found = _measured(run, asked, folder)
-        evidence = Evidence({**evidence.studies, **found})
+    before = evidence.studies.get(run.key)
+    results = _results(run, asked) if anew or before is None else None
+    if results is not None and not _has_more(before, results):
+        # on arrays as small as these, threads only wait for each other
+        with threadpool_limits(1):  # type: ignore[no-untyped-call]
+            found = measure(results, *asked_of(run.key), folder)
+        evidence = Evidence({**evidence.studies, run.key: found})
     write_evidence(evidence, folder / NUMBERS)
     evidence = read_evidence(folder / NUMBERS)  # the page is made of the file
     (asked.out / PAGE).write_text(render(evidence), "utf-8")
 
 
-def _measured(run: Run, asked: Asked, folder: Path) -> dict[str, Measured]:
+def _results(run: Run, asked: Asked) -> StudyResults | None:
+    """What MLflow has of a study."""
     client = connect_if_there()
     if client is None:
-        return {}
+        return None
     data = None if run.own_data else asked.source(run.data)
     try:
-        results = load_study(client, run.name, asked.scale, data)
+        return load_study(client, run.name, asked.scale, data)
     except ResultsError:
-        return {}
-    # on arrays as small as these, threads only wait for each other
-    with threadpool_limits(1):  # type: ignore[no-untyped-call]
-        return {run.key: measure(results, *asked_of(run.key), folder)}
+        return None
+
+
+def _has_more(before: Measured | None, results: StudyResults) -> bool:
+    """Whether more of the same had ended when the page was made before: on another machine, say,
+    where this one has only begun."""
+    if before is None or before.scale != results.plan.scale:
+        return False
+    unknown = results.count("failed") + results.count("missing")
+    return before.trials - before.failed - before.missing > len(results.trials) - unknown

@@ -1,11 +1,12 @@
 """The paper's studies in turn: what each is asked for, and that a page comes of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis.replication.evidence import read_evidence
+from analysis.replication.evidence import Evidence, read_evidence, write_evidence
 from analysis.replication.page import render
 from analysis.replication.runs import RUNS, SCALE
 from sweep.options import Resources
@@ -72,6 +73,22 @@ def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
     assert "done" not in again
     place.launch(*arguments, "--page", command="replicate")
     assert (reports / "replication.md").read_text("utf-8") == page
+    joined(place, images, evidence.studies["calibration"])
+
+
+def joined(place, images, here):
+    """A page measured elsewhere takes what it lacks or has less of, and keeps what it has."""
+    numbers = place.folder / "docs" / "replication" / "numbers.json"
+    numbers.parent.mkdir(parents=True)
+    for there, kept in ((3, here), (5, None)):
+        elsewhere = replace(here, run="elsewhere", trials=5, finished=there, missing=5 - there)
+        controls = replace(elsewhere, study="controls")
+        write_evidence(Evidence({"calibration": elsewhere, "controls": controls}), numbers)
+        arguments = ("--scale", "smoke", "--page", "--out", "docs")
+        place.launch(str(images), *arguments, command="replicate")
+        expected = {"calibration": kept or elsewhere, "controls": controls}
+        assert read_evidence(numbers).studies == expected
+        assert render(read_evidence(numbers)) == (numbers.parents[1] / "replication.md").read_text()
 
 
 @pytest.mark.parametrize(
