@@ -9,7 +9,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from analysis.replication.sizes import sizes_of
 
 if TYPE_CHECKING:  # slow to import, and a page needs none of it
     from analysis.exhibits.common.exhibit import Drawing, Exhibit
@@ -70,6 +73,7 @@ class Measured:
     seconds: float  # of one worker; a warm-up that trials share counts once
     tables: Mapping[str, tuple[Row, ...]]  # by name
     pictures: Mapping[str, str]  # file → title
+    cut: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # size → here, in the paper
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def write_evidence(evidence: Evidence, path: Path) -> None:
 def _measured(fields: Mapping[str, Any]) -> Measured:
     lists = {name: tuple(fields[name]) for name in ("commits", "devices")}
     tables = {name: tuple(rows) for name, rows in fields["tables"].items()}
-    return Measured(**{**fields, **lists, "tables": tables})
+    cut = {name: (here, full) for name, (here, full) in fields.get("cut", {}).items()}
+    return Measured(**{**fields, **lists, "tables": tables, "cut": cut})
 
 
 def measure(
@@ -115,11 +120,13 @@ def measure(
     sources: Sequence[Source],
     pictures: Sequence[Picture],
     folder: Path,
+    full: Mapping[str, str] = MappingProxyType({}),
 ) -> Measured:
     """The rows and pictures that are asked for of a study.
 
     Args:
         folder: takes the pictures; of those that cannot be drawn yet there is none.
+        full: sizes at the paper's scale, of a study that is cut down, see `sizes_of`.
     """
     from analysis.exhibits import EXHIBITS
     from analysis.results.study_results import planned_pairs
@@ -145,7 +152,14 @@ def measure(
         seconds=round(seconds_spent(records), 1),
         tables=_tables(results, sources, made),
         pictures=dict(_drawn(pictures, made, folder)),
+        cut=_cut(records, full) if full else {},
     )
+
+
+def _cut(records: "Sequence[Record]", full: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    here = sizes_of(record.trial for record in records)
+    every = {name: (here.get(name, "—"), full[name]) for name in full}
+    return {name: (ours, papers) for name, (ours, papers) in every.items() if ours != papers}
 
 
 def _named(name: str, records: "Sequence[Record]", digest: str) -> str:

@@ -1,15 +1,17 @@
 """What is run to hold the paper against: studies, pairs, data, and how long that takes.
 
 In the order in which it is run: what the paper rests on first, then what is shorter, and what takes
-from a study after it. Hours on two CPU cores with nothing else to do are from the examples to be
-seen, at 20,000 a second in training and 80,000 in measuring (an MLP of depth 6, both cores;
-`--dry-run` measures the machine at hand). Hours on a GPU are not measured: 6,000 images a second
-for a ResNet-18 at 32×32, 1,200 at 224×224, and a third of that for the larger networks.
+from a study after it. What is for GPUs is cut down to the scale `laptop` where there are none.
+
+Hours on two CPU cores with nothing else to do are from the examples to be seen, at 20,000 a second
+in training and 80,000 in measuring (an MLP of depth 6, both cores; `--dry-run` measures the machine
+at hand). Hours on a GPU are not measured: 6,000 images a second for a ResNet-18 at 32×32, 1,200 at
+224×224, and a third of that for the larger networks.
 """
 
 from dataclasses import dataclass
 
-SCALE = "paper"
+SCALE, CUT_SCALE = "paper", "laptop"
 COMMAND = "make replication IMAGES=FOLDER"
 
 
@@ -28,11 +30,22 @@ class Run:
     downloads: bool = False  # weights or data that are in no file of the folder
     own_data: bool = False  # those that the study names
     needs: str = ""  # what the files of the folder may lack
+    scale: str = SCALE
 
     @property
     def key(self) -> str:
         """What the study is called where its numbers are kept."""
+        return f"{self.subject}, cut down" if self.cut else self.subject
+
+    @property
+    def subject(self) -> str:
+        """What it is called where claims name it."""
         return self.name if self.data == "cifar10" else f"{self.name} on {self.data}"
+
+    @property
+    def cut(self) -> bool:
+        """Whether it is not the paper's scale, but what two CPU cores can do of it."""
+        return self.scale != SCALE
 
     @property
     def name(self) -> str:
@@ -60,6 +73,12 @@ RUNS = (
     Run("noise_ablation", 6, 1.4),
     Run("depth_and_data", 4, 1.7),
     Run("initial_state", 30, 2.0, grids=("toy", "classes", "depth")),
+    Run("segmentation", 6, 0.1, own_data=True, scale=CUT_SCALE),
+    Run("language", 6, 0.1, own_data=True, scale=CUT_SCALE),
+    Run("resnet_data", 4, 0.2, scale=CUT_SCALE),
+    Run("fine_tuning", 6, 0.2, scale=CUT_SCALE),
+    Run("architectures", 4, 0.3, scale=CUT_SCALE),
+    Run("initial_state", 4, 0.1, grids=("network",), called="initial_networks", scale=CUT_SCALE),
     Run("depth_and_data", 10, 2.6),
     Run("datasets", 10, 2.0, downloads=True, own_data=True),
     Run("segmentation", 10, 3.0, gpu=True, downloads=True, own_data=True),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 from sweep.errors import DoesNotApply, InputError
@@ -164,7 +165,24 @@ def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) 
     are there, before data are looked at.
 
     Raises:
-        InputError, DataError: one is not; of a search's own fields nothing is said.
+        InputError, DataError: one is not.
+    """
+    for name in dict.fromkeys(
+        name
+        for trial in trials_without_data(study, scale, overrides)
+        for name in (trial.data.source, trial.data.ood)
+    ):
+        if name is not None:
+            check_name(name)
+
+
+def trials_without_data(
+    study: Study, scale: str | None, overrides: Mapping[str, Any] = MappingProxyType({})
+) -> list[Trial]:
+    """The base and then every cell, as far as they are known without looking at data.
+
+    Raises:
+        InputError: a field is not one of a trial's; of a search's own fields nothing is said.
     """
     scale, sized = study.scale(scale)
     study = study.model_copy(update={"grids": study.grids | sized.grids})
@@ -172,11 +190,8 @@ def check_fields(study: Study, scale: str | None, overrides: Mapping[str, Any]) 
     if study.search is not None:
         rest = {field: value for field, value in rest.items() if not field.startswith("search.")}
     base = _base_fields(study, scale, sized, rest)
-    trials = [parse_trial(base)]
-    trials += [parse_trial(with_fields(base, outer_first(cell))) for _, cell, _ in _cells(study)]
-    for name in dict.fromkeys(name for t in trials for name in (t.data.source, t.data.ood)):
-        if name is not None:
-            check_name(name)
+    cells = (with_fields(base, outer_first(cell)) for _, cell, _ in _cells(study))
+    return [parse_trial(base), *map(parse_trial, cells)]
 
 
 def _base_fields(study: Study, scale: str, sized: Scale, overrides: Mapping[str, Any]) -> Fields:

@@ -6,7 +6,7 @@ every study the page is made of all that there is.
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,25 @@ from threadpoolctl import threadpool_limits
 
 from analysis.errors import one_line
 from analysis.replication.claims import asked_of
-from analysis.replication.evidence import Evidence, Measured, measure, read_evidence, write_evidence
+from analysis.replication.evidence import (
+    Evidence,
+    Measured,
+    Picture,
+    Source,
+    measure,
+    read_evidence,
+    write_evidence,
+)
 from analysis.replication.page import FOLDER, render
-from analysis.replication.runs import RUNS, Run
+from analysis.replication.runs import RUNS, SCALE, Run
+from analysis.replication.sizes import sizes_of
 from analysis.results.loading import load_study
 from analysis.results.study_results import ResultsError, StudyResults
 from sweep.errors import InputError
 from sweep.inputs.resolve import plan_study
 from sweep.options import Options, Outcome, Resources
 from sweep.plan import study as studies
+from sweep.plan.plan import trials_without_data
 from sweep.plan.study import Study
 from sweep.tracking.client import connect_if_there
 from sweep.tracking.ledger import read_ledger
@@ -49,6 +59,9 @@ class Asked:
     download: bool = False
     dry_run: bool = False
     page_only: bool = False
+
+    def scale_of(self, run: Run) -> str:
+        return run.scale if self.scale == SCALE else self.scale
 
     def source(self, name: str) -> str:
         """Of the images, as a trial names it."""
@@ -97,7 +110,7 @@ def _runs(asked: Asked) -> list[Run]:
         run
         for run in RUNS
         if run.name in (asked.only or known)
-        and (asked.resources.gpus or not run.gpu)
+        and (not run.cut if asked.resources.gpus else not run.gpu)
         and (asked.download or not run.downloads)
     ]
 
@@ -110,14 +123,15 @@ def _trains(asked: Asked, name: str) -> bool:
 def as_asked(run: Run, asked: Asked) -> tuple[Study, Options]:
     """The study as it is run: on these images, with so many pairs, of the grids that can be."""
     study = studies.load_study(run.study)
-    name, scale = study.scale(asked.scale)
+    name, scale = study.scale(asked.scale_of(run))
     grids = study.grids | scale.grids
     grids = {grid: grids[grid] for grid in run.grids or grids}
     fields: dict[str, Any] = {}
     if not run.own_data:
         fields |= {"data.source": asked.source(run.data), "data.ood": asked.source(run.ood)}
         fields |= {"data.normalisation": "cifar10"} if run.data == "cifar10" else {}
-    pairs = {grid: min(study.replicates(scale, grid), run.pairs) for grid in grids}
+    most = run.pairs if run.cut and name == run.scale else 0  # a laptop's own may be too few
+    pairs = {grid: most or min(study.replicates(scale, grid), run.pairs) for grid in grids}
     sized = scale.model_copy(
         update={"replicates": pairs, "grids": {}, "set": scale.set | fields, "until": None}
     )
@@ -168,7 +182,7 @@ def write_page(run: Run, asked: Asked, anew: bool) -> None:
     if results is not None and not _has_more(before, results):
         # on arrays as small as these, threads only wait for each other
         with threadpool_limits(1):  # type: ignore[no-untyped-call]
-            found = measure(results, *asked_of(run.key), folder)
+            found = measure(results, *_asked_of(run), folder, _full_sizes(run, asked))
         evidence = Evidence({**evidence.studies, run.key: found})
     write_evidence(evidence, folder / NUMBERS)
     evidence = read_evidence(folder / NUMBERS)  # the page is made of the file
@@ -182,9 +196,24 @@ def _results(run: Run, asked: Asked) -> StudyResults | None:
         return None
     data = None if run.own_data else asked.source(run.data)
     try:
-        return load_study(client, run.name, asked.scale, data)
+        return load_study(client, run.name, asked.scale_of(run), data)
     except ResultsError:
         return None
+
+
+def _asked_of(run: Run) -> tuple[tuple[Source, ...], tuple[Picture, ...]]:
+    """Of a run that is cut down no pictures, which would stand for the paper's own scale."""
+    sources, pictures = asked_of(run.subject)
+    return sources, () if run.cut else pictures
+
+
+def _full_sizes(run: Run, asked: Asked) -> dict[str, str]:
+    """Of a run that is cut down: sizes at the paper's scale."""
+    if not run.cut:
+        return {}
+    study, _ = as_asked(replace(run, scale=SCALE), replace(asked, scale=SCALE))
+    _, *cells = trials_without_data(study, SCALE)
+    return sizes_of(trial.model_dump(mode="json") for trial in cells)
 
 
 def _has_more(before: Measured | None, results: StudyResults) -> bool:

@@ -18,9 +18,10 @@ from analysis.replication.evidence import (
     seconds_spent,
     write_evidence,
 )
-from analysis.replication.page import judged, render
+from analysis.replication.page import render
 from analysis.replication.rules import NOT_RUN, VERDICTS
 from analysis.replication.runs import RUNS, SCALE
+from analysis.replication.verdict import judged
 from analysis.results.loading import load_study
 
 PAGE, FOLDER = ROOT / "docs" / "replication.md", ROOT / "docs" / "replication"
@@ -29,8 +30,10 @@ PAGE, FOLDER = ROOT / "docs" / "replication.md", ROOT / "docs" / "replication"
 def test_every_number_of_the_page_has_its_source_beside_it():
     kept = read_evidence(FOLDER / "numbers.json")
     assert PAGE.read_text("utf-8") == render(kept)
-    for study in kept.studies.values():
-        assert study.scale == SCALE
+    scales = {run.key: run.scale for run in RUNS}
+    for key, study in kept.studies.items():
+        assert study.scale == scales[key]
+        assert bool(study.cut) == (study.scale != SCALE)
         assert study.run
         assert study.commits
         assert study.finished
@@ -46,7 +49,7 @@ def test_the_page_names_no_folder_of_a_machine():
 
 
 def test_every_claim_is_of_a_study_that_is_run_and_of_an_exhibit():
-    keys = {run.key for run in RUNS}
+    keys = {run.subject for run in RUNS}
     sources = [claim.source for claim in CLAIMS]
     sources += [source for section in SECTIONS for n in section.notes for source in n.sources]
     assert {source.study for source in sources} <= keys
@@ -112,6 +115,30 @@ def test_three_pairs_are_shown_and_get_no_verdict(evidence):
         assert found.verdict in verdicts
         assert "→" in found.here
         assert (found.remark == "fewer than 4 pairs so far: no verdict.") == (pairs < 4)
+
+
+def test_what_is_cut_down_is_said_and_changes_no_verdict(evidence):
+    """A ResNet-18 on few images, say; here the rows of another study."""
+    assert "Cut down" not in render(evidence)
+    known = evidence.studies["calibration"]
+    [row] = known.tables["pairs-noise-ece"]
+    rows = tuple(row | {"condition": str(size), "data.examples": size} for size in (250, 500))
+    cut = replace(
+        known,
+        scale="laptop",
+        tables={"pairs-size-ece": rows},
+        cut={"training examples": ("250, 500", "1,000, 49,000")},
+    )
+    both = Evidence({**evidence.studies, "resnet_data, cut down": cut})
+    before, after = render(evidence), render(both)
+    assert "| resnet\\_data | training examples | 250, 500 | 1,000, 49,000 |" in after
+    [claim] = [c for c in CLAIMS if c.source.table == "pairs-size-ece"]
+    found = claim.rule.judge(rows)
+    [line] = [line for line in after.splitlines() if f"| {claim.says} | {found.here} | 6 |" in line]
+    assert line.endswith(f"| {found.verdict} |")
+    short = re.compile(r"## In short.*?## The figures", re.DOTALL)
+    assert short.search(before)[0] == short.search(after)[0]
+    assert f"| {claim.says} | lower | — | — | **not run** |" in after
 
 
 def test_what_it_is_made_of_is_named(results, evidence):

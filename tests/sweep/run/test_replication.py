@@ -37,7 +37,8 @@ def asked(images: Path, **more) -> Asked:
 def test_every_run_can_be_planned(run, scale, images):
     study, options = as_asked(run, asked(images, scale=scale))
     check_fields(study, options.scale, options.overrides)
-    sized = study.scales[scale]
+    sized = study.scales[options.scale]
+    assert options.scale == (run.scale if scale == SCALE else scale)
     assert set(study.grids) == set(sized.replicates)
     assert set(run.grids) <= set(study.grids)
     assert max(sized.replicates.values()) == run.pairs or scale == "smoke"
@@ -52,13 +53,14 @@ def test_studies_that_share_a_run_in_mlflow_differ_in_pairs_alone(images):
         study, _ = as_asked(run, asked(images))
         [scale] = study.scales.values()
         plain = study.model_copy(
-            update={"scales": {SCALE: scale.model_copy(update={"replicates": 1})}}
+            update={"scales": {run.scale: scale.model_copy(update={"replicates": 1})}}
         )
         assert found.setdefault(run.key, plain) == plain
 
 
 def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
-    arguments = (str(images), "--scale", "smoke", "--only", "calibration")
+    only = ("--only", "calibration", "--only", "segmentation")
+    arguments = (str(images), "--scale", "smoke", *only)
     first = place.launch(*arguments, command="replicate")
     assert "4/4 done" in first
     assert "calibration on svhn: left out, svhn.npz has no training images" in first
@@ -67,27 +69,32 @@ def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
     page = (reports / "replication.md").read_text("utf-8")
     assert page == render(evidence)
     assert evidence.studies["calibration"].finished == 4
+    assert evidence.studies["segmentation, cut down"].cut["data"] == ("mosaics", "pet")
+    assert "\n| S4 | ECE of pixels is lower with warm-up | " in page
     assert (reports / "replication" / "calibration-curves.png").is_file()
     again = place.launch(*arguments, command="replicate")
     assert "finished before" in again
     assert "done" not in again
     place.launch(*arguments, "--page", command="replicate")
     assert (reports / "replication.md").read_text("utf-8") == page
-    joined(place, images, evidence.studies["calibration"])
+    joined(place, images, evidence.studies)
 
 
 def joined(place, images, here):
     """A page measured elsewhere takes what it lacks or has less of, and keeps what it has."""
     numbers = place.folder / "docs" / "replication" / "numbers.json"
     numbers.parent.mkdir(parents=True)
-    for there, kept in ((3, here), (5, None)):
-        elsewhere = replace(here, run="elsewhere", trials=5, finished=there, missing=5 - there)
+    calibration = here["calibration"]
+    for there in (3, 5):
+        missing = 5 - there
+        elsewhere = replace(calibration, run="elsewhere", trials=5, finished=there, missing=missing)
+        kept = {"calibration": elsewhere} if there > calibration.finished else {}
         controls = replace(elsewhere, study="controls")
         write_evidence(Evidence({"calibration": elsewhere, "controls": controls}), numbers)
         arguments = ("--scale", "smoke", "--page", "--out", "docs")
         place.launch(str(images), *arguments, command="replicate")
-        expected = {"calibration": kept or elsewhere, "controls": controls}
-        assert read_evidence(numbers).studies == expected
+        expected = {**here, "controls": controls}
+        assert read_evidence(numbers).studies == (expected | kept)
         assert render(read_evidence(numbers)) == (numbers.parents[1] / "replication.md").read_text()
 
 
@@ -95,7 +102,7 @@ def joined(place, images, here):
     ("arguments", "said"),
     [
         (["--only", "calibrations"], "--only calibrations: no such study here"),
-        (["--only", "fine_tuning"], "nothing of that can be run here"),
+        (["--only", "datasets"], "nothing of that can be run here"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(place, images, arguments, said):
