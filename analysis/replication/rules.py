@@ -24,6 +24,7 @@ Row = Mapping[str, Any]
 _MOVED = ("moved_as_the_paper", "lower", "fell")  # as tables call the pairs that did
 _BEFORE, _AFTER = ("without_mean", "before_mean"), ("with_mean", "after_mean")
 _NAMES = ("condition", "method", "arm", "layer", "set", "epoch")  # columns that tell rows apart
+_OF_NUMBERS = ("layer", "epoch")  # those whose values say nothing alone
 _MOST_NAMED = 4
 
 
@@ -79,6 +80,8 @@ class Moves:
             return ""
         if row.get("interval_low") is None:
             return "One pair has no interval."
+        if row["interval_low"] == row["interval_high"] == 0:
+            return "No pair differs: the number is the same in both arms."
         if row["interval_low"] <= 0 <= row["interval_high"]:
             return "The interval has zero in it: these pairs leave the sign open."
         return "The difference is clear of zero, the other way."
@@ -275,13 +278,17 @@ def _exceptions(rows: Sequence[Row], grades: Sequence[int]) -> str:
     if len(rows) == 1:
         return ""
     telling = [name for name in _NAMES if len({row.get(name) for row in rows}) > 1]
-    named = [" ".join(f"{row[name]}" for name in telling if name in row) for row in rows]
+    named = [" ".join(_named(row, name) for name in telling if name in row) for row in rows]
     names = [name for name, grade in zip(named, grades, strict=True) if grade < 2]
     if len(names) in (0, len(rows)):
         return ""
     more = len(names) - _MOST_NAMED
     shown = "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
     return f"Not wholly: {shown}."
+
+
+def _named(row: Row, name: str) -> str:
+    return f"{name} {row[name]}" if name in _OF_NUMBERS else str(row[name])
 
 
 def _number(value: float) -> str:

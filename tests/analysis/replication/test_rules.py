@@ -44,6 +44,7 @@ def test_a_number_moves_one_way(way, every, low, high, moved, verdict):
 def test_what_is_left_open_is_told_from_what_goes_the_other_way():
     assert "leave the sign open" in Moves(-1).judge([row(-0.3, 0.1)]).remark
     assert "the other way" in Moves(-1).judge([row(0.1, 0.3)]).remark
+    assert "No pair differs" in Moves(-1).judge([row(0.0, 0.0)]).remark
     assert Moves(-1).judge([row(-0.3, -0.1)]).remark == ""
 
 
@@ -53,6 +54,10 @@ def test_a_claim_over_conditions_holds_in_all_in_part_in_half_of_them():
     found = Moves(-1).judge([down, open_])
     assert found.verdict == IN_PART
     assert found.remark == "Not wholly: open."
+    layers = [
+        row(-0.3, low_or_high, layer=layer) for layer, low_or_high in (("1", -0.1), ("4", 0.1))
+    ]
+    assert Moves(-1).judge(layers).remark == "Not wholly: layer 4."
     assert Moves(-1).judge([down, open_, up]).verdict == NOT_HERE
 
 
