@@ -33,13 +33,12 @@ def chance_line(study: str, grid: str, where: Mapping[str, Any] | None = None) -
 
 
 def _chance(ece: Rows, chance: Rows) -> str:
-    networks = sum(row["pairs"] for row in ece)
+    pairs = sum(row["pairs"] for row in ece)
     beyond = [sum(row[f"beyond_{arm}"] for row in ece) for arm in ("without", "with")]
     return (
         f"Chance line: perfectly calibrated networks with these confidences would show an ECE of "
-        f"{_range(chance, 'without_mean')} (without) and {_range(chance, 'with_mean')} (with "
-        f"warm-up); {beyond[0]} and {beyond[1]} of {networks} networks lie beyond its 95th "
-        "percentile."
+        f"{_range(chance, 'without_mean')} without and {_range(chance, 'with_mean')} with warm-up; "
+        f"beyond its 95th percentile lie {beyond[0]} and {beyond[1]} of {pairs}."
     )
 
 
@@ -52,8 +51,8 @@ def _accuracy(rows: Rows) -> str:
     rose = sum(row["moved_as_the_paper"] for row in rows)
     pairs = sum(row["pairs"] for row in rows)
     return (
-        f"Test accuracy goes from {_range(rows, 'without_mean')} to {_range(rows, 'with_mean')}; "
-        f"it rose in {rose} of {pairs} pairs."
+        f"Test accuracy is {_range(rows, 'without_mean')} without and {_range(rows, 'with_mean')} "
+        f"with warm-up; it rose in {rose} of {pairs} pairs."
     )
 
 

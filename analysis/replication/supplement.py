@@ -161,7 +161,7 @@ SUPPLEMENT = (
         "What it costs",
         (
             Claim(
-                "Warm-up takes little beside the task (here: 10 % of its examples at most)",
+                "Warm-up takes little beside the task (here: of the MLP's examples 10 % at most)",
                 "negligible; of ResNet-18, 0.25 M of 2.5 M examples",
                 Source(
                     *("warmup_length", "overhead", "overhead-length"),
