@@ -1,8 +1,9 @@
 """The paper at its own scale, and a page of what replicates: `python -m sweep.replicate FOLDER`.
 
-Every study that two CPU cores can finish is launched in turn, the cheap and central ones first;
-what is finished is left alone, so that the same command goes on after it was stopped. With a GPU
-the others are run as well. After every study the page is made anew, of all that there is by then.
+Every study that two CPU cores can finish is launched in turn, the cheap and central ones first, and
+the others cut down; what is finished is left alone, so that the same command goes on after it was
+stopped. With a GPU the others are run whole. After every study the page is made anew, of all that
+there is by then.
 """
 
 import sys
@@ -25,7 +26,8 @@ DESCRIPTION = """\
 Hold the paper against what is measured at its own scale, and say so on one page.
 
   python -m sweep.replicate images/
-      all that two CPU cores can finish; FOLDER has cifar10.npz and svhn.npz, with Keras's keys
+      all that two CPU cores can finish, and the rest cut down to what they can; FOLDER has
+      cifar10.npz and svhn.npz, with Keras's keys
   python -m sweep.replicate images/ --dry-run
       what is left of each study, and how long it takes
   python -m sweep.replicate images/ --only calibration --only little_data

@@ -125,7 +125,7 @@ def _protocol(normalised: Rows, raw: Rows) -> str:
         changes = _range(rows, "difference")
         text = f"{name}: AUROC changes by {changes}"
         if several:
-            text += f", up in {len(rose)} of {len(rows)} sizes"
+            text += f", up in {len(rose)} of {len(rows)} conditions"
         text += f", clear of zero in {len(clear)}" if several else ""
         texts.append(text)
     turned = sum(
