@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # slow to import, and a page needs none of it
 Row = Mapping[str, Any]
 
 _FIGURES = 6  # of a number that is kept
+_DATA = {"data.source", "data.ood"}  # levels that name a file, which is kept without its folder
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,8 @@ def _kept(row: Mapping[Any, Any], cells: Mapping[str, Mapping[str, Any]]) -> dic
     """A row as JSON holds it, with the levels of its condition; what is not known is left out."""
     levels = cells.get(str(row.get("condition", row.get("arm", ""))), {})
     every = {**levels, **{str(key): value for key, value in row.items()}}
+    for name in _DATA & every.keys():
+        every[name] = every[name] and every[name].rpartition("/")[2]
     plain = {key: _plain(value) for key, value in every.items()}
     return {key: value for key, value in plain.items() if value is not None}
 

@@ -158,6 +158,7 @@ class Trend:
     along: str
     way: int
     beside: str | None = None  # the column of the other level
+    called: str = ""  # what rises, where the column's name does not say it
     said = (
         "**A number rises or falls along a level**, such as depth. Holds where its mean does at "
         "every step, in part where the rank correlation (Spearman's, mean over the lines) is 0.5 "
@@ -175,7 +176,8 @@ class Trend:
         plus = "+" if rank > 0 else ""
         name = "Δ " if self.of == "difference" else ""
         turn = "rises" if self.way > 0 else "falls"
-        text = f"{name}{turn} in {sum(steps)} of {len(steps)} steps"
+        level = self.called or self.along.rpartition(".")[2]
+        text = f"{name}{turn} in {sum(steps)} of {len(steps)} steps of rising {level}"
         return Finding(verdict, f"{text}; rank correlation {plus}{number(rank, 2)}", _pairs(rows))
 
     def _lines(self, rows: Sequence[Row]) -> list[list[float]]:

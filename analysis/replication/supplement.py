@@ -193,7 +193,7 @@ SUPPLEMENT = (
                 "It shrinks the more the deeper the layer",
                 "layer by layer",
                 Source("dynamics", "layers", "layers", {"metric": "output_std"}),
-                Trend("ratio", "number", -1),
+                Trend("ratio", "number", -1, called="layer"),
             ),
         ),
         (),

@@ -13,6 +13,7 @@ from analysis.exhibits import EXHIBITS
 from analysis.replication.claims import CLAIMS, SECTIONS, asked_of
 from analysis.replication.evidence import (
     Evidence,
+    _kept,
     measure,
     read_evidence,
     seconds_spent,
@@ -103,6 +104,14 @@ def test_a_small_study_gives_the_page_its_exhibits_numbers(results, evidence):
     assert f"**{judged(claim, evidence).verdict}**" in line
     assert "Chance line: " in page
     assert "Temperature scaling, " in page
+
+
+def test_of_a_level_that_is_a_file_its_folder_is_not_kept():
+    levels = {"gaussian": {"data.source": "npz:/folder/cifar10.npz", "data.ood": "svhn"}}
+    found = _kept({"condition": "gaussian", "pairs": 4}, levels)
+    assert found == {
+        "condition": "gaussian", "pairs": 4, "data.source": "cifar10.npz", "data.ood": "svhn"
+    }  # fmt: skip
 
 
 def test_three_pairs_are_shown_and_get_no_verdict(evidence):

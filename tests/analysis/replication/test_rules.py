@@ -106,7 +106,8 @@ def test_a_trend_holds_where_every_step_goes_its_way():
     rising = {(2, 10): 0.1, (3, 10): 0.2, (4, 10): 0.3, (2, 20): 0.0, (3, 20): 0.1, (4, 20): 0.2}
     rule = Trend("ece", "depth", +1, beside="examples")
     assert rule.judge(plane(rising)).verdict == HOLDS
-    assert rule.judge(plane(rising)).here == "rises in 4 of 4 steps; rank correlation +1.00"
+    said = "rises in 4 of 4 steps of rising depth; rank correlation +1.00"
+    assert rule.judge(plane(rising)).here == said
     assert rule.judge(plane(rising | {(4, 10): 0.15})).verdict == IN_PART
     assert rule.judge(plane({k: -v for k, v in rising.items()})).verdict == NOT_HERE
     assert rule.judge(plane({(2, 10): 0.1})).verdict == NOT_RUN
