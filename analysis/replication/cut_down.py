@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from analysis.rendering.table_formats import markdown_escape
 from analysis.replication.claims import SECTIONS
 from analysis.replication.evidence import Evidence
+from analysis.replication.rules import NOT_RUN, Finding
 from analysis.replication.runs import RUNS
 from analysis.replication.verdict import judged
 
@@ -33,7 +34,7 @@ def cut_down(evidence: Evidence) -> Iterator[str]:
     yield _table(
         ("Exhibit", "Claim", "Here, cut down", "Pairs", "By the same rule"),
         (
-            (section.exhibit, claim.says, finding.here, finding.pairs, finding.verdict)
+            (section.exhibit, claim.says, finding.here, finding.pairs, _said(finding))
             for section in SECTIONS
             for claim in section.claims
             for run in runs
@@ -41,6 +42,12 @@ def cut_down(evidence: Evidence) -> Iterator[str]:
             and (finding := judged(claim, evidence, run.key)).here != "—"
         ),
     )
+
+
+def _said(finding: Finding) -> str:
+    """The verdict, with what must be said beside it: alone where there are too few pairs."""
+    verdict = "" if finding.verdict == NOT_RUN else finding.verdict
+    return ": ".join(filter(None, (verdict, f"{finding.remark[:1].lower()}{finding.remark[1:]}")))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -38,7 +38,8 @@ def _chance(ece: Rows, chance: Rows) -> str:
     return (
         f"Chance line: perfectly calibrated networks with these confidences would show an ECE of "
         f"{_range(chance, 'without_mean')} without and {_range(chance, 'with_mean')} with warm-up; "
-        f"beyond its 95th percentile lie {beyond[0]} and {beyond[1]} of {pairs}."
+        f"of {pairs} pairs the network without lies beyond its 95th percentile in {beyond[0]}, the "
+        f"one with in {beyond[1]}."
     )
 
 

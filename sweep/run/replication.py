@@ -103,16 +103,21 @@ def replicate(asked: Asked, console: Console, launch: Launch) -> int:
 
 def _runs(asked: Asked) -> list[Run]:
     known = {run.name for run in RUNS}
+    # at any other scale a run that is cut down is the same study as the whole one
+    any_of_them = asked.page_only and asked.scale == SCALE
     for name in asked.only:
         if name not in known:
             raise InputError(f"--only {name}: no such study here; {choices(name, known)}")
     return [
         run
         for run in RUNS
-        if run.name in (asked.only or known)
-        and (not run.cut if asked.resources.gpus else not run.gpu)
-        and (asked.download or not run.downloads)
+        if run.name in (asked.only or known) and (any_of_them or _can_run(run, asked))
     ]
+
+
+def _can_run(run: Run, asked: Asked) -> bool:
+    here = not run.cut if asked.resources.gpus else not run.gpu
+    return here and (asked.download or not run.downloads)
 
 
 def _trains(asked: Asked, name: str) -> bool:
@@ -153,7 +158,7 @@ def _carried_out(run: Run, asked: Asked, console: Console, launch: Launch) -> in
     if done and not asked.page_only:
         console.print("finished before")
     code = 0 if done else launch(study, options, console).code
-    write_page(run, asked, anew=asked.page_only or not done)
+    write_page(run, asked, console, anew=asked.page_only or not done)
     return code
 
 
@@ -167,7 +172,7 @@ def _is_done(study: Study, options: Options) -> bool:
     return read_ledger(client, plan).done.keys() >= plan.by_id.keys()
 
 
-def write_page(run: Run, asked: Asked, anew: bool) -> None:
+def write_page(run: Run, asked: Asked, console: Console, anew: bool) -> None:
     """The page, with what MLflow has of a study by now; without any, or with less than the page
     has of it, as it was.
 
@@ -179,7 +184,12 @@ def write_page(run: Run, asked: Asked, anew: bool) -> None:
     evidence = read_evidence(folder / NUMBERS)
     before = evidence.studies.get(run.key)
     results = _results(run, asked) if anew or before is None else None
-    if results is not None and not _has_more(before, results):
+    if before is not None and results is not None and _has_more(before, results):
+        console.print(
+            f"{run.key}: the page keeps run {before.run[:8]}, of which {before.finished} trials "
+            f"finished; here {results.count('finished')} have"
+        )
+    elif results is not None:
         # on arrays as small as these, threads only wait for each other
         with threadpool_limits(1):  # type: ignore[no-untyped-call]
             found = measure(results, *_asked_of(run), folder, _full_sizes(run, asked))
@@ -216,10 +226,10 @@ def _full_sizes(run: Run, asked: Asked) -> dict[str, str]:
     return sizes_of(trial.model_dump(mode="json") for trial in cells)
 
 
-def _has_more(before: Measured | None, results: StudyResults) -> bool:
+def _has_more(before: Measured, results: StudyResults) -> bool:
     """Whether more of the same had ended when the page was made before: on another machine, say,
     where this one has only begun."""
-    if before is None or before.scale != results.plan.scale:
+    if before.scale != results.plan.scale:
         return False
     unknown = results.count("failed") + results.count("missing")
     return before.trials - before.failed - before.missing > len(results.trials) - unknown

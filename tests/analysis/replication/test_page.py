@@ -145,6 +145,9 @@ def test_what_is_cut_down_is_said_and_changes_no_verdict(evidence):
     found = claim.rule.judge(rows)
     [line] = [line for line in after.splitlines() if f"| {claim.says} | {found.here} | 6 |" in line]
     assert line.endswith(f"| {found.verdict} |")
+    few = replace(cut, tables={"pairs-size-ece": tuple(row | {"pairs": 3} for row in rows)})
+    page = render(Evidence({"resnet_data, cut down": few}))
+    assert "| fewer than 4 pairs so far: no verdict. |" in page
     short = re.compile(r"## In short.*?## The figures", re.DOTALL)
     assert short.search(before)[0] == short.search(after)[0]
     assert f"| {claim.says} | lower | — | — | **not run** |" in after

@@ -11,7 +11,7 @@ from analysis.replication.page import render
 from analysis.replication.runs import RUNS, SCALE
 from sweep.options import Resources
 from sweep.plan.plan import check_fields
-from sweep.run.replication import Asked, as_asked
+from sweep.run.replication import Asked, _runs, as_asked
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,16 @@ def test_every_run_can_be_planned(run, scale, images):
     assert max(sized.replicates.values()) == run.pairs or scale == "smoke"
     named = str(sized.set.get("data.source"))
     assert run.own_data or named == f"npz:{images.absolute()}/{run.data}.npz"
+
+
+def test_what_is_run_needs_what_there_is_and_the_page_takes_all_that_was(images):
+    """A page is made without --gpus-per-trial, of studies that were run with it too."""
+    here, gpu = _runs(asked(images)), _runs(asked(images, resources=Resources(gpus=1.0)))
+    assert not any(run.gpu or run.downloads for run in here)
+    assert any(run.cut for run in here)
+    assert any(run.gpu for run in gpu)
+    assert not any(run.cut for run in gpu)
+    assert _runs(asked(images, page_only=True)) == list(RUNS)
 
 
 def test_studies_that_share_a_run_in_mlflow_differ_in_pairs_alone(images):
@@ -92,7 +102,8 @@ def joined(place, images, here):
         controls = replace(elsewhere, study="controls")
         write_evidence(Evidence({"calibration": elsewhere, "controls": controls}), numbers)
         arguments = ("--scale", "smoke", "--page", "--out", "docs")
-        place.launch(str(images), *arguments, command="replicate")
+        said = place.launch(str(images), *arguments, command="replicate")
+        assert ("calibration: the page keeps run elsewher" in said) == bool(kept)
         expected = {**here, "controls": controls}
         assert read_evidence(numbers).studies == (expected | kept)
         assert render(read_evidence(numbers)) == (numbers.parents[1] / "replication.md").read_text()
