@@ -103,7 +103,7 @@ def kept(monkeypatch):
 
 
 def test_who_ran_out_of_memory_is_tried_again_alone_and_not_with_the_same_share(
-    one_gpu, tmp_path, planned, sources, kept
+    one_gpu, tmp_path, planned, sources, kept, capfd
 ):
     plan = planned({"base": {"data.source": "digits", "data.ood": None, "data.validation": 50}})
     control = next(p.trial for p in plan.trials if p.trial.arm == "control")
@@ -123,6 +123,7 @@ def test_who_ran_out_of_memory_is_tried_again_alone_and_not_with_the_same_share(
         Resources(gpus=0.5, retries=2),
         told,
     )
+    assert "experiment" not in capfd.readouterr().out  # Tune's own word
     assert told.ends == {
         fits.trial_id: "finished",
         larger.trial_id: "finished",
