@@ -114,30 +114,34 @@ def protocol(study: str) -> Note:
 
 
 def _protocol(normalised: Rows, raw: Rows) -> str:
-    texts = []
-    for name, rows in (("normalised as the others are", normalised), ("raw pixels", raw)):
-        rose = [row for row in rows if row["difference"] > 0]
-        clear = [
-            row
-            for row in rows
-            if row.get("interval_low", 0.0) > 0 or row.get("interval_high", 0.0) < 0
-        ]
-        several = len(rows) > 1
-        changes = _range(rows, "difference")
-        text = f"{name}: AUROC changes by {changes}"
-        if several:
-            text += f", up in {len(rose)} of {len(rows)} conditions"
-        text += f", clear of zero in {len(clear)}" if several else ""
-        texts.append(text)
-    turned = sum(
-        a["difference"] * b["difference"] < 0 for a, b in zip(normalised, raw, strict=False)
+    """Of several conditions each is named once, and again where AUROC rises and the sign turns."""
+    several = len(normalised) > 1
+    texts = [
+        f"{name}: AUROC changes by {_range(rows, 'difference')}{_risen(rows) if several else ''}"
+        for name, rows in (("normalised as the others are", normalised), ("raw pixels", raw))
+    ]
+    by_condition = {row["condition"]: row["difference"] for row in raw}
+    turned = [
+        row for row in normalised if row["difference"] * by_condition.get(row["condition"], 0.0) < 0
+    ]
+    over = f" ({_conditions(normalised)})" if several else ""
+    which = f"On the half of the images that no score is tuned on{over}, the out-of-distribution"
+    turns = "turns" if turned else "does not turn"
+    end = f", at {_conditions(turned)}" if several and turned else ""
+    return f"{which} ones {'; '.join(texts)}. The protocol {turns} the sign{end}."
+
+
+def _risen(rows: Rows) -> str:
+    rose = [row for row in rows if row["difference"] > 0]
+    clear = sum(
+        row.get("interval_low", 0.0) > 0 or row.get("interval_high", 0.0) < 0 for row in rows
     )
-    if len(normalised) > 1:
-        end = f"The protocol turns the sign in {turned} of {len(normalised)}."
-    else:
-        end = f"The protocol {'turns' if turned else 'does not turn'} the sign."
-    which = "On the half of the images that no score is tuned on, the out-of-distribution ones"
-    return f"{which} {'; '.join(texts)}. {end}"
+    where = f"up at {_conditions(rose)}" if rose else "up in none"
+    return f", {where}, clear of zero in {clear} of {len(rows)} conditions"
+
+
+def _conditions(rows: Rows) -> str:
+    return listed(str(row["condition"]).replace(", ", " with ") for row in rows)
 
 
 def batch_statistics(study: str, grid: str) -> Note:

@@ -29,7 +29,6 @@ class Run:
     gpu: bool = False  # whether it needs one
     downloads: bool = False  # weights or data that are in no file of the folder
     own_data: bool = False  # those that the study names
-    needs: str = ""  # what the files of the folder may lack
     scale: str = SCALE
 
     @property
@@ -68,7 +67,7 @@ RUNS = (
     Run("landscape", 10, 0.5),
     Run("warmup_length", 10, 0.4),
     Run("feedback_alignment", 10, 0.4),
-    Run("calibration", 10, 0.2, data="svhn", ood="cifar10", needs="training images in svhn.npz"),
+    Run("calibration", 10, 0.2, data="svhn", ood="cifar10"),
     Run("ood_detection", 10, 0.6),
     Run("noise_ablation", 6, 1.4),
     Run("depth_and_data", 4, 1.7),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
@@ -30,12 +29,13 @@ from analysis.replication.runs import RUNS, SCALE, Run
 from analysis.replication.sizes import sizes_of
 from analysis.results.loading import load_study
 from analysis.results.study_results import ResultsError, StudyResults
-from sweep.errors import InputError
+from sweep.errors import InputError, NotYet
 from sweep.inputs.resolve import plan_study
 from sweep.options import Options, Outcome, Resources
 from sweep.plan import study as studies
 from sweep.plan.plan import trials_without_data
 from sweep.plan.study import Study
+from sweep.run.halves import halves_of, has_training_images, make_halves
 from sweep.tracking.client import connect_if_there
 from sweep.tracking.ledger import read_ledger
 from trainables.config.data_names import check_name
@@ -63,9 +63,18 @@ class Asked:
     def scale_of(self, run: Run) -> str:
         return run.scale if self.scale == SCALE else self.scale
 
-    def source(self, name: str) -> str:
-        """Of the images, as a trial names it."""
-        return f"npz:{self.images.absolute() / name}.npz"
+    def file(self, name: str) -> Path:
+        """Of images."""
+        return self.images.absolute() / f"{name}.npz"
+
+    def ood_of(self, run: Run) -> str:
+        """Unseen images, as a trial names them."""
+        return f"npz:{self.file(run.ood)}"
+
+    def source_of(self, run: Run) -> str:
+        """What is learnt from, as a trial names it: where a file has test images alone, of them."""
+        file = self.file(run.data)
+        return f"npz:{file if has_training_images(file) else halves_of(file)}"
 
 
 def replicate(asked: Asked, console: Console, launch: Launch) -> int:
@@ -78,11 +87,10 @@ def replicate(asked: Asked, console: Console, launch: Launch) -> int:
     if not asked.page_only:
         of_files = [run for run in runs if not run.own_data]
         for name in sorted({source for run in of_files for source in (run.data, run.ood)}):
-            check_name(asked.source(name))
-        for run in of_files:
-            if not _trains(asked, run.data):
-                console.print(f"{run.key}: left out, {run.data}.npz has no training images")
-                runs.remove(run)
+            check_name(f"npz:{asked.file(name)}")
+        for name in sorted({run.data for run in of_files}):
+            if not _trainable(asked.file(name), asked, console):
+                runs = [run for run in runs if run.own_data or run.data != name]
     if not runs:
         raise InputError("nothing of that can be run here; give --gpus-per-trial 1, or --download")
     codes = [0]
@@ -120,9 +128,17 @@ def _can_run(run: Run, asked: Asked) -> bool:
     return here and (asked.download or not run.downloads)
 
 
-def _trains(asked: Asked, name: str) -> bool:
-    with np.load(asked.images / f"{name}.npz") as archive:
-        return "x_train" in archive
+def _trainable(file: Path, asked: Asked, console: Console) -> bool:
+    """Whether there are training images, which are made of test images where there are none."""
+    if has_training_images(file):
+        return True
+    said = f"{file.name} has no training images: half of its test images serve as such"
+    if asked.dry_run:  # which writes nothing
+        there = halves_of(file).exists()
+        console.print(said if there else f"{said}, in a run; left out here", soft_wrap=True)
+        return there
+    console.print(f"{said}, see {make_halves(file)}", soft_wrap=True)
+    return True
 
 
 def as_asked(run: Run, asked: Asked) -> tuple[Study, Options]:
@@ -133,7 +149,7 @@ def as_asked(run: Run, asked: Asked) -> tuple[Study, Options]:
     grids = {grid: grids[grid] for grid in run.grids or grids}
     fields: dict[str, Any] = {}
     if not run.own_data:
-        fields |= {"data.source": asked.source(run.data), "data.ood": asked.source(run.ood)}
+        fields |= {"data.source": asked.source_of(run), "data.ood": asked.ood_of(run)}
         fields |= {"data.normalisation": "cifar10"} if run.data == "cifar10" else {}
     most = run.pairs if run.cut and name == run.scale else 0  # a laptop's own may be too few
     pairs = {grid: most or min(study.replicates(scale, grid), run.pairs) for grid in grids}
@@ -164,11 +180,14 @@ def _carried_out(run: Run, asked: Asked, console: Console, launch: Launch) -> in
 
 def _is_done(study: Study, options: Options) -> bool:
     """Whether MLflow has every trial, in this study: a launch of fewer pairs would make its plan
-    that of fewer."""
+    that of fewer. It has none where what the plan follows from is still to be run."""
     client = connect_if_there()
     if client is None:
         return False
-    plan, _ = plan_study(study, options)
+    try:
+        plan, _ = plan_study(study, options)
+    except NotYet:
+        return False
     return read_ledger(client, plan).done.keys() >= plan.by_id.keys()
 
 
@@ -204,7 +223,7 @@ def _results(run: Run, asked: Asked) -> StudyResults | None:
     client = connect_if_there()
     if client is None:
         return None
-    data = None if run.own_data else asked.source(run.data)
+    data = None if run.own_data else asked.source_of(run)
     try:
         return load_study(client, run.name, asked.scale_of(run), data)
     except ResultsError:

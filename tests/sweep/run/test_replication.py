@@ -11,6 +11,7 @@ from analysis.replication.page import render
 from analysis.replication.runs import RUNS, SCALE
 from sweep.options import Resources
 from sweep.plan.plan import check_fields
+from sweep.run.halves import halves_of, has_training_images, make_halves
 from sweep.run.replication import Asked, _runs, as_asked
 
 
@@ -18,13 +19,20 @@ from sweep.run.replication import Asked, _runs, as_asked
 def images(tmp_path_factory):
     """As small as they can be; of SVHN there are test images alone."""
     folder, draw = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
-    for name, splits in (("cifar10", {"train": 400, "test": 200}), ("svhn", {"test": 200})):
+    for name, splits in (("cifar10", {"train": 400, "test": 200}), ("svhn", {"test": 400})):
         arrays = {}
         for split, n in splits.items():
             arrays[f"x_{split}"] = draw.integers(0, 256, (n, 8, 8, 3)).astype(np.uint8)
             arrays[f"y_{split}"] = np.arange(n) % 10
         np.savez(folder / f"{name}.npz", **arrays)
     return folder
+
+
+@pytest.fixture
+def halved(images, monkeypatch):
+    """A working folder in which the halves of SVHN are made."""
+    monkeypatch.chdir(images)
+    return make_halves(images / "svhn.npz")
 
 
 def asked(images: Path, **more) -> Asked:
@@ -34,7 +42,7 @@ def asked(images: Path, **more) -> Asked:
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.key}-{run.pairs}")
 @pytest.mark.parametrize("scale", ["smoke", SCALE])
-def test_every_run_can_be_planned(run, scale, images):
+def test_every_run_can_be_planned(run, scale, images, halved):
     study, options = as_asked(run, asked(images, scale=scale))
     check_fields(study, options.scale, options.overrides)
     sized = study.scales[options.scale]
@@ -43,7 +51,12 @@ def test_every_run_can_be_planned(run, scale, images):
     assert set(run.grids) <= set(study.grids)
     assert max(sized.replicates.values()) == run.pairs or scale == "smoke"
     named = str(sized.set.get("data.source"))
-    assert run.own_data or named == f"npz:{images.absolute()}/{run.data}.npz"
+    if run.own_data:
+        return
+    if run.data == "svhn":  # of which there are test images alone
+        assert named == f"npz:{halved}"
+    else:
+        assert named == f"npz:{images.absolute()}/{run.data}.npz"
 
 
 def test_what_is_run_needs_what_there_is_and_the_page_takes_all_that_was(images):
@@ -56,6 +69,7 @@ def test_what_is_run_needs_what_there_is_and_the_page_takes_all_that_was(images)
     assert _runs(asked(images, page_only=True)) == list(RUNS)
 
 
+@pytest.mark.usefixtures("halved")
 def test_studies_that_share_a_run_in_mlflow_differ_in_pairs_alone(images):
     """One study at one scale on one data set has one parent, whose plan the last launch makes."""
     found = {}
@@ -69,18 +83,24 @@ def test_studies_that_share_a_run_in_mlflow_differ_in_pairs_alone(images):
 
 
 def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
-    only = ("--only", "calibration", "--only", "segmentation")
+    only = ("--only", "calibration", "--only", "fine_tuning")  # which comes after pretraining
     arguments = (str(images), "--scale", "smoke", *only)
     first = place.launch(*arguments, command="replicate")
     assert "4/4 done" in first
-    assert "calibration on svhn: left out, svhn.npz has no training images" in first
+    assert "svhn.npz has no training images: half of its test images serve as such" in first
     reports = place.folder / "reports"
     evidence = read_evidence(reports / "replication" / "numbers.json")
     page = (reports / "replication.md").read_text("utf-8")
     assert page == render(evidence)
     assert evidence.studies["calibration"].finished == 4
-    assert evidence.studies["segmentation, cut down"].cut["data"] == ("mosaics", "pet")
-    assert "\n| S4 | ECE of pixels is lower with warm-up | " in page
+    halved = evidence.studies["calibration on svhn"]
+    assert halved.finished == 4
+    assert halved.data.startswith("svhn-halves.npz (")
+    assert halved.ood == "cifar10.npz (" + evidence.studies["calibration"].data.split("(")[1]
+    assert "SVHN as training data is the first half" in page
+    assert evidence.studies["fine_tuning, cut down"].finished == 8
+    assert evidence.studies["fine_tuning, cut down"].cut["training examples"] == ("64", "49,000")
+    assert "\n| Fig. 2g,h | Fine-tuned, ECE is lower with warm-up in every pair | " in page
     assert (reports / "replication" / "calibration-curves.png").is_file()
     again = place.launch(*arguments, command="replicate")
     assert "finished before" in again
@@ -88,6 +108,29 @@ def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
     place.launch(*arguments, "--page", command="replicate")
     assert (reports / "replication.md").read_text("utf-8") == page
     joined(place, images, evidence.studies)
+
+
+def test_halves_are_the_file_cut_in_the_middle(images, tmp_path, monkeypatch):
+    """Neighbours, which may be digits of one photograph, stay on one side."""
+    monkeypatch.chdir(tmp_path)
+    svhn = images / "svhn.npz"
+    assert not has_training_images(svhn)
+    assert has_training_images(images / "cifar10.npz")
+    assert has_training_images(images / "not_there.npz")
+    with np.load(svhn) as before, np.load(make_halves(svhn)) as after:
+        for key in ("x", "y"):
+            assert len(after[f"{key}_train"]) == 200
+            both = np.concatenate([after[f"{key}_train"], after[f"{key}_test"]])
+            assert np.array_equal(both, before[f"{key}_test"])
+            assert after[f"{key}_train"].dtype == np.dtype("uint8" if key == "x" else "int64")
+    assert [file.name for file in halves_of(svhn).parent.iterdir()] == ["svhn-halves.npz"]
+
+
+def test_a_dry_run_makes_no_halves(place, images):
+    arguments = (str(images), "--scale", "smoke", "--only", "calibration", "--dry-run")
+    said = place.launch(*arguments, command="replicate")
+    assert "half of its test images serve as such, in a run; left out here" in said
+    assert not list(place.folder.rglob("*.npz"))
 
 
 def joined(place, images, here):
