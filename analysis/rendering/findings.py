@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from analysis.exhibits.calibration.beyond_chance import chance_sentences
+from analysis.exhibits.calibration.confidence_gap import gap_sentence
 from analysis.exhibits.common.cells import exact_p
 from analysis.exhibits.common.looks_text import how_many_pairs
 from analysis.exhibits.common.passing import none_can_pass, pairs_needed, passed
@@ -135,8 +136,11 @@ def _one_condition(results: StudyResults, grid: str, row: Comparison) -> Finding
 
 
 def _beside(results: StudyResults, grid: str, others: Iterable[str]) -> list[str]:
-    """Of networks that are trained on the task: other measures, and what chance alone gives."""
-    return [*others, chance_sentences(results, grid)] if results.plan.trains else []
+    """Of networks that are trained on the task: other measures, whether they are too sure or not
+    sure enough, and what chance alone gives."""
+    if not results.plan.trains:
+        return []
+    return [*others, gap_sentence(results, grid), chance_sentences(results, grid)]
 
 
 def _change(results: StudyResults, grid: str, measure: Measure) -> str:

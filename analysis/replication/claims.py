@@ -1,16 +1,19 @@
 """What Cheon & Paik (2026) say, as data: all claims, and what is asked of each study for them.
 
-A claim is one entry of `main_paper` or `supplement`. `paper` holds numbers that the paper prints,
-and else what it says in words; W is Wilcoxon's, and W = 0 means that every pair moved the same way.
-Where the paper gives words alone and a rule needs a number, that number is ours, was fixed before
-any was measured, and stands in the claim. “Our reading” marks what the exhibit shows in a picture
-alone, without a sentence or a number that says which way.
+A claim is one entry of `main_paper` or of a file `supplement_…`. `paper` holds numbers that the
+paper prints, and else what it says in words; W is Wilcoxon's, and W = 0 means that every pair moved
+the same way. Where the paper gives words alone and a rule needs a number, that number is ours, was
+fixed before any was measured, and stands in the claim. “Our reading” marks what the exhibit shows
+in a picture alone, without a sentence or a number that says which way.
 """
 
 from analysis.replication.evidence import Picture, Source
 from analysis.replication.main_paper import MAIN
-from analysis.replication.supplement import SUPPLEMENT
+from analysis.replication.supplement_effect import EFFECT
+from analysis.replication.supplement_mechanism import MECHANISM
+from analysis.replication.supplement_unseen import UNSEEN
 
+SUPPLEMENT = (*EFFECT, *MECHANISM, *UNSEEN)
 SECTIONS = (*MAIN, *SUPPLEMENT)
 CLAIMS = tuple(claim for section in SECTIONS for claim in section.claims)
 

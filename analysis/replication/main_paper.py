@@ -68,6 +68,7 @@ MAIN = (
         ),
         (
             notes.accuracy("calibration", "noise"),
+            notes.sides("calibration", "noise"),
             notes.chance_line("calibration", "noise"),
             notes.temperature("calibration"),
             notes.batch_statistics("controls", "arm"),
@@ -101,7 +102,7 @@ MAIN = (
                 Trend("difference", "data.examples", +1, beside="model.depth"),
             ),
         ),
-        (notes.accuracy("depth_and_data", "size"),),
+        (notes.accuracy("depth_and_data", "size"), notes.sides("depth_and_data", "size")),
         (Picture("depth_and_data", "heatmap", "heatmap-size-ece"),),
     ),
     Section(
@@ -227,6 +228,7 @@ MAIN = (
         ),
         (
             notes.accuracy(SHALLOW, "noise"),
+            notes.sides(SHALLOW, "noise"),
             notes.chance_line(SHALLOW, "noise"),
             notes.temperature(SHALLOW),
         ),

@@ -57,6 +57,27 @@ def _accuracy(rows: Rows) -> str:
     )
 
 
+def sides(study: str, grid: str, where: Mapping[str, Any] | None = None) -> Note:
+    """Whether the networks are too sure, or not sure enough."""
+    return Note((Source(study, "pairs", f"pairs-{grid}-gap", where or {}),), _sides)
+
+
+def _sides(rows: Rows) -> str:
+    without, with_ = _of_arm(rows, "without"), _of_arm(rows, "with")
+    return f"Mean confidence − accuracy is {without} without and {with_} with warm-up."
+
+
+def _of_arm(rows: Rows, arm: str) -> str:
+    found = [row[f"side_{arm}"] for row in rows]
+    named = [name for name in ("overconfident", "underconfident") if name in found]
+    several = len(rows) > 1
+    counts = [
+        f"{name} in {found.count(name)} of {len(rows)}" if several else name for name in named
+    ]
+    said = f" ({listed(counts)})" if counts else ""
+    return f"{_range(rows, f'{arm}_mean')}{said}"
+
+
 _METHODS = ("none", "temperature by likelihood")
 
 

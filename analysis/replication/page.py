@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from analysis.rendering.table_formats import markdown_escape
 from analysis.replication.claim import Claim, Section
-from analysis.replication.claims import SECTIONS
+from analysis.replication.claims import SECTIONS, SUPPLEMENT
 from analysis.replication.cut_down import cut_down
 from analysis.replication.evidence import Evidence
 from analysis.replication.main_paper import MAIN
 from analysis.replication.provenance import made_of, not_run, setting
 from analysis.replication.rules import HOLDS, IN_PART, NOT_HERE, NOT_RUN, RULES, VERDICTS, Finding
 from analysis.replication.runs import COMMAND
-from analysis.replication.supplement import SUPPLEMENT
 from analysis.replication.verdict import LEAST_PAIRS, judged
 
 FOLDER = "replication"  # of the pictures and the numbers, beside the page

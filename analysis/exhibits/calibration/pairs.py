@@ -6,6 +6,8 @@ t, exact P, and Holm's correction over the conditions of a grid.
 """
 
 from analysis.exhibits.calibration.beyond_chance import CHANCE, HOW, chance_table
+from analysis.exhibits.calibration.confidence_gap import HOW as SIDES
+from analysis.exhibits.calibration.confidence_gap import gap_table
 from analysis.exhibits.common.box_plots import Grid, box_plots, level_curves
 from analysis.exhibits.common.cells import BOTH, INTERVAL, comparison_row, csv_row
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
@@ -24,6 +26,7 @@ def pairs(results: StudyResults) -> Exhibit:
     for grid in results.plan.grids:
         compared = {measure: compare_grid(results, grid, measure) for measure in MEASURES}
         tables += [*grid_tables(grid, compared), *chance_table(results, grid)]
+        tables += gap_table(results, grid)
         chance = compare_grid(results, grid, CHANCE)
         figures.append(box_plots(grid, compared[MEASURES[0]], chance))
         numbers = levels(results.plan, grid)
@@ -34,7 +37,8 @@ def pairs(results: StudyResults) -> Exhibit:
         f"mean of with − without, with its {INTERVAL}. “As the paper” counts the pairs "
         "that moved the paper's way: ECE and NLL down, accuracy and OOD AUROC (maximum softmax "
         f"probability) up. W, P, exact P and r = |Z|/√pairs: {BOTH} over the grid's conditions. "
-        f"{_least(results)}{HOW} Over the boxes ★ is P < 0.001 and NS P > 0.05, uncorrected."
+        f"{_least(results)}{HOW} {SIDES} Over the boxes ★ is P < 0.001 and NS P > 0.05, "
+        "uncorrected."
     )
     return exhibit(results, "pairs", "Without and with warm-up", (how,), tables, figures)
 

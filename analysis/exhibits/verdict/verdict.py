@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.exhibits.calibration.confidence_gap import GAP, of_one
 from analysis.exhibits.common.cells import csv_row, mean, spread
 from analysis.exhibits.common.exhibit import Drawing, Exhibit, Table, exhibit, table
 from analysis.exhibits.common.panels import WITH, WITHOUT, name_rows, panels
@@ -137,6 +138,9 @@ def answers(reach: Verdict) -> list[str]:
     said = [_miscalibration(reach)]
     accuracy = change(known, ACCURACY, NOTHING, WARM_UP)
     said.append(f"Warm-up changes ECE by {main} and accuracy by {accuracy}{_time(known)}.")
+    without, with_ = _gaps(reach.of, NOTHING), _gaps(reach.of, WARM_UP)
+    if without.size and with_.size:
+        said.append(of_one(without, with_))
     for measure, words in (
         (AUROC, "It tells unknown inputs apart with an AUROC (maximum softmax)"),
         (DRIFTED, f"Where the data drift, at severity {WORST}, its ECE is"),
@@ -167,6 +171,12 @@ def _time(known: Networks) -> str:
     if not by.pairs or not mean(by.first):
         return ""
     return f"; training takes {number(mean(by.second) / mean(by.first), 1)} times as long"
+
+
+def _gaps(of: Members, remedy: Remedy) -> NDArray[np.float64]:
+    """Of every network, mean confidence − accuracy."""
+    found = (trial.numbers.get(GAP.key) for trial in of[remedy].values())
+    return np.array([gap for gap in found if gap is not None])
 
 
 def _table(known: Networks, found: Judgement) -> Table:

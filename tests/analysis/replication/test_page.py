@@ -10,6 +10,7 @@ from studies import one_condition, publish
 from support import ROOT
 
 from analysis.exhibits import EXHIBITS
+from analysis.exhibits.common.text import number
 from analysis.replication.claims import CLAIMS, SECTIONS, asked_of
 from analysis.replication.evidence import (
     Evidence,
@@ -42,6 +43,21 @@ def test_every_number_of_the_page_has_its_source_beside_it():
         assert study.tables
         for picture in study.pictures:
             assert (FOLDER / picture).is_file()
+
+
+def test_the_readme_says_what_the_page_says():
+    kept, readme = read_evidence(FOLDER / "numbers.json"), (ROOT / "README.md").read_text("utf-8")
+    said, found = " ".join(readme.split()), [judged(claim, kept) for claim in CLAIMS]
+    holds, in_part, not_here, not_run = (
+        sum(one.verdict == verdict for one in found) for verdict in VERDICTS
+    )
+    assert (
+        f"{holds} of {len(CLAIMS)} claims of the paper hold, {in_part} hold in part, {not_here} do "
+        f"not hold here and {not_run} were not run"
+    ) in said
+    for study in ("calibration", "calibration on svhn"):
+        [row] = kept.studies[study].tables["pairs-noise-ece"]
+        assert f"from {number(row['without_mean'])} to {number(row['with_mean'])}" in said
 
 
 def test_the_page_names_no_folder_of_a_machine():
@@ -103,6 +119,8 @@ def test_a_small_study_gives_the_page_its_exhibits_numbers(results, evidence):
     assert f"{shown['moved_as_the_paper']}/6, W = {shown['w']:g}" in line
     assert f"**{judged(claim, evidence).verdict}**" in line
     assert "Chance line: " in page
+    gap = table(EXHIBITS["pairs"](results), "pairs-distribution-gap").values.iloc[0]
+    assert f"Mean confidence − accuracy is {number(gap['without_mean'])} (" in page
     assert "Temperature scaling, " in page
 
 

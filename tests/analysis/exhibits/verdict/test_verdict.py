@@ -11,7 +11,7 @@ from studies import make_study, sure_record
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.verdict.judgement import judge
 from analysis.exhibits.verdict.remedies import NOTHING, REMEDIES, remedy_of
-from analysis.exhibits.verdict.verdict import reached
+from analysis.exhibits.verdict.verdict import answers, reached
 from analysis.rendering.findings import findings
 from analysis.rendering.page import render_page
 from analysis.statistics.comparison import ECE
@@ -134,6 +134,8 @@ def test_a_warm_up_that_harms_and_one_that_changes_nothing():
     assert harms.found.kind == "harms"
     assert harms.said.startswith("Do not warm it up: that makes calibration worse (ECE 0.200")
     assert "temperature scaling helps (ECE" in harms.said
+    side = "Mean confidence is 0.200 above accuracy (overconfident) without warm-up and 0.2"
+    assert any(line.startswith(side) for line in answers(harms))
     same = reached(study(warm_up=0.2))
     assert same.found.kind == "no difference"
     assert same.said.startswith("Do not bother to warm it up")

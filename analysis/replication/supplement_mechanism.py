@@ -1,161 +1,11 @@
-"""The claims of the supplementary figures and tables."""
+"""Supplementary Figs 12 to 23: what warm-up costs, and what it does to a network."""
 
 from analysis.replication import notes
-from analysis.replication.claim import (
-    EVERY_LOWER,
-    HIGHER,
-    LOWER,
-    SHALLOW,
-    Claim,
-    Section,
-    pairs,
-)
+from analysis.replication.claim import EVERY_LOWER, LOWER, Claim, Section
 from analysis.replication.evidence import Picture, Source
 from analysis.replication.rules import Between, FallsShort, Trend
 
-_PAPERS_SCORES = (
-    *("maximum softmax", "maximum softmax, T tuned"),
-    *("ODIN, ε and T tuned", "energy"),
-)
-_PAPERS_METHODS = ("temperature, of eight by ECE", "vector scaling", "isotonic")
-
-SUPPLEMENT = (
-    Section(
-        "S3, Table 1",
-        "Other data sets",
-        (
-            Claim(
-                "ECE is lower with warm-up on SVHN (depth 6, 4,000 images)",
-                "lower on every data set",
-                pairs("calibration on svhn", "noise", "ece"),
-                LOWER,
-            ),
-            Claim(
-                "ECE is lower with warm-up on CIFAR-10, -100, SVHN, (Fashion-)MNIST and STL-10",
-                "lower on every data set",
-                pairs("datasets", "data", "ece"),
-                LOWER,
-            ),
-        ),
-        (
-            notes.accuracy("calibration on svhn", "noise"),
-            notes.chance_line("calibration on svhn", "noise"),
-        ),
-    ),
-    Section(
-        "S4",
-        "Segmentation (the paper states neither data nor network)",
-        (
-            Claim(
-                "ECE of pixels is lower with warm-up",
-                "lower",
-                pairs("segmentation", "noise", "ece"),
-                LOWER,
-            ),
-        ),
-    ),
-    Section(
-        "S5",
-        "Language (the paper states neither data nor network)",
-        (
-            Claim(
-                "ECE of tokens is lower with warm-up",
-                "lower",
-                pairs("language", "noise", "ece"),
-                LOWER,
-            ),
-        ),
-    ),
-    Section(
-        "S6",
-        "Feedback alignment",
-        (
-            Claim(
-                "ECE is lower with warm-up by backpropagation and by feedback alignment",
-                "lower",
-                pairs("feedback_alignment", "learning", "ece"),
-                LOWER,
-            ),
-        ),
-        (
-            notes.accuracy("feedback_alignment", "learning"),
-            notes.chance_line("feedback_alignment", "learning"),
-        ),
-    ),
-    Section(
-        "S7, Table 2",
-        "Ten convolutional networks and a transformer",
-        (
-            Claim(
-                "ECE is lower with warm-up in every architecture",
-                "lower",
-                pairs("architectures", "network", "ece"),
-                LOWER,
-            ),
-        ),
-    ),
-    Section(
-        "S8, Table 3",
-        "ResNet-18 on little data",
-        (
-            Claim(
-                "ECE is lower with warm-up at every data size",
-                "lower",
-                pairs("resnet_data", "size", "ece"),
-                LOWER,
-            ),
-        ),
-    ),
-    Section(
-        "S9",
-        "Beside calibration afterwards",
-        (
-            Claim(
-                "Uncalibrated, ECE is lower with warm-up",
-                "lower",
-                Source(SHALLOW, "posthoc", "posthoc-ece", {"method": "none"}),
-                LOWER,
-            ),
-            Claim(
-                "It is lower with warm-up after temperature, vector and isotonic calibration too",
-                "lower (our reading)",
-                Source(SHALLOW, "posthoc", "posthoc-ece", {"method": _PAPERS_METHODS}),
-                LOWER,
-            ),
-        ),
-        (notes.temperature(SHALLOW),),
-    ),
-    Section(
-        "S10",
-        "Noise distributions (the paper's list is not stated: ours)",
-        (
-            Claim(
-                "ECE is lower with warm-up on noise of every distribution",
-                "for every distribution",
-                pairs("noise_ablation", "distribution", "ece"),
-                LOWER,
-            ),
-        ),
-        (
-            notes.accuracy("noise_ablation", "distribution"),
-            notes.chance_line("noise_ablation", "distribution"),
-        ),
-        (Picture("noise_ablation", "pairs", "pairs-distribution"),),
-    ),
-    Section(
-        "S11",
-        "Strengths of the noise (the paper's list is not stated: ours)",
-        (
-            Claim(
-                "ECE is lower with warm-up on Gaussian noise of every s.d.",
-                "for every variance",
-                pairs("noise_ablation", "std", "ece"),
-                LOWER,
-            ),
-        ),
-        (notes.chance_line("noise_ablation", "std"),),
-        (Picture("noise_ablation", "pairs", "pairs-std-curve"),),
-    ),
+MECHANISM = (
     Section(
         "S12",
         "What it costs",
@@ -198,6 +48,18 @@ SUPPLEMENT = (
         ),
         (),
         (Picture("dynamics", "layers", "layers"),),
+    ),
+    Section(
+        "S16",
+        "Modern networks before any training",
+        (
+            Claim(
+                "Confidence of ResNet-18, DenseNet-121 and ViT is lower after warm-up",
+                "lower",
+                Source("initial_networks", "initial_confidence", "initial-confidence-network"),
+                EVERY_LOWER,
+            ),
+        ),
     ),
     Section(
         "S17",
@@ -346,75 +208,5 @@ SUPPLEMENT = (
         ),
         (notes.parts("controls", "arm"),),
         (Picture("controls", "controls", "controls-arm"),),
-    ),
-    Section(
-        "S16",
-        "Modern networks before any training",
-        (
-            Claim(
-                "Confidence of ResNet-18, DenseNet-121 and ViT is lower after warm-up",
-                "lower",
-                Source("initial_networks", "initial_confidence", "initial-confidence-network"),
-                EVERY_LOWER,
-            ),
-        ),
-    ),
-    Section(
-        "S24, S25, Tables 4 and 5",
-        "Noticing SVHN, by architecture and by data size",
-        (
-            Claim(
-                "AUROC is higher with warm-up in every architecture",
-                "higher",
-                pairs("architectures", "network", "ood_auroc"),
-                HIGHER,
-            ),
-            Claim(
-                "AUROC of ResNet-18 is higher with warm-up at every data size",
-                "higher",
-                pairs("resnet_data", "size", "ood_auroc"),
-                HIGHER,
-            ),
-        ),
-    ),
-    Section(
-        "S26",
-        "Scores of unseen data: softmax, temperature, ODIN, energy",
-        (
-            Claim(
-                "AUROC is higher with warm-up by each of the four, SVHN normalised",
-                "higher (our reading)",
-                Source(SHALLOW, "protocols", "protocols-normalised", {"method": _PAPERS_SCORES}),
-                HIGHER,
-            ),
-            Claim(
-                "AUROC is higher with warm-up by each of the four, SVHN as raw pixels",
-                "higher (our reading)",
-                Source(SHALLOW, "protocols", "protocols-raw", {"method": _PAPERS_SCORES}),
-                HIGHER,
-            ),
-        ),
-        (notes.protocol("ood_detection"),),
-    ),
-    Section(
-        "S27",
-        "Conformal prediction (score and α not stated: LAC, 0.1)",
-        (
-            Claim(
-                "Coverage is as promised in both arms (here: within 0.02 of 0.9)",
-                "kept (our reading)",
-                Source(SHALLOW, "conformal", "conformal-coverage", {"method": "LAC, α = 0.1"}),
-                Between(("without_mean", "with_mean"), 0.88, 0.92),
-            ),
-            Claim(
-                "The size of its sets tells unseen from known images better with warm-up",
-                "higher AUROC (our reading)",
-                Source(
-                    *(SHALLOW, "conformal", "conformal-ood_auroc_set_size"),
-                    {"method": "LAC, α = 0.1"},
-                ),
-                HIGHER,
-            ),
-        ),
     ),
 )
