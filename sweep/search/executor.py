@@ -23,7 +23,8 @@ from sweep.options import Options, Outcome
 from sweep.plan.plan import PlannedTrial, StudyPlan
 from sweep.plan.study import Study
 from sweep.run.events import Log
-from sweep.run.executor import context_of, execute, execute_beginning, publish, reach, tell_found
+from sweep.run.executor import execute, execute_beginning, publish, reach, tell_found
+from sweep.run.one_launch import context_of
 from sweep.run.publishing import log_of, never_left_running, publishing
 from sweep.search.ask_tell import AskTell, RunningProposal
 from sweep.search.optuna_storage import AWAY as UNREACHABLE
