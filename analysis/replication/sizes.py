@@ -1,4 +1,4 @@
-"""How large a study's networks, data and training are: what a run that is cut down leaves out."""
+"""How large networks, data and training of a study are: where a run that is cut down differs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,9 +18,14 @@ def sizes_of(trials: Iterable[Trial]) -> dict[str, str]:
 
 
 def _listed(values: Mapping[Any, None]) -> str:
-    numbers = all(isinstance(value, int) for value in values)
-    listed = sorted(values) if numbers else values
-    return ", ".join(f"{value:,}" if isinstance(value, int) else value for value in listed)
+    numbers = all(isinstance(value, int | float) for value in values)
+    return ", ".join(map(_said, sorted(values) if numbers else values))
+
+
+def _said(value: int | float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}".replace("e-0", "e-")
 
 
 def _network(trial: Trial) -> str:
@@ -34,8 +39,9 @@ def _side(trial: Trial) -> str:
     return f"{side}×{side}" if side else "as they are"
 
 
-def _warmup(trial: Trial) -> int | None:
-    return int(trial["warmup"]["examples"]) if trial["warmup"] else None
+def _of_warmup(get: Callable[[Trial], Any]) -> Callable[[Trial], Any]:
+    """Nothing of a network without one."""
+    return lambda trial: get(trial["warmup"]) if trial["warmup"] else None
 
 
 _SIZES: dict[str, Callable[[Trial], Any]] = {
@@ -45,6 +51,9 @@ _SIZES: dict[str, Callable[[Trial], Any]] = {
     "images": _side,
     "training examples": lambda trial: trial["data"]["examples"],
     "test examples": lambda trial: trial["data"]["test"] or "all",
-    "warm-up examples": _warmup,
+    "warm-up examples": _of_warmup(lambda warmup: int(warmup["examples"])),
+    "learning rate of the warm-up": _of_warmup(lambda warmup: float(warmup["optimizer"]["lr"])),
+    "mini-batch of the task": lambda trial: trial["task"]["batch"],
+    "learning rate of the task": lambda trial: float(trial["task"]["optimizer"]["lr"]),
     "epochs of the task": lambda trial: trial["task"]["epochs"],
 }

@@ -28,6 +28,7 @@ EFFECT = (
             notes.accuracy("calibration on svhn", "noise"),
             notes.sides("calibration on svhn", "noise"),
             notes.chance_line("calibration on svhn", "noise"),
+            notes.temperature("calibration on svhn"),
         ),
     ),
     Section(

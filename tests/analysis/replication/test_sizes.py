@@ -32,3 +32,15 @@ def test_a_control_has_no_warmup():
     warmed = made(warmup={"examples": 2_560, "epochs": 5})
     assert "warm-up examples" not in sizes_of([control])
     assert sizes_of([control, warmed])["warm-up examples"] == "2,560"
+
+
+def test_how_a_network_is_trained_is_a_size_too():
+    paper = made(task={"batch": 256, "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9}})
+    small = made(task={"batch": 32, "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}})
+    found = sizes_of([paper, small])
+    assert found["mini-batch of the task"] == "32, 256"
+    assert found["learning rate of the task"] == "0.01, 0.1"
+    warmed = made(
+        warmup={"examples": 2_560, "epochs": 5, "optimizer": {"name": "adam", "lr": 2e-5}}
+    )
+    assert sizes_of([warmed])["learning rate of the warm-up"] == "2e-5"
