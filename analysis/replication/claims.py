@@ -3,8 +3,7 @@
 A claim is one entry of `main_paper` or of a file `supplement_…`. `paper` holds numbers that the
 paper prints, and else what it says in words; W is Wilcoxon's, and W = 0 means that every pair moved
 the same way. Where the paper gives words alone and a rule needs a number, that number is ours, was
-fixed before any was measured, and stands in the claim. “Our reading” marks what the exhibit shows
-in a picture alone, without a sentence or a number that says which way.
+fixed before any was measured, and stands in the claim.
 """
 
 from analysis.replication.evidence import Picture, Source

@@ -6,6 +6,7 @@ from analysis.replication.claim import (
     EVERY_LOWER,
     HIGHER,
     LOWER,
+    OURS_EVERY,
     SHALLOW,
     Claim,
     Section,
@@ -32,13 +33,13 @@ MAIN = (
                 "Without warm-up ECE rises with depth",
                 "rises",
                 _plane(),
-                Trend("without_mean", "model.depth", +1, beside="data.examples"),
+                Trend("without_mean", "model.depth", +1, "rises", "more depth", "data.examples"),
             ),
             Claim(
                 "Without warm-up ECE rises where there are fewer data",
                 "rises",
                 _plane(),
-                Trend("without_mean", "data.examples", -1, beside="model.depth"),
+                Trend("without_mean", "data.examples", -1, "rises", "fewer images", "model.depth"),
             ),
             Claim(
                 "Mean ECE of all cells lies between 0 and 0.25",
@@ -93,17 +94,22 @@ MAIN = (
                 "The effect grows with depth",
                 "largest for deep networks",
                 _plane(),
-                Trend("difference", "model.depth", -1, beside="data.examples"),
+                Trend("difference", "model.depth", -1, "grows", "more depth", "data.examples"),
             ),
             Claim(
                 "The effect grows where there are fewer data",
                 "largest on little data",
                 _plane(),
-                Trend("difference", "data.examples", +1, beside="model.depth"),
+                Trend("difference", "data.examples", +1, "grows", "fewer images", "model.depth"),
             ),
         ),
-        (notes.accuracy("depth_and_data", "size"), notes.sides("depth_and_data", "size")),
+        (
+            notes.extremes(_plane()),
+            notes.accuracy("depth_and_data", "size"),
+            notes.sides("depth_and_data", "size"),
+        ),
         (Picture("depth_and_data", "heatmap", "heatmap-size-ece"),),
+        _plane(),
     ),
     Section(
         "Fig. 2g,h",
@@ -148,7 +154,7 @@ MAIN = (
         (
             Claim(
                 "Mean confidence is lower after warm-up, in every network",
-                "lower",
+                OURS_EVERY,
                 Source(
                     *("initial_state", "confidence_map", "confidence-map"),
                     {"condition": "toy", "metric": "test_confidence"},
@@ -174,7 +180,7 @@ MAIN = (
         (
             Claim(
                 "Confidence is lower after warm-up for 2 to 10 outputs, in every network",
-                "lower",
+                OURS_EVERY,
                 Source("initial_state", "initial_confidence", "initial-confidence-classes"),
                 EVERY_LOWER,
             ),
@@ -186,13 +192,13 @@ MAIN = (
             ),
             Claim(
                 "The variance of the logits is lower after warm-up, in every network",
-                "lower",
+                OURS_EVERY,
                 Source("initial_state", "initial_confidence", "initial-confidence-classes-logits"),
                 EVERY_LOWER,
             ),
             Claim(
-                "With two outputs confidence is lower after warm-up at depth 2 to 10",
-                "lower",
+                "With two outputs it is lower at depth 2 to 10, in every network",
+                OURS_EVERY,
                 Source("initial_state", "initial_confidence", "initial-confidence-depth"),
                 EVERY_LOWER,
             ),

@@ -1,5 +1,6 @@
 """On what a claim depends: sentences computed from what was measured beside it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,13 +34,15 @@ def chance_line(study: str, grid: str, where: Mapping[str, Any] | None = None) -
 
 
 def _chance(ece: Rows, chance: Rows) -> str:
-    pairs = sum(row["pairs"] for row in ece)
     beyond = [sum(row[f"beyond_{arm}"] for row in ece) for arm in ("without", "with")]
+    networks = [sum(row["pairs"] for row in ece)] * 2
+    if len(ece) > 1 and len({(row["without_mean"], row["without_sd"]) for row in ece}) == 1:
+        beyond[0], networks[0] = ece[0]["beyond_without"], ece[0]["pairs"]  # which serve them all
     return (
         f"Chance line: perfectly calibrated networks with these confidences would show an ECE of "
         f"{_range(chance, 'without_mean')} without and {_range(chance, 'with_mean')} with warm-up; "
-        f"of {pairs} pairs the network without lies beyond its 95th percentile in {beyond[0]}, the "
-        f"one with in {beyond[1]}."
+        f"beyond its 95th percentile lie {beyond[0]} of {networks[0]} networks without and "
+        f"{beyond[1]} of {networks[1]} with."
     )
 
 
@@ -92,12 +95,17 @@ def _temperature(rows: Rows) -> str:
     if set(by) != set(_METHODS):
         return ""
     plain, scaled = (by[method] for method in _METHODS)
-    cold, warm, both = scaled["without_mean"], plain["with_mean"], scaled["with_mean"]
-    better = "less than" if cold < warm else "more than"
+    change = scaled["difference"]
+    plus = "+" if change > 0 else ""
+    ends = ""
+    if "interval_low" in scaled:
+        ends = f" [{number(scaled['interval_low'])}, {number(scaled['interval_high'])}]"
     return (
-        f"Temperature scaling, fitted by likelihood on half of the test images, brings the "
-        f"control's ECE to {number(cold)}, {better} warm-up's {number(warm)}; both together give "
-        f"{number(both)}."
+        "Temperature scaling, fitted by likelihood on half of the test images and measured on the "
+        f"other half, brings the control's ECE to {number(scaled['without_mean'])}; warm-up's, "
+        f"without it, is {number(plain['with_mean'])} there. After it warm-up changes ECE by "
+        f"{plus}{number(change)}{ends}, down in {scaled['moved_as_the_paper']} of "
+        f"{scaled['pairs']} pairs."
     )
 
 
@@ -141,28 +149,77 @@ def _protocol(normalised: Rows, raw: Rows) -> str:
         f"{name}: AUROC changes by {_range(rows, 'difference')}{_risen(rows) if several else ''}"
         for name, rows in (("normalised as the others are", normalised), ("raw pixels", raw))
     ]
-    by_condition = {row["condition"]: row["difference"] for row in raw}
-    turned = [
-        row for row in normalised if row["difference"] * by_condition.get(row["condition"], 0.0) < 0
-    ]
     over = f" ({_conditions(normalised)})" if several else ""
     which = f"On the half of the images that no score is tuned on{over}, the out-of-distribution"
-    turns = "turns" if turned else "does not turn"
-    end = f", at {_conditions(turned)}" if several and turned else ""
-    return f"{which} ones {'; '.join(texts)}. The protocol {turns} the sign{end}."
+    return f"{which} ones {'; '.join(texts)}. {_turned(normalised, raw)}"
+
+
+def _turned(normalised: Rows, raw: Rows) -> str:
+    """Whether the sign depends on the protocol, and whether both intervals are clear of zero."""
+    of_raw = {row["condition"]: row for row in raw}
+    both = [(row, of_raw[row["condition"]]) for row in normalised if row["condition"] in of_raw]
+    differ = [(a, b) for a, b in both if a["difference"] * b["difference"] < 0]
+    sure = [a for a, b in differ if _side(a) * _side(b) < 0]
+    open_ = [a for a, b in differ if _side(a) * _side(b) >= 0]
+    if not differ:
+        return "The protocol does not turn the sign."
+    several = len(both) > 1
+    said = []
+    if sure:
+        said.append(f"The protocol turns the sign{f', at {_conditions(sure)}' if several else ''}.")
+    if open_:
+        where = f" at {_conditions(open_)}" if several else ""
+        said.append(f"The means differ in sign{where}, but an interval has zero in it.")
+    return " ".join(said)
+
+
+def _side(row: Row) -> int:
+    """On which side of zero the interval of the difference lies; 0: it has zero in it."""
+    return int(row.get("interval_low", 0.0) > 0) - int(row.get("interval_high", 0.0) < 0)
 
 
 def _risen(rows: Rows) -> str:
     rose = [row for row in rows if row["difference"] > 0]
-    clear = sum(
-        row.get("interval_low", 0.0) > 0 or row.get("interval_high", 0.0) < 0 for row in rows
-    )
     where = f"up at {_conditions(rose)}" if rose else "up in none"
-    return f", {where}, clear of zero in {clear} of {len(rows)} conditions"
+    up, down = (sum(_side(row) == way for row in rows) for way in (1, -1))
+    return f", {where}, clearly up in {up} and clearly down in {down} of {len(rows)} conditions"
 
 
 def _conditions(rows: Rows) -> str:
-    return listed(str(row["condition"]).replace(", ", " with ") for row in rows)
+    return listed(map(_condition, rows))
+
+
+def _condition(row: Row) -> str:
+    """Such as: depth 6 with 4,000 examples."""
+    sized = re.sub(r"examples (\d+)", lambda n: f"{int(n[1]):,} examples", str(row["condition"]))
+    return sized.replace(", ", " with ", 1)
+
+
+def extremes(source: Source) -> Note:
+    """Where the effect is largest and where it is smallest."""
+    return Note((source,), _extremes)
+
+
+def _extremes(rows: Rows) -> str:
+    ends = sorted(rows, key=lambda row: float(row["difference"]))
+    largest, smallest = (
+        f"{_condition(row)} (Δ {number(row['difference'])})" for row in (ends[0], ends[-1])
+    )
+    return f"ECE falls most at {largest}, least at {smallest}."
+
+
+def spreads(study: str) -> Note:
+    """What of a layer's outputs is measured, and how it changes."""
+    return Note((Source(study, "layers", "layers", {"metric": "output_std"}),), _spreads)
+
+
+def _spreads(rows: Rows) -> str:
+    ratios = ", ".join(number(row["ratio"], 2) for row in sorted(rows, key=lambda r: r["number"]))
+    return (
+        "Measured is the s.d. of what each linear layer gives to test images, before batch "
+        f"normalisation and ReLU: after the warm-up it is {ratios} times what it was, from the "
+        "first layer to the last."
+    )
 
 
 def batch_statistics(study: str, grid: str) -> Note:

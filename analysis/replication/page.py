@@ -6,10 +6,12 @@ the command that measures it and the hours that takes.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from analysis.exhibits.common.text import listed
 from analysis.rendering.table_formats import markdown_escape
-from analysis.replication.claim import Claim, Section
+from analysis.replication.claim import OUR_READING, Claim, Section
 from analysis.replication.claims import SECTIONS, SUPPLEMENT
 from analysis.replication.cut_down import cut_down
+from analysis.replication.every_row import every_row
 from analysis.replication.evidence import Evidence
 from analysis.replication.main_paper import MAIN
 from analysis.replication.provenance import made_of, not_run, setting
@@ -25,10 +27,11 @@ _HEAD = f"""\
 Every claim and printed statistic of Cheon & Paik ([Nature Machine Intelligence 8, 602–613, \
 2026](https://doi.org/10.1038/s42256-026-01215-x)), and what this service measures of it at the \
 paper's own sizes. `{COMMAND}` measures it and makes this page again; stopped at any moment, the \
-same command goes on. FOLDER holds `cifar10.npz` and `svhn.npz` with Keras's keys. Every number on \
-this page is a row of a table that an exhibit makes of records in MLflow; \
-[numbers.json](replication/numbers.json) has them all, with the study's run, and the page is made \
-of that file alone.
+same command goes on. FOLDER holds `cifar10.npz` and `svhn.npz` with Keras's keys. What was \
+measured comes from rows of tables that exhibits make of records in MLflow; \
+[numbers.json](replication/numbers.json) has them all, with the study's run, and what is said of \
+them is computed from that file alone. The paper's numbers, the hours and what differs from its \
+setting are written down by hand.
 """
 
 _RULES = """\
@@ -45,7 +48,8 @@ _OVER = (
     "condition; with fewer a claim counts as not run. “Does not hold here” is what these pairs "
     "show on these data; an interval with zero in it leaves the sign open, and that is said. No "
     "test is corrected for how many there are, for the paper's are not; a claim of “every pair” is "
-    "the stricter one."
+    "the stricter one. “Our reading” marks what the paper shows in a picture alone, without a "
+    "sentence or a number that says which way, or says of another network."
 )
 
 
@@ -56,6 +60,7 @@ def render(evidence: Evidence) -> str:
         _HEAD,
         _RULES + "\n".join(f"- {rule.said}" for rule in RULES) + f"\n\n{_OVER}\n",
         _summary(found),
+        _of_ours(found),
         "## The figures\n",
         *(_section(section, found, evidence) for section in MAIN),
         "## The supplement\n",
@@ -86,6 +91,13 @@ def _summary(found: Mapping[int, Finding]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _of_ours(found: Mapping[int, Finding]) -> str:
+    """How many of the claims are our reading of the paper, and what became of them."""
+    ours = [found[id(c)].verdict for c in _claims(SECTIONS) if OUR_READING in c.paper]
+    counts = [f"{ours.count(verdict)} {_PLURAL[verdict]}" for verdict in VERDICTS]
+    return f"Of these, {len(ours)} are our reading: {listed(counts)}.\n"
+
+
 _PLURAL = {
     HOLDS: "hold",
     IN_PART: "hold in part",
@@ -110,6 +122,8 @@ def _section(section: Section, found: Mapping[int, Finding], evidence: Evidence)
     said = [*remarks, *(text for note in section.notes if (text := note.said(evidence)))]
     if said:
         lines += [*(f"- {markdown_escape(text)}" for text in said), ""]
+    if section.listed is not None and (rows := evidence.rows(section.listed)):
+        lines += [every_row(rows)]
     for picture in section.pictures:
         title = evidence.title(picture)
         if title is not None:

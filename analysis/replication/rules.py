@@ -25,7 +25,8 @@ _MOVED = ("moved_as_the_paper", "lower", "fell")  # as tables call the pairs tha
 _BEFORE, _AFTER = ("without_mean", "before_mean"), ("with_mean", "after_mean")
 _NAMES = ("condition", "method", "arm", "layer", "set", "epoch")  # columns that tell rows apart
 _OF_NUMBERS = ("layer", "epoch")  # those whose values say nothing alone
-_MOST_NAMED = 4
+_MOST_NAMED = 6
+_ALL_BUT_ONE = 0.9995  # shown as 1.000
 
 
 class Finding(NamedTuple):
@@ -56,8 +57,9 @@ class Moves:
     every: bool = False
     said = (
         "**A number moves one way.** Holds where the 95 % interval of the mean difference, with − "
-        "without, lies wholly on the paper's side, and, where the paper's W is 0 or it says so, "
-        "every pair moved that way; in part where the interval does and not every pair; else not."
+        "without, lies wholly on the paper's side, and, where the paper's W is 0 or the claim says "
+        "“every”, every pair moved that way; in part where the interval does and not every pair; "
+        "else not. Intervals are Student's t."
     )
 
     def judge(self, rows: Sequence[Row]) -> Finding:
@@ -65,9 +67,10 @@ class Moves:
         if len(rows) == 1:
             row = rows[0]
             at = f"at {row['at']}: " if "at" in row else ""
-            here = at + _means(row) + _test(row)
-            return Finding(_over(grades), here, _pairs(rows), self._remark(row))
-        return Finding(_over(grades), self._span(rows), _pairs(rows), _exceptions(rows, grades))
+            return Finding(
+                _over(grades), at + _means(row) + _test(row), _pairs(rows), self._of(row)
+            )
+        return Finding(_over(grades), self._span(rows), _pairs(rows), self._exceptions(rows))
 
     def _grade(self, row: Row) -> int:
         low, high = row.get("interval_low"), row.get("interval_high")
@@ -75,22 +78,58 @@ class Moves:
             return 0
         return 1 if self.every and _moved(row) != pair_count(row) else 2
 
-    def _remark(self, row: Row) -> str:
-        if self._grade(row):
-            return ""
-        if row.get("interval_low") is None:
-            return "One pair has no interval."
-        if row["interval_low"] == row["interval_high"] == 0:
-            return "No pair differs: the number is the same in both arms."
-        if row["interval_low"] <= 0 <= row["interval_high"]:
-            return "The interval has zero in it: these pairs leave the sign open."
-        return "The difference is clear of zero, the other way."
+    def _of(self, row: Row) -> str:
+        """What must be said of the only row."""
+        match self._why(row):
+            case "":
+                return ""
+            case "not in every pair":
+                return "Not in every pair."
+            case "of one pair":
+                return "One pair has no interval."
+            case "at its limit in both arms":
+                how = "higher" if self.way > 0 else "lower"
+                return (
+                    f"It is at its limit in both arms, where it cannot be {how}: nothing follows."
+                )
+            case "the same in both arms":
+                return "No pair differs: the number is the same in both arms."
+            case "sign left open":
+                return "The interval has zero in it: these pairs leave the sign open."
+            case other:
+                return f"The difference is {other}."
+
+    def _exceptions(self, rows: Sequence[Row]) -> str:
+        """Conditions that do not hold, by what is amiss with each."""
+        amiss: dict[str, list[str]] = {}
+        for name, row in zip(_names(rows), rows, strict=True):
+            amiss.setdefault(self._why(row), []).append(name)
+        amiss.pop("", None)
+        return " ".join(
+            f"{why[0].upper()}{why[1:]}: {'all' if len(names) == len(rows) else _shortened(names)}."
+            for why, names in amiss.items()
+        )
+
+    def _why(self, row: Row) -> str:
+        """Why a row does not hold, in words; "": it does."""
+        grade, low, high = self._grade(row), row.get("interval_low"), row.get("interval_high")
+        if grade:
+            return "" if grade == 2 else "not in every pair"
+        if low is None or high is None:
+            return "of one pair"
+        if _at_limit(row, self.way):
+            return "at its limit in both arms"
+        if low == high == 0:
+            return "the same in both arms"
+        return "sign left open" if low <= 0 <= high else "clear of zero, the other way"
 
     def _span(self, rows: Sequence[Row]) -> str:
         clear = sum(self._grade(row) > 0 for row in rows)
+        other = sum(Moves(-self.way)._grade(row) > 0 for row in rows)
         changes = [row["difference"] for row in rows]
         text = f"Δ {_number(min(changes))} to {_number(max(changes))}; interval clear of zero "
         text += f"that way in {clear} of {len(rows)}"
+        text += f", the other way in {other}" if other else ""
         if not all(_moved(row) is not None for row in rows):
             return text
         return f"{text}; every pair in {sum(_moved(row) == pair_count(row) for row in rows)}"
@@ -157,8 +196,9 @@ class Trend:
     of: str  # column
     along: str
     way: int
+    verb: str  # what the claim says happens
+    to: str  # where it does
     beside: str | None = None  # the column of the other level
-    called: str = ""  # what rises, where the column's name does not say it
     said = (
         "**A number rises or falls along a level**, such as depth. Holds where its mean does at "
         "every step, in part where the rank correlation (Spearman's, mean over the lines) is 0.5 "
@@ -170,15 +210,13 @@ class Trend:
         if not lines:
             return Finding(NOT_RUN, "", _pairs(rows), "Of one level alone there is no trend.")
         steps = [self.way * (b - a) > 0 for line in lines for a, b in pairwise(line)]
-        rank = float(np.mean([_rank_correlation(line) for line in lines]))
-        in_part = self.way * rank >= 0.5
-        verdict = HOLDS if all(steps) else IN_PART if in_part else NOT_HERE
+        rank = self.way * float(np.mean([_rank_correlation(line) for line in lines]))
+        verdict = HOLDS if all(steps) else IN_PART if rank >= 0.5 else NOT_HERE
         plus = "+" if rank > 0 else ""
-        name = "Δ " if self.of == "difference" else ""
-        turn = "rises" if self.way > 0 else "falls"
-        level = self.called or self.along.rpartition(".")[2]
-        text = f"{name}{turn} in {sum(steps)} of {len(steps)} steps of rising {level}"
-        return Finding(verdict, f"{text}; rank correlation {plus}{number(rank, 2)}", _pairs(rows))
+        text = f"{self.verb} in {sum(steps)} of {len(steps)} steps to {self.to}"
+        return Finding(
+            verdict, f"{text}; rank correlation that way {plus}{number(rank, 2)}", _pairs(rows)
+        )
 
     def _lines(self, rows: Sequence[Row]) -> list[list[float]]:
         """Values by ascending level, a list for each level of the other."""
@@ -258,11 +296,11 @@ def _test(row: Row) -> str:
     parts = [] if moved is None else [f"{moved}/{pair_count(row)}"]
     if row.get("test") == "Mann-Whitney":
         parts.append(f"U = {row['statistic']:g}")
-    elif w is not None:
+    elif w is not None and row["difference"]:  # without a difference there is no test
         parts.append(f"W = {w:g}")
-    if p is not None:
+    if p is not None and row["difference"]:
         parts.append(f"P = {p_text(p)}, r = {number(row['r'], 2)}")
-    elif "p_exact" in row:
+    elif "p_exact" in row and row["difference"]:
         parts.append(f"exact P = {p_text(row['p_exact'])}")
     return "".join(f"; {part}" for part in parts[:1]) + "".join(f", {part}" for part in parts[1:])
 
@@ -277,20 +315,32 @@ def _signed(text: str) -> str:
 
 def _exceptions(rows: Sequence[Row], grades: Sequence[int]) -> str:
     """Conditions that do not hold, by what tells them apart."""
-    if len(rows) == 1:
-        return ""
+    names = [name for name, grade in zip(_names(rows), grades, strict=True) if grade < 2]
+    return "" if len(names) in (0, len(rows)) else f"Not wholly: {_shortened(names)}."
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """What tells each row from the others."""
     telling = [name for name in _NAMES if len({row.get(name) for row in rows}) > 1]
-    named = [" ".join(_named(row, name) for name in telling if name in row) for row in rows]
-    names = [name for name, grade in zip(named, grades, strict=True) if grade < 2]
-    if len(names) in (0, len(rows)):
-        return ""
-    more = len(names) - _MOST_NAMED
-    shown = "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
-    return f"Not wholly: {shown}."
+    return [" ".join(_named(row, name) for name in telling if name in row) for row in rows]
 
 
 def _named(row: Row, name: str) -> str:
-    return f"{name} {row[name]}" if name in _OF_NUMBERS else str(row[name])
+    value = row.get("number", row[name]) if name == "layer" else row[name]
+    return f"{name} {value}" if name in _OF_NUMBERS else str(value)
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return "; ".join(names[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _at_limit(row: Row, way: int) -> bool:
+    """Whether no arm leaves room to move: nothing is below 0, and no AUROC is above 1."""
+    means = _first(row, _BEFORE), _first(row, _AFTER)
+    if way < 0:
+        return means == (0, 0)
+    return "auroc" in str(row.get("metric")) and min(means) >= _ALL_BUT_ONE
 
 
 def _number(value: float) -> str:

@@ -30,6 +30,7 @@ class Run:
     downloads: bool = False  # weights or data that are in no file of the folder
     own_data: bool = False  # those that the study names
     scale: str = SCALE
+    halves: bool = False  # learns from half of the test images where there are no others
 
     @property
     def key(self) -> str:
@@ -67,7 +68,7 @@ RUNS = (
     Run("landscape", 10, 0.5),
     Run("warmup_length", 10, 0.4),
     Run("feedback_alignment", 10, 0.4),
-    Run("calibration", 10, 0.2, data="svhn", ood="cifar10"),
+    Run("calibration", 10, 0.2, data="svhn", ood="cifar10", halves=True),
     Run("ood_detection", 10, 0.6),
     Run("noise_ablation", 6, 1.4),
     Run("depth_and_data", 4, 1.7),

@@ -52,6 +52,7 @@ _SIZES: dict[str, Callable[[Trial], Any]] = {
     "training examples": lambda trial: trial["data"]["examples"],
     "test examples": lambda trial: trial["data"]["test"] or "all",
     "warm-up examples": _of_warmup(lambda warmup: int(warmup["examples"])),
+    "mini-batch of the warm-up": _of_warmup(lambda warmup: int(warmup["batch"])),
     "learning rate of the warm-up": _of_warmup(lambda warmup: float(warmup["optimizer"]["lr"])),
     "mini-batch of the task": lambda trial: trial["task"]["batch"],
     "learning rate of the task": lambda trial: float(trial["task"]["optimizer"]["lr"]),

@@ -1,10 +1,8 @@
 """Supplementary Figs 3 to 11: for which data, networks, rules and noise ECE is lower."""
 
 from analysis.replication import notes
-from analysis.replication.claim import LOWER, SHALLOW, Claim, Section, pairs
+from analysis.replication.claim import LOWER, POSTHOC, SHALLOW, Claim, Section, pairs
 from analysis.replication.evidence import Picture, Source
-
-_PAPERS_METHODS = ("temperature, of eight by ECE", "vector scaling", "isotonic")
 
 EFFECT = (
     Section(
@@ -57,7 +55,7 @@ EFFECT = (
     ),
     Section(
         "S6",
-        "Feedback alignment",
+        "Feedback alignment (depth 3, 4,000 images)",
         (
             Claim(
                 "ECE is lower with warm-up by backpropagation and by feedback alignment",
@@ -82,6 +80,15 @@ EFFECT = (
                 pairs("architectures", "network", "ece"),
                 LOWER,
             ),
+            Claim(
+                "It is lower after temperature, vector and isotonic calibration too",
+                "lower (our reading)",
+                Source(
+                    *("architectures", "posthoc_by_condition", "posthoc-by-condition"),
+                    {"method": POSTHOC},
+                ),
+                LOWER,
+            ),
         ),
     ),
     Section(
@@ -94,11 +101,20 @@ EFFECT = (
                 pairs("resnet_data", "size", "ece"),
                 LOWER,
             ),
+            Claim(
+                "It is lower after temperature, vector and isotonic calibration too",
+                "lower (our reading)",
+                Source(
+                    *("resnet_data", "posthoc_by_condition", "posthoc-by-condition"),
+                    {"method": POSTHOC},
+                ),
+                LOWER,
+            ),
         ),
     ),
     Section(
         "S9",
-        "Beside calibration afterwards",
+        "Beside calibration afterwards (depth 2, 1,000 images)",
         (
             Claim(
                 "Uncalibrated, ECE is lower with warm-up",
@@ -109,7 +125,7 @@ EFFECT = (
             Claim(
                 "It is lower with warm-up after temperature, vector and isotonic calibration too",
                 "lower (our reading)",
-                Source(SHALLOW, "posthoc", "posthoc-ece", {"method": _PAPERS_METHODS}),
+                Source(SHALLOW, "posthoc", "posthoc-ece", {"method": POSTHOC}),
                 LOWER,
             ),
         ),
@@ -117,7 +133,7 @@ EFFECT = (
     ),
     Section(
         "S10",
-        "Noise distributions (the paper's list is not stated: ours)",
+        "Noise distributions (the paper's list is not stated: ours; depth 6, 4,000 images)",
         (
             Claim(
                 "ECE is lower with warm-up on noise of every distribution",
@@ -132,10 +148,11 @@ EFFECT = (
             notes.chance_line("noise_ablation", "distribution"),
         ),
         (Picture("noise_ablation", "pairs", "pairs-distribution"),),
+        pairs("noise_ablation", "distribution", "ece"),
     ),
     Section(
         "S11",
-        "Strengths of the noise (the paper's list is not stated: ours)",
+        "Strengths of the noise (the paper's list is not stated: ours; depth 6, 4,000 images)",
         (
             Claim(
                 "ECE is lower with warm-up on Gaussian noise of every s.d.",

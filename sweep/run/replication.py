@@ -6,6 +6,7 @@ every study the page is made of all that there is.
 
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,13 @@ class Asked:
         return f"npz:{self.file(run.ood)}"
 
     def source_of(self, run: Run) -> str:
-        """What is learnt from, as a trial names it: where a file has test images alone, of them."""
+        """What is learnt from, as a trial names it: where a file has test images alone, one half
+        of them, of a run that may have them so."""
         file = self.file(run.data)
-        return f"npz:{file if has_training_images(file) else halves_of(file)}"
+        with suppress(DataError):  # a page alone needs no images
+            if run.halves and not has_training_images(file):
+                file = halves_of(file)
+        return f"npz:{file}"
 
 
 def replicate(asked: Asked, console: Console, launch: Launch) -> int:
@@ -84,15 +89,10 @@ def replicate(asked: Asked, console: Console, launch: Launch) -> int:
         InputError, DataError: there are no such images or no such study; nothing has been run.
     """
     runs = _runs(asked)
-    if not asked.page_only:
-        of_files = [run for run in runs if not run.own_data]
-        for name in sorted({source for run in of_files for source in (run.data, run.ood)}):
-            check_name(f"npz:{asked.file(name)}")
-        for name in sorted({run.data for run in of_files}):
-            if not _trainable(asked.file(name), asked, console):
-                runs = [run for run in runs if run.own_data or run.data != name]
     if not runs:
         raise InputError("nothing of that can be run here; give --gpus-per-trial 1, or --download")
+    if not asked.page_only:
+        runs = _usable(runs, asked, console)
     codes = [0]
     for place, run in enumerate(runs, start=1):
         console.rule(f"{run.key}, {run.pairs} pairs, {place} of {len(runs)}")
@@ -128,17 +128,38 @@ def _can_run(run: Run, asked: Asked) -> bool:
     return here and (asked.download or not run.downloads)
 
 
-def _trainable(file: Path, asked: Asked, console: Console) -> bool:
-    """Whether there are training images, which are made of test images where there are none."""
-    if has_training_images(file):
-        return True
-    said = f"{file.name} has no training images: half of its test images serve as such"
-    if asked.dry_run:  # which writes nothing
-        there = halves_of(file).exists()
-        console.print(said if there else f"{said}, in a run; left out here", soft_wrap=True)
-        return there
-    console.print(f"{said}, see {make_halves(file)}", soft_wrap=True)
-    return True
+def _usable(runs: list[Run], asked: Asked, console: Console) -> list[Run]:
+    """Those whose images can be learnt from; the console is told of the others."""
+    of_files = [run for run in runs if not run.own_data]
+    for name in sorted({source for run in of_files for source in (run.data, run.ood)}):
+        check_name(f"npz:{asked.file(name)}")
+    unusable = {run: reason for run in of_files if (reason := _unusable(run, asked, console))}
+    for run, reason in unusable.items():
+        console.print(f"{run.key}: left out, {reason}", soft_wrap=True)
+    if len(unusable) == len(runs):
+        raise InputError(f"{asked.images}: nothing there can be learnt from; give training images")
+    return [run for run in runs if run not in unusable]
+
+
+def _unusable(run: Run, asked: Asked, console: Console) -> str:
+    """Why there is nothing to learn from; "": there is."""
+    file = asked.file(run.data)
+    try:
+        if has_training_images(file):
+            return ""
+        if not run.halves:
+            return f"{file.name} has no training images"
+        if asked.dry_run and not halves_of(file).exists():  # which writes nothing
+            return f"{file.name} has no training images: a run makes them of half its test images"
+        made = make_halves(file)
+        plan_study(*as_asked(run, asked))
+    except (DataError, InputError) as error:
+        return one_line(error)
+    console.print(
+        f"{file.name} has no training images: half of its test images serve as such, see {made}",
+        soft_wrap=True,
+    )
+    return ""
 
 
 def as_asked(run: Run, asked: Asked) -> tuple[Study, Options]:
@@ -208,6 +229,8 @@ def write_page(run: Run, asked: Asked, console: Console, anew: bool) -> None:
             f"{run.key}: the page keeps run {before.run[:8]}, of which {before.finished} trials "
             f"finished; here {results.count('finished')} have"
         )
+    elif results is None and anew:
+        console.print("MLflow has nothing of it here")
     elif results is not None:
         # on arrays as small as these, threads only wait for each other
         with threadpool_limits(1):  # type: ignore[no-untyped-call]

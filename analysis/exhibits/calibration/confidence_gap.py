@@ -78,13 +78,19 @@ def of_one(without: Values, with_: Values) -> str:
 
 def _from(gaps: Values) -> str:
     gap, found = mean(gaps), side(gaps)
+    if abs(gap) < 0.0005:  # as it is shown
+        return "equal to accuracy"
     said = f"{number(abs(gap))} {'above' if gap > 0 else 'below'} accuracy"
     return said if found == "neither" else f"{said} ({found})"
 
 
 def _in_all(arms: list[Values]) -> str:
+    """Of all conditions; a control that serves them all is told of once."""
+    if all(np.array_equal(gaps, arms[0]) for gaps in arms):
+        return f"{number(mean(arms[0]))} ({side(arms[0])})"
     means, sides = [mean(gaps) for gaps in arms], [side(gaps) for gaps in arms]
     counts = " and ".join(
         f"{name} in {sides.count(name)}" for name in ("overconfident", "underconfident")
     )
-    return f"{number(min(means))} to {number(max(means))} ({counts} of {len(arms)})"
+    low, high = number(min(means)), number(max(means))
+    return f"{low} to {high} ({counts} of {len(arms)} conditions)"

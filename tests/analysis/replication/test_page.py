@@ -21,7 +21,7 @@ from analysis.replication.evidence import (
     write_evidence,
 )
 from analysis.replication.page import render
-from analysis.replication.rules import NOT_RUN, VERDICTS
+from analysis.replication.rules import NOT_RUN, VERDICTS, Moves
 from analysis.replication.runs import RUNS, SCALE
 from analysis.replication.verdict import judged
 from analysis.results.loading import load_study
@@ -76,6 +76,12 @@ def test_every_claim_is_of_a_study_that_is_run_and_of_an_exhibit():
         for picture in section.pictures:
             assert picture.study in keys
             assert picture.exhibit in EXHIBITS
+
+
+def test_a_claim_of_every_pair_says_so():
+    for claim in CLAIMS:
+        if isinstance(claim.rule, Moves) and claim.rule.every:
+            assert "every" in claim.says
 
 
 def test_without_a_study_every_claim_is_not_run():

@@ -44,7 +44,8 @@ def test_a_number_moves_one_way(way, every, low, high, moved, verdict):
 def test_what_is_left_open_is_told_from_what_goes_the_other_way():
     assert "leave the sign open" in Moves(-1).judge([row(-0.3, 0.1)]).remark
     assert "the other way" in Moves(-1).judge([row(0.1, 0.3)]).remark
-    assert "No pair differs" in Moves(-1).judge([row(0.0, 0.0)]).remark
+    same = row(0.0, 0.0, without_mean=0.2, with_mean=0.2)
+    assert "No pair differs" in Moves(-1).judge([same]).remark
     assert Moves(-1).judge([row(-0.3, -0.1)]).remark == ""
 
 
@@ -53,12 +54,37 @@ def test_a_claim_over_conditions_holds_in_all_in_part_in_half_of_them():
     assert Moves(-1).judge([down, down]).verdict == HOLDS
     found = Moves(-1).judge([down, open_])
     assert found.verdict == IN_PART
-    assert found.remark == "Not wholly: open."
+    assert found.remark == "Sign left open: open."
     layers = [
         row(-0.3, low_or_high, layer=layer) for layer, low_or_high in (("1", -0.1), ("4", 0.1))
     ]
-    assert Moves(-1).judge(layers).remark == "Not wholly: layer 4."
-    assert Moves(-1).judge([down, open_, up]).verdict == NOT_HERE
+    assert Moves(-1).judge(layers).remark == "Sign left open: layer 4."
+    by_number = [one | {"number": place} for place, one in enumerate(layers, start=1)]
+    assert Moves(-1).judge(by_number).remark == "Sign left open: layer 2."
+    found = Moves(-1).judge([down, open_, up | {"condition": "up"}])
+    assert found.verdict == NOT_HERE
+    assert "that way in 1 of 3, the other way in 1; every pair" in found.here
+    assert found.remark == "Sign left open: open. Clear of zero, the other way: up."
+    assert Moves(-1).judge([open_, open_ | {"condition": "c"}]).remark == "Sign left open: all."
+
+
+def test_every_pair_is_asked_for_where_the_claim_says_so():
+    most, all_ = row(-0.3, -0.1, 9, condition="most"), row(-0.3, -0.1)
+    assert Moves(-1, every=True).judge([most, all_]).remark == "Not in every pair: most."
+    assert Moves(-1, every=True).judge([most]).remark == "Not in every pair."
+    assert Moves(-1).judge([most, all_]).remark == ""
+
+
+def test_what_has_no_room_to_move_shows_nothing():
+    none = row(0.0, 0.0, 0, without_mean=0, with_mean=0, p_exact=1.0)
+    found = Moves(-1).judge([none])
+    assert "cannot be lower: nothing follows" in found.remark
+    assert "P =" not in found.here
+    assert "W =" not in found.here
+    full = {"metric": "auroc", "without_mean": 1.0, "with_mean": 0.9999}
+    top = row(-0.0002, 0.0, 0, **full)
+    assert "cannot be higher: nothing follows" in Moves(+1).judge([top]).remark
+    assert "the other way" in Moves(+1).judge([row(-0.3, -0.1)]).remark
 
 
 def test_our_numbers_stand_with_interval_pairs_and_test():
@@ -104,15 +130,17 @@ def plane(values):
 
 def test_a_trend_holds_where_every_step_goes_its_way():
     rising = {(2, 10): 0.1, (3, 10): 0.2, (4, 10): 0.3, (2, 20): 0.0, (3, 20): 0.1, (4, 20): 0.2}
-    rule = Trend("ece", "depth", +1, beside="examples")
+    rule = Trend("ece", "depth", +1, "rises", "more depth", "examples")
     assert rule.judge(plane(rising)).verdict == HOLDS
-    said = "rises in 4 of 4 steps of rising depth; rank correlation +1.00"
+    said = "rises in 4 of 4 steps to more depth; rank correlation that way +1.00"
     assert rule.judge(plane(rising)).here == said
     assert rule.judge(plane(rising | {(4, 10): 0.15})).verdict == IN_PART
     assert rule.judge(plane({k: -v for k, v in rising.items()})).verdict == NOT_HERE
     assert rule.judge(plane({(2, 10): 0.1})).verdict == NOT_RUN
-    falling = Trend("ece", "examples", -1, beside="depth")
+    falling = Trend("ece", "examples", -1, "rises", "fewer examples", "depth")
     assert falling.judge(plane(rising)).verdict == HOLDS
+    said = "rises in 3 of 3 steps to fewer examples; rank correlation that way +1.00"
+    assert falling.judge(plane(rising)).here == said
 
 
 def test_a_part_of_the_warmup_falls_short_of_the_whole():

@@ -43,4 +43,5 @@ def test_how_a_network_is_trained_is_a_size_too():
     warmed = made(
         warmup={"examples": 2_560, "epochs": 5, "optimizer": {"name": "adam", "lr": 2e-5}}
     )
+    assert sizes_of([warmed])["mini-batch of the warm-up"] == str(warmed["warmup"]["batch"])
     assert sizes_of([warmed])["learning rate of the warm-up"] == "2e-5"

@@ -1,18 +1,23 @@
 """The paper's studies in turn: what each is asked for, and that a page comes of it."""
 
+import re
+import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from analysis.replication.evidence import Evidence, read_evidence, write_evidence
 from analysis.replication.page import render
 from analysis.replication.runs import RUNS, SCALE
-from sweep.options import Resources
+from sweep.options import Outcome, Resources
 from sweep.plan.plan import check_fields
 from sweep.run.halves import halves_of, has_training_images, make_halves
-from sweep.run.replication import Asked, _runs, as_asked
+from sweep.run.replication import Asked, _runs, as_asked, replicate
+from trainables.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +100,7 @@ def test_a_run_ends_in_the_page_and_is_not_run_again(place, images):
     assert evidence.studies["calibration"].finished == 4
     halved = evidence.studies["calibration on svhn"]
     assert halved.finished == 4
-    assert halved.data.startswith("svhn-halves.npz (")
+    assert halved.data.startswith("svhn-halves-")
     assert halved.ood == "cifar10.npz (" + evidence.studies["calibration"].data.split("(")[1]
     assert "SVHN as training data is the first half" in page
     assert evidence.studies["fine_tuning, cut down"].finished == 8
@@ -116,20 +121,69 @@ def test_halves_are_the_file_cut_in_the_middle(images, tmp_path, monkeypatch):
     svhn = images / "svhn.npz"
     assert not has_training_images(svhn)
     assert has_training_images(images / "cifar10.npz")
-    assert has_training_images(images / "not_there.npz")
     with np.load(svhn) as before, np.load(make_halves(svhn)) as after:
         for key in ("x", "y"):
             assert len(after[f"{key}_train"]) == 200
             both = np.concatenate([after[f"{key}_train"], after[f"{key}_test"]])
             assert np.array_equal(both, before[f"{key}_test"])
             assert after[f"{key}_train"].dtype == np.dtype("uint8" if key == "x" else "int64")
-    assert [file.name for file in halves_of(svhn).parent.iterdir()] == ["svhn-halves.npz"]
+    made = halves_of(svhn)
+    assert list(made.parent.iterdir()) == [made]
+    assert re.fullmatch(r"svhn-halves-[0-9a-f]{8}\.npz", made.name)
+    written = made.stat().st_mtime_ns
+    assert make_halves(svhn) == made
+    assert made.stat().st_mtime_ns == written  # who reads them is left alone
+    shutil.copy(images / "cifar10.npz", tmp_path / "svhn.npz")
+    assert halves_of(tmp_path / "svhn.npz") != made  # of other images
+
+
+def test_halves_that_cannot_be_written_are_refused_in_one_line(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    halves_of.cache_clear()
+    (tmp_path / "reports").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        make_halves(images / "svhn.npz")
+    halves_of.cache_clear()
+
+
+IMAGES = (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "images_", "labels", "said"),
+    [
+        ("svhn", 400, 0, "calibration on svhn: left out, npz:"),  # which do to be noticed
+        ("svhn", 20, 20, "calibration on svhn: left out, data.validation 50, data.examples 100"),
+        ("cifar10", 400, 400, "little_data: left out, cifar10.npz has no training images"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_left_out(
+    images, tmp_path, monkeypatch, name, images_, labels, said
+):
+    """The rest is launched; of CIFAR-10 no halves are made."""
+    monkeypatch.chdir(tmp_path)
+    for other in ("cifar10", "svhn"):
+        shutil.copy(images / f"{other}.npz", tmp_path)
+    arrays = {"x_test": np.zeros((images_, *IMAGES), np.uint8)}
+    arrays |= {"y_test": np.arange(labels) % 10} if labels else {}
+    np.savez(tmp_path / f"{name}.npz", **arrays)
+    console, launched = Console(file=StringIO(), width=300), []
+
+    def launch(study, options, console):
+        launched.append(study.name)
+        return Outcome(0, None)
+
+    only = ("calibration", "little_data", "segmentation")
+    assert replicate(asked(tmp_path, scale="smoke", only=only), console, launch) == 0
+    assert said in console.file.getvalue()
+    expected = ["calibration", "little_data"] if name == "svhn" else ["calibration"]
+    assert launched == [*expected, "segmentation"]
 
 
 def test_a_dry_run_makes_no_halves(place, images):
     arguments = (str(images), "--scale", "smoke", "--only", "calibration", "--dry-run")
     said = place.launch(*arguments, command="replicate")
-    assert "half of its test images serve as such, in a run; left out here" in said
+    assert "a run makes them of half its test images" in said
     assert not list(place.folder.rglob("*.npz"))
 
 

@@ -8,6 +8,7 @@ from studies import Spec, change_records, make_pairs, make_results
 
 from analysis.exhibits import EXHIBITS
 from analysis.exhibits.calibration.confidence_gap import gap_sentence, of_one, side
+from analysis.exhibits.common.text import number
 from analysis.rendering.findings import findings
 
 EXAMPLES, REPLICATES = 500, 6
@@ -50,10 +51,18 @@ def test_the_report_says_it(results):
 
 
 def test_of_several_conditions_their_range_and_how_many():
-    study = change_records(make_results(Spec(ood=None)), lambda t, warm: fields(t.replicate, warm))
-    said = gap_sentence(study, "distribution")
-    assert "(overconfident in 2 and underconfident in 0 of 2) without warm-up" in said
-    assert "(overconfident in 0 and underconfident in 2 of 2) with it" in said
+    """The control serves both: it is told of once."""
+
+    def of(trial, warm):
+        return fields(trial.replicate, warm and trial.condition == "gaussian")
+
+    study = change_records(make_results(Spec(ood=None)), of)
+    rows = table(EXHIBITS["pairs"](study), NAME).values
+    assert gap_sentence(study, "distribution") == (
+        f"Mean confidence − accuracy is {number(rows['without_mean'][0])} (overconfident) without "
+        f"warm-up and {number(rows['with_mean'].min())} to {number(rows['with_mean'].max())} "
+        "(overconfident in 1 and underconfident in 1 of 2 conditions) with it."
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -68,3 +77,7 @@ def test_one_network_is_on_no_side():
     assert of_one(np.array([0.1]), np.array([-0.1])) == (
         "Mean confidence is 0.100 above accuracy without warm-up and 0.100 below accuracy with it."
     )
+
+
+def test_no_gap_is_equal_to_accuracy():
+    assert "equal to accuracy without" in of_one(np.zeros(3), np.array([0.1, 0.2, 0.3]))
