@@ -5,6 +5,7 @@ While trials run, all console output comes from here.
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,7 +16,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 PLAIN_SECONDS = 15.0  # between lines where there is no terminal
 SETTLING_SECONDS = 10.0  # before a rate is worth saying
-RATE_SECONDS = 60.0  # the rate, and the time left, are those of the last minute
+RATE_SECONDS = 60.0  # the rate is that of the last minute
+PACE_SECONDS = 900.0  # the time left goes by more: trials follow each other that measure for longer
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Display:
         self._whole, self._trained = sum(examples.values()), 0  # of `_expected` and of `_seen`
         self._running: set[str] = set()
         self._done = self._failed = 0
-        self._rate = _Rate()
+        self._rate, self._pace = _Rate(RATE_SECONDS), _Rate(PACE_SECONDS)
         self._spoke_at = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -77,12 +79,14 @@ class Display:
 
     def started(self, trial_id: str) -> None:
         self._running.add(trial_id)
-        self._rate.start()
+        for rate in (self._rate, self._pace):
+            rate.start()
         self._show()
 
     def trained(self, trial_id: str, examples: int) -> None:
         self._saw(trial_id, min(self._seen.get(trial_id, 0) + examples, self._expected[trial_id]))
-        self._rate.add(examples)
+        for rate in (self._rate, self._pace):
+            rate.add(examples)
         self._show()
 
     def finished(self, trial_id: str) -> None:
@@ -126,12 +130,12 @@ class Display:
             f"{self._failed} failed",
         ]
         line = ", ".join(parts)
-        rate = self._rate.per_second()
+        rate, pace = self._rate.per_second(), self._pace.per_second()
         left = self._whole - self._trained
         if rate:
             line += f" · {rate:,.0f} examples/s"
-            if left:
-                line += f" · {duration(left / rate)} left"
+        if pace and left:
+            line += f" · {duration(left / pace)} left"
         return self._of_look(line, self._look) if self._look else line
 
     def _of_look(self, line: str, look: PairsOfLook) -> str:
@@ -156,28 +160,31 @@ class Display:
 
 
 class _Rate:
-    """Examples per second of the last minute."""
+    """Examples per second of the last so many seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: float) -> None:
+        self._window = window
         self._started: float | None = None
-        self._seen: list[tuple[float, int]] = []  # (when, examples)
+        self._seen: deque[tuple[float, int]] = deque()  # (when, examples)
+        self._sum = 0
 
     def start(self) -> None:
         if self._started is None:
             self._started = time.monotonic()
 
     def add(self, examples: int) -> None:
-        now = time.monotonic()
-        self._seen.append((now, examples))
-        self._seen = [(t, n) for t, n in self._seen if now - t <= RATE_SECONDS]
+        self._seen.append((time.monotonic(), examples))
+        self._sum += examples
 
     def per_second(self) -> float:
         """0 where it is too early to say."""
         now = time.monotonic()
         if self._started is None or now - self._started < SETTLING_SECONDS:
             return 0.0
-        since = max(self._started, now - RATE_SECONDS)
-        return sum(n for t, n in self._seen if t >= since) / (now - since)
+        since = max(self._started, now - self._window)
+        while self._seen and self._seen[0][0] < since:
+            self._sum -= self._seen.popleft()[1]
+        return self._sum / (now - since)
 
 
 def duration(seconds: float) -> str:

@@ -40,6 +40,23 @@ def test_done_running_failed_reused_rate_and_time_left(clock, console):
     assert "gaussian #0: failed for good: ValueError: no" in console.file.getvalue()
 
 
+def test_the_time_left_counts_the_seconds_in_which_nothing_is_trained(clock, console):
+    """A trial trains for ten seconds and is measured for ninety."""
+    names = list("abcdefghij")
+    display = Display(console, dict.fromkeys(names, 1000), total=10, reused=0)
+    for name in names[:3]:
+        display.started(name)
+        clock.now += 10
+        display.trained(name, 1000)
+        clock.now += 90
+        display.finished(name)
+    assert display.line().endswith(f"{duration(700)} left")
+    display.started("d")
+    clock.now += 10
+    display.trained("d", 1000)
+    assert display.line().endswith(f"{duration(6000 / (4000 / 310))} left")
+
+
 def test_of_a_look_it_counts_pairs_and_says_what_is_left_of_the_budget(clock, console):
     look = PairsOfLook("look 2 of 4", 4, {"a": 2, "b": 2, "c": 3, "d": 0}, deadline=1100.0)
     display = Display(console, {"a": 10, "b": 10, "c": 10}, total=8, reused=5, look=look)
