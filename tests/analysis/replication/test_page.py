@@ -58,6 +58,8 @@ def test_the_readme_says_what_the_page_says():
     for study in ("calibration", "calibration on svhn"):
         [row] = kept.studies[study].tables["pairs-noise-ece"]
         assert f"from {number(row['without_mean'])} to {number(row['with_mean'])}" in said
+    [gap] = kept.studies["calibration on svhn"].tables["pairs-noise-gap"]
+    assert (gap["side_without"], gap["side_with"]) == ("overconfident", "underconfident")
 
 
 def test_the_page_names_no_folder_of_a_machine():
