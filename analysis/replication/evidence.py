@@ -164,14 +164,18 @@ def _cut(records: "Sequence[Record]", full: Mapping[str, str]) -> dict[str, tupl
 
 
 def _named(name: str, records: "Sequence[Record]", digest: str) -> str:
-    """A data set's name without the folder that it lies in, and with a digest of its content."""
+    """A data set's name without the folder that it lies in, and with a digest of its content; of
+    all that there is where trials were taken over under another name."""
     short = name.rpartition("/")[2]
-    found = {
-        str((record.trial.get("data") or {}).get("facts", {}).get(digest) or "")[:12]
-        for record in records
-        if record.trial.get("data", {}).get({"digest": "source"}.get(digest, "ood")) == name
-    } - {""}
-    return f"{short} ({', '.join(sorted(found))})" if found else short
+    by_name: dict[Any, dict[str, None]] = {}
+    field_ = {"digest": "source"}.get(digest, "ood")
+    for record in records:
+        data = record.trial.get("data") or {}
+        found = str(data.get("facts", {}).get(digest) or "")[:12]
+        by_name.setdefault(data.get(field_), {})[found] = None
+    every = by_name.get(name) or {one: None for of in by_name.values() for one in of}
+    digests = ", ".join(sorted(filter(None, every)))
+    return f"{short} ({digests})" if digests else short
 
 
 def seconds_spent(records: "Iterable[Record]") -> float:

@@ -72,10 +72,11 @@ def _sides(rows: Rows) -> str:
 
 def _of_arm(rows: Rows, arm: str) -> str:
     found = [row[f"side_{arm}"] for row in rows]
-    named = [name for name in ("overconfident", "underconfident") if name in found]
-    several = len(rows) > 1
+    of = f" of {len(rows)} conditions"
     counts = [
-        f"{name} in {found.count(name)} of {len(rows)}" if several else name for name in named
+        f"{name} in {found.count(name)}{of}" if len(rows) > 1 else name
+        for name in ("overconfident", "underconfident")
+        if name in found
     ]
     said = f" ({listed(counts)})" if counts else ""
     return f"{_range(rows, f'{arm}_mean')}{said}"
@@ -103,7 +104,7 @@ def _temperature(rows: Rows) -> str:
     return (
         "Temperature scaling, fitted by likelihood on half of the test images and measured on the "
         f"other half, brings the control's ECE to {number(scaled['without_mean'])}; warm-up's, "
-        f"without it, is {number(plain['with_mean'])} there. After it warm-up changes ECE by "
+        f"without it, is {number(plain['with_mean'])} there. After it, warm-up changes ECE by "
         f"{plus}{number(change)}{ends}, down in {scaled['moved_as_the_paper']} of "
         f"{scaled['pairs']} pairs."
     )

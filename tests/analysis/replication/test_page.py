@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from exhibited import table
@@ -15,6 +16,7 @@ from analysis.replication.claims import CLAIMS, SECTIONS, asked_of
 from analysis.replication.evidence import (
     Evidence,
     _kept,
+    _named,
     measure,
     read_evidence,
     seconds_spent,
@@ -177,6 +179,16 @@ def test_what_is_cut_down_is_said_and_changes_no_verdict(evidence):
     short = re.compile(r"## In short.*?## The figures", re.DOTALL)
     assert short.search(before)[0] == short.search(after)[0]
     assert f"| {claim.says} | lower | — | — | **not run** |" in after
+
+
+def test_data_are_named_with_the_digest_of_what_is_in_them():
+    def of(name, digest):
+        return SimpleNamespace(trial={"data": {"source": name, "facts": {"digest": digest}}})
+
+    here, there = of("npz:/a/images.npz", "0123456789abcdef"), of("npz:/b/images.npz", "ff" * 8)
+    assert _named("npz:/a/images.npz", [here, there], "digest") == "images.npz (0123456789ab)"
+    assert _named("npz:/c/images.npz", [here], "digest") == "images.npz (0123456789ab)"  # adopted
+    assert _named("npz:/c/images.npz", [], "digest") == "images.npz"
 
 
 def test_what_it_is_made_of_is_named(results, evidence):
