@@ -107,6 +107,7 @@ MAIN = (
             notes.extremes(_plane()),
             notes.accuracy("depth_and_data", "size"),
             notes.sides("depth_and_data", "size"),
+            notes.where_it_helps("depth_and_data", "size"),
         ),
         (Picture("depth_and_data", "heatmap", "heatmap-size-ece"),),
         _plane(),

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.stats import spearmanr
+
 from analysis.exhibits.common.text import listed, number, percent
 from analysis.replication.evidence import Evidence, Row, Source
 
@@ -80,6 +82,26 @@ def _of_arm(rows: Rows, arm: str) -> str:
     ]
     said = f" ({listed(counts)})" if counts else ""
     return f"{_range(rows, f'{arm}_mean')}{said}"
+
+
+def where_it_helps(study: str, grid: str) -> Note:
+    """Whether the effect is the larger the more overconfident the networks are without it."""
+    sources = (
+        Source(study, "pairs", f"pairs-{grid}-gap"),
+        Source(study, "pairs", f"pairs-{grid}-chance", {"metric": "test_ece"}),
+    )
+    return Note(sources, _where_it_helps)
+
+
+def _where_it_helps(gaps: Rows, ece: Rows) -> str:
+    change = {row["condition"]: row["difference"] for row in ece}
+    both = [(row["without_mean"], change[row["condition"]]) for row in gaps]
+    rank = float(spearmanr(*zip(*both, strict=True)).statistic)
+    return (
+        f"Over the {len(both)} conditions the rank correlation (Spearman's) of mean confidence − "
+        f"accuracy without warm-up and of what warm-up changes of ECE is {number(rank, 2)}: "
+        f"{'the more' if rank < 0 else 'the less'} overconfident, the further ECE falls."
+    )
 
 
 _METHODS = ("none", "temperature by likelihood")
