@@ -44,3 +44,28 @@ SCORES = (
 
 def pairs(study: str, grid: str, measure: str, **where: object) -> Source:
     return Source(study, "pairs", f"pairs-{grid}-{measure}", where)
+
+
+def by_method(study: str, exhibit: str, methods: tuple[str, ...]) -> Source:
+    """A row for each condition and method, of Tables 2 to 5."""
+    return Source(study, exhibit, exhibit.replace("_", "-"), {"method": methods})
+
+
+def calibrated_too(study: str) -> Claim:
+    """Of Tables 2 and 3."""
+    return Claim(
+        "It is lower after temperature, vector and isotonic calibration too",
+        f"lower ({OUR_READING})",
+        by_method(study, "posthoc_by_condition", POSTHOC),
+        LOWER,
+    )
+
+
+def noticed_too(study: str, where: str) -> Claim:
+    """Of Tables 4 and 5."""
+    return Claim(
+        f"So it is by temperature, ODIN and energy, {where}",
+        f"higher ({OUR_READING})",
+        by_method(study, "detection_by_condition", SCORES[1:]),
+        HIGHER,
+    )

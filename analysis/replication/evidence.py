@@ -35,10 +35,7 @@ class Source:
     where: Mapping[str, Any] = field(default_factory=dict)  # column → value, or a tuple of such
 
     def holds(self, row: Row) -> bool:
-        return all(
-            row.get(column) in (wanted if isinstance(wanted, tuple) else (wanted,))
-            for column, wanted in self.where.items()
-        )
+        return all(row.get(column) in _each(wanted) for column, wanted in self.where.items())
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,17 @@ class Evidence:
 
     def rows(self, source: Source) -> list[Row]:
         """Those of a source that rest on anything; empty where its study was not run."""
+        return [row for row in self._of(source) if _rests(row)]
+
+    def lacking(self, source: Source) -> list[str]:
+        """What a source asks for and no pair has: conditions, or values of its `where`."""
+        found = self._of(source)
+        bare = [str(row.get("condition", "")) for row in found if not _rests(row)]
+        asked = [(c, value) for c, values in source.where.items() for value in _each(values)]
+        missing = [str(v) for c, v in asked if not any(row.get(c) == v for row in found)]
+        return [*dict.fromkeys(bare), *missing] if found else []
+
+    def _of(self, source: Source) -> list[Row]:
         known = self.studies.get(source.study)
         rows = known.tables.get(source.table, ()) if known else ()
         return [row for row in rows if source.holds(row)]
@@ -166,16 +174,11 @@ def _cut(records: "Sequence[Record]", full: Mapping[str, str]) -> dict[str, tupl
 def _named(name: str, records: "Sequence[Record]", digest: str) -> str:
     """A data set's name without the folder that it lies in, and with a digest of its content; of
     all that there is where trials were taken over under another name."""
-    short = name.rpartition("/")[2]
-    by_name: dict[Any, dict[str, None]] = {}
-    field_ = {"digest": "source"}.get(digest, "ood")
-    for record in records:
-        data = record.trial.get("data") or {}
-        found = str(data.get("facts", {}).get(digest) or "")[:12]
-        by_name.setdefault(data.get(field_), {})[found] = None
-    every = by_name.get(name) or {one: None for of in by_name.values() for one in of}
-    digests = ", ".join(sorted(filter(None, every)))
-    return f"{short} ({digests})" if digests else short
+    short, field_ = name.rpartition("/")[2], {"digest": "source"}.get(digest, "ood")
+    every = [record.trial.get("data") or {} for record in records]
+    named = [data for data in every if data.get(field_) == name] or every
+    found = {str(data.get("facts", {}).get(digest) or "")[:12] for data in named} - {""}
+    return f"{short} ({', '.join(sorted(found))})" if found else short
 
 
 def seconds_spent(records: "Iterable[Record]") -> float:
@@ -200,7 +203,7 @@ def _tables(
         for table in exhibit.tables:
             asking = [source for source in sources if source.table == table.name]
             rows = [_kept(row, cells) for row in table.values.to_dict("records")] if asking else []
-            chosen = [row for row in rows if _rests(row) and any(s.holds(row) for s in asking)]
+            chosen = [row for row in rows if any(source.holds(row) for source in asking)]
             if chosen:
                 found[table.name] = tuple(chosen)
     return found
@@ -223,6 +226,10 @@ def _plain(value: Any) -> Any:
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() and abs(value) < 1e9 else float(f"{value:.{_FIGURES}g}")
+
+
+def _each(wanted: Any) -> tuple[Any, ...]:
+    return wanted if isinstance(wanted, tuple) else (wanted,)
 
 
 def _rests(row: Row) -> bool:

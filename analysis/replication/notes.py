@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import spearmanr
-
 from analysis.exhibits.common.text import listed, number, percent
 from analysis.replication.evidence import Evidence, Row, Source
+from analysis.replication.rules import change, rank_correlation
 
 Rows = Sequence[Row]
 
@@ -94,9 +93,9 @@ def where_it_helps(study: str, grid: str) -> Note:
 
 
 def _where_it_helps(gaps: Rows, ece: Rows) -> str:
-    change = {row["condition"]: row["difference"] for row in ece}
-    both = [(row["without_mean"], change[row["condition"]]) for row in gaps]
-    rank = float(spearmanr(*zip(*both, strict=True)).statistic)
+    fell = {row["condition"]: row["difference"] for row in ece}
+    both = [(row["without_mean"], fell[row["condition"]]) for row in gaps]
+    rank = rank_correlation(*zip(*both, strict=True))
     return (
         f"Over the {len(both)} conditions the rank correlation (Spearman's) of mean confidence − "
         f"accuracy without warm-up and of what warm-up changes of ECE is {number(rank, 2)}: "
@@ -118,17 +117,11 @@ def _temperature(rows: Rows) -> str:
     if set(by) != set(_METHODS):
         return ""
     plain, scaled = (by[method] for method in _METHODS)
-    change = scaled["difference"]
-    plus = "+" if change > 0 else ""
-    ends = ""
-    if "interval_low" in scaled:
-        ends = f" [{number(scaled['interval_low'])}, {number(scaled['interval_high'])}]"
     return (
         "Temperature scaling, fitted by likelihood on half of the test images and measured on the "
         f"other half, brings the control's ECE to {number(scaled['without_mean'])}; warm-up's, "
         f"without it, is {number(plain['with_mean'])} there. After it, warm-up changes ECE by "
-        f"{plus}{number(change)}{ends}, down in {scaled['moved_as_the_paper']} of "
-        f"{scaled['pairs']} pairs."
+        f"{change(scaled)}, down in {scaled['moved_as_the_paper']} of {scaled['pairs']} pairs."
     )
 
 

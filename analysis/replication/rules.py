@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 from analysis.exhibits.common.text import number, p_text, percent, significant
 
@@ -27,6 +27,19 @@ _NAMES = ("condition", "method", "arm", "layer", "set", "epoch")  # columns that
 _OF_NUMBERS = ("layer", "epoch")  # those whose values say nothing alone
 _MOST_NAMED = 6
 _ALL_BUT_ONE = 0.9995  # shown as 1.000
+
+
+_HELD = ""
+_ALONE = {  # why a number did not move as it should → a sentence, where there is one row
+    _HELD: "",
+    "not in every pair": "Not in every pair.",
+    "of one pair": "One pair has no interval.",
+    "at its limit in both arms": "It is at its limit in both arms, where it cannot be {room}: "
+    "nothing follows.",
+    "the same in both arms": "No pair differs: the number is the same in both arms.",
+    "sign left open": "The interval has zero in it: these pairs leave the sign open.",
+    "clear of zero, the other way": "The difference is clear of zero, the other way.",
+}
 
 
 class Finding(NamedTuple):
@@ -80,41 +93,25 @@ class Moves:
 
     def _of(self, row: Row) -> str:
         """What must be said of the only row."""
-        match self._why(row):
-            case "":
-                return ""
-            case "not in every pair":
-                return "Not in every pair."
-            case "of one pair":
-                return "One pair has no interval."
-            case "at its limit in both arms":
-                how = "higher" if self.way > 0 else "lower"
-                return (
-                    f"It is at its limit in both arms, where it cannot be {how}: nothing follows."
-                )
-            case "the same in both arms":
-                return "No pair differs: the number is the same in both arms."
-            case "sign left open":
-                return "The interval has zero in it: these pairs leave the sign open."
-            case other:
-                return f"The difference is {other}."
+        room = "higher" if self.way > 0 else "lower"
+        return _ALONE[self._why(row)].format(room=room)
 
     def _exceptions(self, rows: Sequence[Row]) -> str:
         """Conditions that do not hold, by what is amiss with each."""
         amiss: dict[str, list[str]] = {}
         for name, row in zip(_names(rows), rows, strict=True):
             amiss.setdefault(self._why(row), []).append(name)
-        amiss.pop("", None)
+        amiss.pop(_HELD, None)
         return " ".join(
             f"{why[0].upper()}{why[1:]}: {'all' if len(names) == len(rows) else _shortened(names)}."
             for why, names in amiss.items()
         )
 
     def _why(self, row: Row) -> str:
-        """Why a row does not hold, in words; "": it does."""
+        """Why a row does not hold, one of `_ALONE`."""
         grade, low, high = self._grade(row), row.get("interval_low"), row.get("interval_high")
         if grade:
-            return "" if grade == 2 else "not in every pair"
+            return _HELD if grade == 2 else "not in every pair"
         if low is None or high is None:
             return "of one pair"
         if _at_limit(row, self.way):
@@ -210,7 +207,9 @@ class Trend:
         if not lines:
             return Finding(NOT_RUN, "", _pairs(rows), "Of one level alone there is no trend.")
         steps = [self.way * (b - a) > 0 for line in lines for a, b in pairwise(line)]
-        rank = self.way * float(np.mean([_rank_correlation(line) for line in lines]))
+        rank = self.way * float(
+            np.mean([rank_correlation(range(len(line)), line) for line in lines])
+        )
         verdict = HOLDS if all(steps) else IN_PART if rank >= 0.5 else NOT_HERE
         plus = "+" if rank > 0 else ""
         text = f"{self.verb} in {sum(steps)} of {len(steps)} steps to {self.to}"
@@ -285,9 +284,13 @@ def _pairs(rows: Sequence[Row]) -> str:
 def _means(row: Row) -> str:
     """Both means and their difference."""
     before, after = _first(row, _BEFORE), _first(row, _AFTER)
+    return f"{_number(before)} → {_number(after)}, Δ {change(row)}"
+
+
+def change(row: Row) -> str:
+    """The mean difference, signed, with its interval."""
     ends = _bracket(row.get("interval_low"), row.get("interval_high"))
-    change = _signed(_number(row["difference"]))
-    return f"{_number(before)} → {_number(after)}, Δ {change}{ends}"
+    return f"{_signed(_number(row['difference']))}{ends}"
 
 
 def _test(row: Row) -> str:
@@ -348,8 +351,8 @@ def _number(value: float) -> str:
     return number(value) if 0.0005 <= abs(value) < 10 or value == 0 else significant(value)
 
 
-def _rank_correlation(line: Sequence[float]) -> float:
-    """Spearman's, of ascending levels with their values; 0 where all are equal."""
-    if len(set(line)) == 1:
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's; 0 where all of one are equal."""
+    if len(set(first)) == 1 or len(set(second)) == 1:
         return 0.0
-    return float(np.corrcoef(np.arange(len(line)), rankdata(line))[0, 1])
+    return float(spearmanr(first, second).statistic)

@@ -1,9 +1,23 @@
 """Supplementary Figs 12 to 23: what warm-up costs, and what it does to a network."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from analysis.replication import notes
 from analysis.replication.claim import EVERY_LOWER, LOWER, OURS_EVERY, Claim, Section
 from analysis.replication.evidence import Picture, Source
 from analysis.replication.rules import Between, FallsShort, Trend
+
+
+def _along(sets: str | tuple[str, ...], metric: str) -> Source:
+    """Before and after the warm-up."""
+    where = {"set": sets, "metric": metric}
+    return Source("dynamics", "warmup_curves", "warmup_curves", where)
+
+
+def _roughness(where: Mapping[str, Any]) -> Source:
+    return Source("landscape", "landscape", "landscape-roughness", where)
+
 
 MECHANISM = (
     Section(
@@ -68,46 +82,31 @@ MECHANISM = (
             Claim(
                 "Confidence on CIFAR-10 and on SVHN falls over the warm-up, in every network",
                 "falls (that every network's does: ours)",
-                Source(
-                    *("dynamics", "warmup_curves", "warmup_curves"),
-                    {"set": ("test", "ood"), "metric": "confidence"},
-                ),
+                _along(("test", "ood"), "confidence"),
                 EVERY_LOWER,
             ),
             Claim(
                 "It ends at chance (here: within 0.02 of 0.1)",
                 "at chance",
-                Source(
-                    *("dynamics", "warmup_curves", "warmup_curves"),
-                    {"set": ("test", "ood"), "metric": "confidence"},
-                ),
+                _along(("test", "ood"), "confidence"),
                 Between(("after_mean",), 0.08, 0.12),
             ),
             Claim(
                 "Accuracy on CIFAR-10 stays at chance (here: within 0.02 of 0.1)",
                 "at chance",
-                Source(
-                    *("dynamics", "warmup_curves", "warmup_curves"),
-                    {"set": "test", "metric": "accuracy"},
-                ),
+                _along("test", "accuracy"),
                 Between(("before_mean", "after_mean"), 0.08, 0.12),
             ),
             Claim(
                 "ECE on CIFAR-10 falls over the warm-up, in every network",
                 "falls (our reading)",
-                Source(
-                    *("dynamics", "warmup_curves", "warmup_curves"),
-                    {"set": "test", "metric": "ece"},
-                ),
+                _along("test", "ece"),
                 EVERY_LOWER,
             ),
             Claim(
                 "Accuracy on the noise itself stays at chance (here: within 0.02 of 0.1)",
                 "at chance",
-                Source(
-                    *("dynamics", "warmup_curves", "warmup_curves"),
-                    {"set": "noise", "metric": "accuracy"},
-                ),
+                _along("noise", "accuracy"),
                 Between(("before_mean", "after_mean"), 0.08, 0.12),
             ),
         ),
@@ -142,28 +141,19 @@ MECHANISM = (
             Claim(
                 "Around the start of the task the loss rises less with warm-up (S19)",
                 "smoother",
-                Source(
-                    *("landscape", "landscape", "landscape-roughness"),
-                    {"epoch": 0, "metric": "rise_one"},
-                ),
+                _roughness({"epoch": 0, "metric": "rise_one"}),
                 LOWER,
             ),
             Claim(
                 "Around the start fewer stretches of the loss are not convex (S19)",
                 "smoother (our reading)",
-                Source(
-                    *("landscape", "landscape", "landscape-roughness"),
-                    {"epoch": 0, "metric": "nonconvex"},
-                ),
+                _roughness({"epoch": 0, "metric": "nonconvex"}),
                 LOWER,
             ),
             Claim(
                 "The same rise is lower at every moment of the training (S20)",
                 "smoother",
-                Source(
-                    *("landscape", "landscape", "landscape-roughness"),
-                    {"metric": "rise_one"},
-                ),
+                _roughness({"metric": "rise_one"}),
                 LOWER,
             ),
             Claim(

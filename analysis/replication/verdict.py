@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from analysis.exhibits.common.text import listed
 from analysis.replication.claim import Claim
 from analysis.replication.evidence import Evidence
 from analysis.replication.rules import NOT_RUN, Finding, pair_count
@@ -15,10 +16,15 @@ def judged(claim: Claim, evidence: Evidence, study: str | None = None) -> Findin
     Args:
         study: a run's key, in place of the claim's own.
     """
-    rows = evidence.rows(replace(claim.source, study=study or claim.source.study))
+    source = replace(claim.source, study=study or claim.source.study)
+    rows = evidence.rows(source)
     if not rows:
         return Finding(NOT_RUN, "—", "—")
     found = claim.rule.judge(rows)
+    lacking = evidence.lacking(source)
+    if lacking:
+        without = f"no pair so far of {listed(lacking)}: no verdict."
+        return found._replace(verdict=NOT_RUN, remark=without)
     if min(map(pair_count, rows)) < LEAST_PAIRS:
         few = f"fewer than {LEAST_PAIRS} pairs so far: no verdict."
         return found._replace(verdict=NOT_RUN, remark=few)

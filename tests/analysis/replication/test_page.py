@@ -7,14 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 from exhibited import table
-from studies import one_condition, publish
+from studies import Spec, make_results, one_condition, publish
 from support import ROOT
 
 from analysis.exhibits import EXHIBITS
+from analysis.exhibits.by_condition import _POSTHOC
 from analysis.exhibits.common.text import number
+from analysis.exhibits.ood.detectors import PAPERS
+from analysis.replication.claim import POSTHOC, SCORES
 from analysis.replication.claims import CLAIMS, SECTIONS, asked_of
 from analysis.replication.evidence import (
     Evidence,
+    Source,
     _kept,
     _named,
     measure,
@@ -88,6 +92,12 @@ def test_a_claim_of_every_pair_says_so():
             assert "every" in claim.says
 
 
+def test_the_papers_methods_are_those_that_the_tables_have():
+    """One that were called otherwise would leave its claims without a row."""
+    assert SCORES == PAPERS
+    assert ("none", *POSTHOC) == _POSTHOC
+
+
 def test_without_a_study_every_claim_is_not_run():
     assert {judged(claim, Evidence()).verdict for claim in CLAIMS} == {NOT_RUN}
     assert f"**{len(CLAIMS)} were not run**" in render(Evidence())
@@ -152,6 +162,51 @@ def test_three_pairs_are_shown_and_get_no_verdict(evidence):
         assert found.verdict in verdicts
         assert "→" in found.here
         assert (found.remark == "fewer than 4 pairs so far: no verdict.") == (pairs < 4)
+
+
+def test_a_claim_over_several_has_no_verdict_while_one_of_them_has_no_pair(evidence):
+    known = evidence.studies["calibration"]
+    [row] = known.tables["pairs-noise-ece"]
+    rows = {size: row | {"condition": size} for size in ("small", "large")}
+    bare = {"condition": "large", "pairs": 0}
+    [claim] = [c for c in CLAIMS if c.source.table == "pairs-size-ece"]
+
+    def found(*of):
+        study = replace(known, tables={"pairs-size-ece": of})
+        return judged(claim, Evidence({"resnet_data": study}))
+
+    assert found(*rows.values()).verdict != NOT_RUN
+    lacks = found(rows["small"], bare)
+    assert (lacks.verdict, lacks.remark) == (NOT_RUN, "no pair so far of large: no verdict.")
+    assert found(bare) == (NOT_RUN, "—", "—", "")
+
+
+def test_a_method_that_was_not_measured_leaves_a_claim_over_methods_open(evidence):
+    known = evidence.studies["calibration"]
+    [row] = known.tables["pairs-noise-ece"]
+    claim = next(c for c in CLAIMS if c.source.where.get("method") == SCORES[1:])
+    methods = {method: row | {"method": method} for method in SCORES[1:]}
+
+    def found(*of):
+        study = replace(known, tables={claim.source.table: of})
+        return judged(claim, Evidence({claim.source.study: study}))
+
+    assert found(*methods.values()).verdict != NOT_RUN
+    few = found(methods["maximum softmax, T tuned"], methods["energy"])
+    assert few.verdict == NOT_RUN
+    assert few.remark == "no pair so far of ODIN, ε and T tuned: no verdict."
+
+
+def test_a_condition_without_a_pair_is_kept_in_a_studys_tables(tmp_path):
+    failed = {("uniform", replicate): "failed" for replicate in range(6)}
+    source = Source("calibration", "pairs", "pairs-distribution-ece")
+    found = measure(make_results(Spec(outcomes=failed)), [source], [], tmp_path)
+    assert {row["condition"]: row["pairs"] > 0 for row in found.tables[source.table]} == {
+        "gaussian": True, "uniform": False
+    }  # fmt: skip
+    known = Evidence({"calibration": found})
+    assert [row["condition"] for row in known.rows(source)] == ["gaussian"]
+    assert known.lacking(source) == ["uniform"]
 
 
 def test_what_is_cut_down_is_said_and_changes_no_verdict(evidence):

@@ -183,6 +183,15 @@ def test_what_cannot_be_learnt_from_is_left_out(
     assert launched == [*expected, "segmentation"]
 
 
+def test_a_page_needs_no_images(tmp_path):
+    """Those of SVHN may be gone or unlabelled by then: it is looked for by its own name."""
+    run = next(run for run in RUNS if run.halves)
+    gone = asked(tmp_path)
+    assert gone.source_of(run) == f"npz:{tmp_path / 'svhn.npz'}"
+    np.savez(tmp_path / "svhn.npz", x_test=np.zeros((4, *IMAGES), np.uint8))
+    assert gone.source_of(run) == f"npz:{tmp_path / 'svhn.npz'}"
+
+
 def test_a_dry_run_makes_no_halves(place, images):
     arguments = (str(images), "--scale", "smoke", "--only", "calibration", "--dry-run")
     said = place.launch(*arguments, command="replicate")
