@@ -75,7 +75,7 @@ RUNS = (
     Run("initial_state", 30, 2.0, grids=("toy", "classes", "depth")),
     Run("segmentation", 6, 0.1, own_data=True, scale=CUT_SCALE),
     Run("language", 6, 0.1, own_data=True, scale=CUT_SCALE),
-    Run("resnet_data", 4, 0.3, scale=CUT_SCALE),
+    Run("resnet_data", 4, 0.2, scale=CUT_SCALE),
     Run("fine_tuning", 6, 0.2, scale=CUT_SCALE),
     Run("architectures", 4, 0.4, scale=CUT_SCALE),
     Run("initial_state", 4, 0.1, grids=("network",), called="initial_networks", scale=CUT_SCALE),
